@@ -13,11 +13,7 @@ const project = (name: string, testTimeout: number) => ({
 
 export default defineConfig({
   test: {
-    projects: [
-      project("unit", 10_000),
-      project("integration", 60_000),
-      project("performance", 60_000),
-    ],
+    projects: [project("unit", 10_000), project("integration", 60_000), project("performance", 60_000)],
     tags: [{ name: "slow", description: "takes seconds: real processes, kills, packed tarballs" }],
     coverage: {
       provider: "v8",

@@ -121,7 +121,10 @@ export interface Presence {
    * Proves life for every claim the worker holds; answers those of `held` that are not plainly held.
    * @throws WorkerUnknownError when the row is gone.
    */
-  beat(worker: string, held: readonly { readonly id: TaskId; readonly fence: Fence }[]): Promise<readonly { readonly id: TaskId; readonly fence: Fence; readonly is: "lost" | "cancel" }[]>;
+  beat(
+    worker: string,
+    held: readonly { readonly id: TaskId; readonly fence: Fence }[],
+  ): Promise<readonly { readonly id: TaskId; readonly fence: Fence; readonly is: "lost" | "cancel" }[]>;
   /** At most `limit` rows; who is dead is decided by the observer, on its own monotonic clock. */
   workers(limit: number): Promise<readonly WorkerRow[]>;
 }
@@ -248,16 +251,17 @@ export interface Events {
 // ---------------------------------------------------------------- the whole
 
 /** One bounded step of housekeeping. */
-export type SweepAsk = { readonly limit: number } & (
+export type SweepAsk = { readonly limit: number } &
   /** Tasks that ended so long ago, with their results, unless a dependent is open. */
-  | { readonly what: "tasks"; readonly status: Final; readonly olderThan: Ms }
-  /** Results past their TTL. */
-  | { readonly what: "results" }
-  | { readonly what: "events"; readonly olderThan: Ms }
-  /** Rows of workers that hold nothing and were not seen for so long. */
-  | { readonly what: "workers"; readonly olderThan: Ms }
-  | { readonly what: "occurrences"; readonly olderThan: Ms }
-);
+  (
+    | { readonly what: "tasks"; readonly status: Final; readonly olderThan: Ms }
+    /** Results past their TTL. */
+    | { readonly what: "results" }
+    | { readonly what: "events"; readonly olderThan: Ms }
+    /** Rows of workers that hold nothing and were not seen for so long. */
+    | { readonly what: "workers"; readonly olderThan: Ms }
+    | { readonly what: "occurrences"; readonly olderThan: Ms }
+  );
 export interface Swept {
   readonly removed: number;
   readonly more: boolean;
@@ -318,4 +322,3 @@ export interface SyncBackend<Tx> {
   readonly results: Sync<Results>;
   readonly events: Sync<Events>;
 }
-

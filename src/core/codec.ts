@@ -154,8 +154,16 @@ class Encoder {
   #special(value: object, path: Path | undefined, depth: number): unknown {
     const inner = (item: unknown, key: Key): unknown => this.visit(item, { key, parent: path }, depth + 1);
     if (value instanceof Date) return tagged("date", Number.isNaN(value.getTime()) ? null : value.toISOString());
-    if (value instanceof Map) return tagged("map", [...value].map(([k, v], i) => [inner(k, i), inner(v, i)]));
-    if (value instanceof Set) return tagged("set", [...value].map((v, i) => inner(v, i)));
+    if (value instanceof Map)
+      return tagged(
+        "map",
+        [...value].map(([k, v], i) => [inner(k, i), inner(v, i)]),
+      );
+    if (value instanceof Set)
+      return tagged(
+        "set",
+        [...value].map((v, i) => inner(v, i)),
+      );
     if (value instanceof URL) return tagged("url", value.href);
     if (value instanceof Error) return tagged("error", this.#error(value, inner));
     if (value instanceof ArrayBuffer) return tagged("bytes", toBase64(new Uint8Array(value)), "ArrayBuffer");
@@ -178,7 +186,12 @@ class Encoder {
   #refuse(what: string, path: Path | undefined, cause?: unknown): PayloadError {
     let where = "";
     for (let step = path; step !== undefined; step = step.parent) {
-      where = (typeof step.key === "number" ? `[${step.key}]` : /^[A-Za-z_$][\w$]*$/.test(step.key) ? `.${step.key}` : `[${JSON.stringify(step.key)}]`) + where;
+      where =
+        (typeof step.key === "number"
+          ? `[${step.key}]`
+          : /^[A-Za-z_$][\w$]*$/.test(step.key)
+            ? `.${step.key}`
+            : `[${JSON.stringify(step.key)}]`) + where;
     }
     return new PayloadError("PAYLOAD_REFUSED", `Cannot store ${what} at ${this.#name}${where}`, { cause });
   }
@@ -217,7 +230,12 @@ function revive(value: unknown, depth: number): unknown {
   return fromPairs(Object.entries(value).map(([key, item]) => [key, revive(item, depth + 1)]));
 }
 
-const NUMBERS: Readonly<Record<string, number>> = { "-0": -0, NaN: Number.NaN, Infinity: Number.POSITIVE_INFINITY, "-Infinity": Number.NEGATIVE_INFINITY };
+const NUMBERS: Readonly<Record<string, number>> = {
+  "-0": -0,
+  NaN: Number.NaN,
+  Infinity: Number.POSITIVE_INFINITY,
+  "-Infinity": Number.NEGATIVE_INFINITY,
+};
 
 function untag(box: object, depth: number): unknown {
   const tag = own(box, TAG);

@@ -28,7 +28,10 @@ export function parentsFirst<T extends Node>(tasks: readonly T[]): readonly T[] 
         done.add(step.task.id);
         sorted.push(step.task);
       } else if (parent !== undefined && onPath.has(parent.id)) {
-        throw cycle(path.map((each) => each.task.id), parent.id);
+        throw cycle(
+          path.map((each) => each.task.id),
+          parent.id,
+        );
       } else if (parent !== undefined && !done.has(parent.id)) {
         path.push({ task: parent, next: 0 });
         onPath.add(parent.id);
@@ -41,5 +44,8 @@ export function parentsFirst<T extends Node>(tasks: readonly T[]): readonly T[] 
 function cycle(path: readonly TaskId[], id: TaskId): EnqueueRefusedError {
   const circle = [...path.slice(path.indexOf(id)), id];
   const text = circle.length > 8 ? [...circle.slice(0, 4), `… (${circle.length - 5} more)`, id] : circle;
-  return new EnqueueRefusedError("DEPENDENCY_CYCLE", `Expected dependencies without a circle, got ${text.join(" -> ")}; nothing was enqueued`);
+  return new EnqueueRefusedError(
+    "DEPENDENCY_CYCLE",
+    `Expected dependencies without a circle, got ${text.join(" -> ")}; nothing was enqueued`,
+  );
 }

@@ -44,7 +44,9 @@ export function decide(claim: Claim, outcome: Outcome, run: Run): Settlement {
     case "returned":
       return end(claim, run, "completed", outcome.value === undefined ? {} : { value: outcome.value });
     case "threw":
-      return outcome.final === true ? end(claim, run, "failed", { failure: outcome.failure }) : retryOrFail(claim, run, outcome.failure, outcome.after);
+      return outcome.final === true
+        ? end(claim, run, "failed", { failure: outcome.failure })
+        : retryOrFail(claim, run, outcome.failure, outcome.after);
     case "retry":
       return retryOrFail(claim, run, { name: "RetryRequested", message: "the handler asked for a retry" }, outcome.after);
     case "snooze":
@@ -69,7 +71,10 @@ function endMarked(claim: Claim, run: Run): Settlement {
   if (task.mark === "cancelled") return end(claim, run, "cancelled", reason);
   const crashes = task.crashCount + 1;
   if (task.atMostOnce) {
-    return crashed(claim, run, { name: "CrashedError", message: "its worker was lost while it ran, and it must not run twice (atMostOnce)" });
+    return crashed(claim, run, {
+      name: "CrashedError",
+      message: "its worker was lost while it ran, and it must not run twice (atMostOnce)",
+    });
   }
   if (crashes >= task.maxCrashes) {
     return crashed(claim, run, { name: "PoisonError", message: `its worker was lost ${crashes} times while it ran (maxCrashes)` });
@@ -100,7 +105,13 @@ function retryOrFail(claim: Claim, run: Run, failure: Failure, asked: Ms | undef
   };
 }
 
-function again(claim: Claim, run: Run, counts: "snooze" | "give-back" | "crash", after: Ms, type: "snoozed" | "released" | "crashed"): Settlement {
+function again(
+  claim: Claim,
+  run: Run,
+  counts: "snooze" | "give-back" | "crash",
+  after: Ms,
+  type: "snoozed" | "released" | "crashed",
+): Settlement {
   const level = type === "crashed" ? ({ level: "warning" } as const) : {};
   return { id: claim.task.id, fence: claim.fence, to: "again", after, counts, events: [{ ...eventOf(claim, run), type, ...level }] };
 }
@@ -134,7 +145,8 @@ function end(claim: Claim, run: Run, to: Final, ended: Ended): Settlement {
 
 function finalEvent(claim: Claim, run: Run, to: Final, ended: Ended): NewEvent {
   const event = { ...eventOf(claim, run), type: to };
-  if (ended.failure !== undefined) return { ...event, level: "error", retryCount: claim.task.retryCount, error: failureText(ended.failure) };
+  if (ended.failure !== undefined)
+    return { ...event, level: "error", retryCount: claim.task.retryCount, error: failureText(ended.failure) };
   return ended.reason === undefined ? event : { ...event, message: ended.reason };
 }
 

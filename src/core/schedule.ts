@@ -72,7 +72,11 @@ export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
   try {
     next = nextOccurrence({ type: "cron", cron, timezone }, after);
   } catch (cause) {
-    throw expected("cron", `a cron expression (${cause instanceof Error ? cause.message.replace(/^CronPattern: /, "") : "unreadable"})`, cron);
+    throw expected(
+      "cron",
+      `a cron expression (${cause instanceof Error ? cause.message.replace(/^CronPattern: /, "") : "unreadable"})`,
+      cron,
+    );
   }
   if (next === null) throw expected("cron", "an expression that some date matches", cron);
 }
