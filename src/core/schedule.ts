@@ -83,8 +83,7 @@ export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
 
 function isZone(timezone: string): boolean {
   try {
-    new Intl.DateTimeFormat("en", { timeZone: timezone });
-    return timezone !== "";
+    return new Intl.DateTimeFormat("en", { timeZone: timezone }).resolvedOptions().timeZone !== "";
   } catch {
     return false;
   }

@@ -142,7 +142,8 @@ export function isLegal(from: TaskStatus, to: TaskStatus, retryDue: boolean): bo
 
 /** Ended for good: no retry is due. */
 export function isFinal(task: { readonly status: TaskStatus; readonly nextRetryAt?: unknown }): boolean {
-  return task.status !== "pending" && task.status !== "running" && !(task.status === "failed" && task.nextRetryAt != null);
+  const retryDue = task.nextRetryAt !== undefined && task.nextRetryAt !== null;
+  return task.status !== "pending" && task.status !== "running" && !(task.status === "failed" && retryDue);
 }
 
 /** What a callback's handler and `why` are told of an end. */
