@@ -1,0 +1,181 @@
+/**
+ * The places where a worker's tasks, results and events lie, and the verbs that touch more than one of them. Where all three are the
+ * same backend object a verb is one transaction there. Else the order is: result (fenced), settlement, events (with ids of their own),
+ * so that a crash between two of them loses no end of a task and repeating any of them does no harm.
+ */
+import type {
+  Backend,
+  Claim,
+  ClaimAsk,
+  Claims,
+  EnqueueCall,
+  Enqueued,
+  Progress,
+  Settled,
+  Settlement,
+  SweepAsk,
+  Swept,
+} from "../core/backend.ts";
+import type { NewEvent } from "../core/event.ts";
+import type { FireAsk } from "../core/schedule.ts";
+
+/** Events that could not be written yet, at most; older ones are given up, since a log that is down must not fill the memory. */
+const MOST_OWED = 10_000;
+
+/** What a settle came to. */
+export interface Settles {
+  readonly settled: readonly Settled[];
+  readonly next?: Claims;
+}
+
+export class Stores {
+  readonly main: Backend;
+  readonly results: Backend;
+  readonly events: Backend;
+  /** Events elsewhere whose change is written, but which are not: tried again before the next ones. */
+  #owed: NewEvent[] = [];
+
+  /** @param results default: where the tasks lie. @param events default: where the tasks lie. */
+  constructor(main: Backend, results: Backend = main, events: Backend = main) {
+    this.main = main;
+    this.results = results;
+    this.events = events;
+  }
+
+  /** Each place once. */
+  get places(): readonly Backend[] {
+    return [...new Set([this.main, this.results, this.events])];
+  }
+
+  /** Opens every place that is not open. */
+  async open(): Promise<void> {
+    for (const place of this.places) if (!place.isOpen) await place.open();
+  }
+
+  async enqueue(calls: readonly EnqueueCall[], tx?: unknown): Promise<readonly (readonly Enqueued[])[]> {
+    if (this.events === this.main) return this.main.work.enqueue(calls, tx);
+    const answers = await this.main.work.enqueue(
+      calls.map((call) => ({ ...call, announce: false })),
+      tx,
+    );
+    const events = calls.flatMap((call, i) => {
+      const added = call.tasks.filter((_, j) => answers[i]?.[j]?.is === "added" || answers[i]?.[j]?.is === "replaced");
+      return call.announce ? added.map((task) => enqueuedEvent(task)) : [];
+    });
+    await this.append(events);
+    return answers;
+  }
+
+  async claim(ask: ClaimAsk): Promise<Claims> {
+    if (this.events === this.main) return this.main.work.claim(ask);
+    const claims = await this.main.work.claim(silent(ask));
+    await this.append(executingEvents(ask, claims));
+    return claims;
+  }
+
+  /** Never rejects once the settlements are written: claims that came with them must not be lost because the event log is down. */
+  async settle(set: readonly Settlement[], ask?: ClaimAsk): Promise<Settles> {
+    const { main, results, events } = this;
+    if (results === main && events === main) return main.work.settle(set, ask);
+    if (results !== main) {
+      const values = set.flatMap(({ result }) => (result === undefined ? [] : [result]));
+      if (values.length > 0) await results.results.put(values);
+    }
+    const bare = set.map((settlement) => this.#withoutElsewhere(settlement));
+    const answer = await main.work.settle(bare, events === main || ask === undefined ? ask : silent(ask));
+    if (events !== main) {
+      // A repeated settlement is one whose first answer was lost, perhaps with its events: their ids make them once.
+      const told = set.filter((_, i) => answer.settled[i] === "settled" || answer.settled[i] === "repeated");
+      const executing = ask === undefined || answer.next === undefined ? [] : executingEvents(ask, answer.next);
+      await this.append([...told.flatMap(eventsOf), ...executing]);
+    }
+    return answer;
+  }
+
+  async progress(set: readonly Progress[]): Promise<readonly ("written" | "lost")[]> {
+    if (this.events === this.main) return this.main.work.progress(set);
+    const rows = await this.main.desk.get(set.map(({ id }) => id));
+    const answers = set.map(({ fence }, i) => {
+      const row = rows[i];
+      return row?.status === "running" && row.fence === fence ? ("written" as const) : ("lost" as const);
+    });
+    await this.append(set.filter((_, i) => answers[i] === "written").map(({ event }) => event));
+    return answers;
+  }
+
+  async fire(set: readonly FireAsk[]): Promise<readonly ("fired" | "stale")[]> {
+    if (this.events === this.main) return this.main.schedules.fire(set);
+    const answers = await this.main.schedules.fire(set.map((ask) => ({ ...ask, events: [] })));
+    const told = set.filter((_, i) => answers[i] === "fired");
+    await this.append(told.flatMap((ask) => ask.events.map((event) => ({ ...event, id: `${ask.id}.${ask.revision}.${event.type}` }))));
+    return answers;
+  }
+
+  /** One step of housekeeping, where the thing lies; the results of swept tasks go with them. */
+  async sweep(ask: SweepAsk): Promise<Swept> {
+    if (ask.what === "results") return this.results.sweep(ask);
+    if (ask.what === "events") return this.events.sweep(ask);
+    const swept = await this.main.sweep(ask);
+    if (this.results !== this.main && swept.ids !== undefined && swept.ids.length > 0) await this.results.results.remove(swept.ids);
+    return swept;
+  }
+
+  /** Appends events; those that cannot be written now are kept for the next time. */
+  async append(events: readonly NewEvent[]): Promise<void> {
+    const set = [...this.#owed, ...events];
+    if (set.length === 0) return;
+    this.#owed = [];
+    try {
+      await this.events.events.append(set);
+    } catch {
+      this.#owed = [...set, ...this.#owed].slice(-MOST_OWED);
+    }
+  }
+
+  /** How many events could not be written yet. */
+  get owed(): number {
+    return this.#owed.length;
+  }
+
+  #withoutElsewhere(settlement: Settlement): Settlement {
+    const bare = { ...settlement };
+    if (this.results !== this.main) delete bare.result;
+    return this.events === this.main ? bare : { ...bare, events: [] };
+  }
+}
+
+function silent(ask: ClaimAsk): ClaimAsk {
+  return "due" in ask.of ? { ...ask, of: { ...ask.of, announce: false } } : ask;
+}
+
+function eventsOf({ id, fence, events }: Settlement): readonly NewEvent[] {
+  return events.map((event) => ({ ...event, id: `${id}.${fence}.${event.type}` }));
+}
+
+function executingEvents(ask: ClaimAsk, { claims }: Claims): readonly NewEvent[] {
+  if (!("due" in ask.of) || !ask.of.announce) return [];
+  return claims.filter((claim) => claim.for === "run").map((claim) => executingEvent(claim, ask.worker));
+}
+
+function executingEvent({ task, fence }: Claim, worker: string): NewEvent {
+  return {
+    id: `${task.id}.${fence}.executing`,
+    type: "executing",
+    taskId: task.id,
+    queue: task.queue,
+    worker,
+    retryCount: task.retryCount,
+    ...(task.scheduleId === undefined ? {} : { scheduleId: task.scheduleId }),
+  };
+}
+
+/** The event of a new task, with an id of its own so that it can be appended again. */
+export function enqueuedEvent(task: { readonly id: string; readonly queue: string; readonly scheduleId?: string }): NewEvent {
+  return {
+    id: `${task.id}.0.enqueued`,
+    type: "enqueued",
+    taskId: task.id,
+    queue: task.queue,
+    ...(task.scheduleId === undefined ? {} : { scheduleId: task.scheduleId }),
+  };
+}
