@@ -153,6 +153,16 @@ export class WorkerUnknownError extends OmniQError {
   }
 }
 
+/** A module of `modules` cannot be used. Codes: `MODULE_NOT_LOADED`, `MODULE_EMPTY`. */
+export class ModuleError extends OmniQError {}
+
+/** Why `ctx.signal` aborts when the worker stops: the task is given back and runs again elsewhere. Code: `WORKER_STOPPING`. */
+export class WorkerStoppingError extends OmniQError {
+  constructor() {
+    super("WORKER_STOPPING", "The worker stops and its grace is over; the task is given back");
+  }
+}
+
 /** Thrown by a handler to end its task as failed at once, whatever retries are left. */
 export class FatalError extends Error {
   override readonly name: string = "FatalError";
