@@ -1,0 +1,153 @@
+import type { Count, Edit, QueueRow, TaskPage, TaskPatch, TaskQuery } from "../../core/backend.ts";
+import type { Ms, TaskId } from "../../core/record.ts";
+import type { Phase } from "../../core/task.ts";
+import { tell } from "./events.ts";
+import type { Moment, Row } from "./state.ts";
+import { change, claimOrder, defined, forget, forgetEdgesOf, hasDependents, isHeld, phaseOf, stageAt, taskOf } from "./state.ts";
+
+/** Marks what waits, and asks what runs to stop. Ending it is for whoever claims it. */
+export function cancel(moment: Moment, id: TaskId, reason: string | undefined): "marked" | "asked" | "final" | "missing" {
+  const row = moment.state.tasks.get(id);
+  if (row === undefined) return "missing";
+  if (row.stage === "finished") return "final";
+  if (row.stage === "doomed") return "marked";
+  if (row.mark === undefined) change(moment, row, { mark: "cancelled", reason, stage: row.stage === "running" ? "running" : "doomed" });
+  moment.hints.add(row.stage === "running" ? "cancel" : "task");
+  return row.stage === "running" ? "asked" : "marked";
+}
+
+/** Counts start anew; fence, creation and history go on. A key is not taken again, parents are not waited for again. */
+export function requeue(moment: Moment, id: TaskId): "requeued" | "not-final" | "missing" {
+  const { now } = moment;
+  const row = moment.state.tasks.get(id);
+  if (row === undefined) return "missing";
+  if (row.stage !== "finished" || row.status === "completed") return "not-final";
+  const dueAt = Math.max(now, row.runAt ?? now);
+  const requeued = change(moment, row, {
+    stage: stageAt(dueAt, now),
+    status: "pending",
+    dueAt,
+    attempt: 0,
+    retryCount: 0,
+    crashCount: 0,
+    reason: undefined,
+    startedAt: undefined,
+    completedAt: undefined,
+    expiresAt: row.ttl === undefined ? row.expiresAt : now + row.ttl,
+    revision: row.revision + 1,
+  });
+  forgetEdgesOf(moment.state, id);
+  tell(moment, "requeued", requeued);
+  moment.hints.add("task");
+  return "requeued";
+}
+
+export function edit(moment: Moment, { id, revision, patch }: Edit): "edited" | "stale" | "running" | "final" | "missing" {
+  const row = moment.state.tasks.get(id);
+  if (row === undefined) return "missing";
+  if (isHeld(row)) return "running";
+  if (row.stage === "finished" || row.stage === "doomed") return "final";
+  if (row.revision !== revision) return "stale";
+  change(moment, row, { ...patched(patch), ...timesAfter(row, patch, moment.now), revision: revision + 1 });
+  moment.hints.add("task");
+  return "edited";
+}
+
+/** The plain fields of a patch; `null` takes one away. */
+function patched({ runAt: _runAt, ttl: _ttl, ...patch }: TaskPatch): Partial<Row> {
+  return Object.fromEntries(Object.entries(patch).map(([field, value]) => [field, value ?? undefined]));
+}
+
+/** What a new `runAt` or `ttl` changes. A task that waits for a retry goes on waiting for it, until the new time. */
+function timesAfter(row: Row, { runAt, ttl }: TaskPatch, now: Ms): Partial<Row> {
+  const due = runAt === undefined ? {} : dueAfter(row, runAt, now);
+  if (ttl === undefined) return due;
+  return ttl === null ? { ...due, ttl: undefined, expiresAt: undefined } : { ...due, ttl, expiresAt: row.createdAt + ttl };
+}
+
+function dueAfter(row: Row, runAt: Ms | null, now: Ms): Partial<Row> {
+  const dueAt = runAt ?? now;
+  return {
+    runAt: runAt ?? undefined,
+    dueAt,
+    stage: row.stage === "blocked" ? "blocked" : stageAt(dueAt, now),
+    nextRetryAt: row.status === "failed" ? dueAt : undefined,
+  };
+}
+
+export function remove(moment: Moment, id: TaskId): "removed" | "running" | "has-dependents" | "missing" {
+  const row = moment.state.tasks.get(id);
+  if (row === undefined) return "missing";
+  if (isHeld(row)) return "running";
+  if (hasDependents(moment.state, id)) return "has-dependents";
+  forget(moment, row);
+  return "removed";
+}
+
+export function waiting(moment: Moment, queues: readonly string[], limit: number): readonly TaskId[] {
+  return [...moment.state.tasks.values()]
+    .filter((row) => queues.includes(row.queue) && row.stage !== "finished" && !isHeld(row))
+    .slice(0, limit)
+    .map((row) => row.id);
+}
+
+/** Newest first. The cursor is the place of the last row of the page. */
+export function find(moment: Moment, query: TaskQuery): TaskPage {
+  const { now } = moment;
+  const found = [...moment.state.tasks.values()]
+    .toReversed()
+    .filter((row) => (query.after === undefined || row.order < Number(query.after)) && isAskedFor(row, query, now));
+  const rows = found.slice(0, query.limit);
+  const next = found.length > rows.length ? rows.at(-1)?.order.toString() : undefined;
+  return defined<TaskPage>({ items: rows.map((row) => taskOf(row, now)), next });
+}
+
+function isAskedFor(row: Row, query: TaskQuery, now: Ms): boolean {
+  return (
+    (query.queue === undefined || row.queue === query.queue) &&
+    (query.phase === undefined || phaseOf(row, now) === query.phase) &&
+    (query.status === undefined || row.status === query.status) &&
+    (query.func === undefined || row.func === query.func) &&
+    (query.tags ?? []).every((tag) => row.tags.includes(tag)) &&
+    (query.scheduleId === undefined || row.scheduleId === query.scheduleId) &&
+    (query.createdFrom === undefined || row.createdAt >= query.createdFrom) &&
+    (query.createdTo === undefined || row.createdAt <= query.createdTo)
+  );
+}
+
+/** By phase, and by queue what has not ended (nor waits to be ended). */
+export function count(moment: Moment, upTo: number): readonly Count[] {
+  const counts = new Map<string, Count>();
+  for (const row of moment.state.tasks.values()) {
+    const phase: Phase = phaseOf(row, moment.now);
+    const queue = row.stage === "doomed" || row.stage === "finished" ? undefined : row.queue;
+    const key = JSON.stringify([phase, queue]);
+    const tasks = (counts.get(key)?.tasks ?? 0) + 1;
+    counts.set(key, defined<Count>({ phase, queue, tasks: Math.min(tasks, upTo), more: tasks > upTo }));
+  }
+  return [...counts.values()];
+}
+
+export function ahead(moment: Moment, id: TaskId, upTo: number): number | undefined {
+  const row = moment.state.tasks.get(id);
+  if (row?.stage !== "ready") return undefined;
+  const before = [...moment.state.tasks.values()].filter(
+    (other) => other.stage === "ready" && other.queue === row.queue && claimOrder(other, row) < 0,
+  );
+  return Math.min(before.length, upTo);
+}
+
+/** Queues that are paused or were, and those with tasks that have not ended, by name. */
+export function queues(moment: Moment): readonly QueueRow[] {
+  const { state } = moment;
+  const named = new Map(state.queues);
+  for (const row of state.tasks.values()) if (row.stage !== "finished" && !named.has(row.queue)) named.set(row.queue, { name: row.queue });
+  return [...named.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)).slice(0, 1_000);
+}
+
+export function setPaused(moment: Moment, name: string, paused: boolean): void {
+  const { state, now } = moment;
+  const pausedAt = state.queues.get(name)?.pausedAt ?? now;
+  state.queues.set(name, paused ? { name, pausedAt } : { name });
+  if (!paused) moment.hints.add("task");
+}

@@ -1,0 +1,40 @@
+import type { ResultStats } from "../../core/backend.ts";
+import type { TaskId } from "../../core/record.ts";
+import type { NewResult, ResultRow } from "../../core/result.ts";
+import type { Moment } from "./state.ts";
+import { defined } from "./state.ts";
+
+/** Replaces the task's row, unless that has a higher fence. A replaced row keeps its place among the rows. */
+export function put(moment: Moment, result: NewResult): "put" | "older" {
+  const { state, now } = moment;
+  const there = state.results.get(result.taskId);
+  if (there?.fence !== undefined && result.fence !== undefined && there.fence > result.fence) return "older";
+  const createdAt = result.createdAt ?? now;
+  const expiresAt = result.expiresAt ?? (result.ttl === undefined ? undefined : createdAt + result.ttl);
+  const completedAt = result.completedAt ?? now;
+  state.results.set(result.taskId, defined<ResultRow>({ ...result, createdAt, completedAt, expiresAt }));
+  return "put";
+}
+
+export function getResult(moment: Moment, id: TaskId): ResultRow | undefined {
+  const row = moment.state.results.get(id);
+  return row === undefined || isPast(row, moment.now) ? undefined : row;
+}
+
+/** The newest by creation, then by age of the row. */
+export function latest(moment: Moment, scheduleId: string): ResultRow | undefined {
+  return [...moment.state.results.values()]
+    .filter((row) => row.scheduleId === scheduleId && !isPast(row, moment.now))
+    .reduce<ResultRow | undefined>((best, row) => (best === undefined || row.createdAt >= best.createdAt ? row : best), undefined);
+}
+
+export function resultStats(moment: Moment): ResultStats {
+  const rows = [...moment.state.results.values()];
+  const completed = rows.filter((row) => row.status === "completed").length;
+  const expired = rows.filter((row) => isPast(row, moment.now)).length;
+  return { total: rows.length, completed, failed: rows.length - completed, expired };
+}
+
+export function isPast(row: ResultRow, now: number): boolean {
+  return row.expiresAt !== undefined && row.expiresAt <= now;
+}

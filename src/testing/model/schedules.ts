@@ -1,0 +1,60 @@
+import type { FireAsk, ScheduleQuery, ScheduleRow } from "../../core/schedule.ts";
+import { insert } from "./enqueue.ts";
+import { append } from "./events.ts";
+import type { Moment } from "./state.ts";
+import { defined } from "./state.ts";
+
+/** A new row keeps the revision it came with; a changed one has the next. */
+export function putSchedule(moment: Moment, row: ScheduleRow, ifRevision?: number): { is: "put" | "stale"; row: ScheduleRow } {
+  const there = moment.state.schedules.get(row.id);
+  if (there?.revision !== ifRevision) return { is: "stale", row: there ?? row };
+  const written = ifRevision === undefined ? row : { ...row, revision: ifRevision + 1 };
+  moment.state.schedules.set(row.id, written);
+  moment.hints.add("schedule");
+  return { is: "put", row: written };
+}
+
+const next = (row: ScheduleRow): number => row.nextRunAt ?? Number.POSITIVE_INFINITY;
+
+/** By the next time, then by id; those without one last. */
+export function listSchedules(moment: Moment, { ids, dueBy, status, limit }: ScheduleQuery): readonly ScheduleRow[] {
+  return [...moment.state.schedules.values()]
+    .filter(
+      (row) =>
+        (ids === undefined || ids.includes(row.id)) &&
+        (status === undefined || row.status === status) &&
+        (dueBy === undefined || (row.status === "active" && next(row) <= dueBy)),
+    )
+    .toSorted((a, b) => (next(a) === next(b) ? (a.id < b.id ? -1 : 1) : next(a) - next(b)))
+    .slice(0, limit);
+}
+
+/** Takes the schedule alone away: its tasks and the memory of its occurrences stay. */
+export function dropSchedule(moment: Moment, id: string): boolean {
+  moment.hints.add("schedule");
+  return moment.state.schedules.delete(id);
+}
+
+/** All of it, or nothing when somebody else was there first. */
+export function fire(moment: Moment, { id, revision, occurrences, nextAt, enqueue, events }: FireAsk): "fired" | "stale" {
+  const { state, now } = moment;
+  const row = state.schedules.get(id);
+  const keys = occurrences.map((at) => JSON.stringify([id, at]));
+  if (row?.revision !== revision || row.status !== "active" || keys.some((key) => state.occurrences.has(key))) return "stale";
+  for (const at of occurrences) state.occurrences.set(JSON.stringify([id, at]), { scheduleId: id, firedAt: now });
+  for (const task of enqueue) insert(moment, { ...task, scheduleId: id }, true);
+  state.schedules.set(
+    id,
+    defined<ScheduleRow>({
+      ...row,
+      revision: revision + 1,
+      runCount: row.runCount + occurrences.length,
+      lastRunAt: occurrences.length === 0 ? row.lastRunAt : now,
+      nextRunAt: nextAt ?? undefined,
+      status: nextAt === null ? "completed" : row.status,
+    }),
+  );
+  for (const event of events) append(moment, event);
+  moment.hints.add("schedule");
+  return "fired";
+}
