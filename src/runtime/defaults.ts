@@ -1,7 +1,7 @@
 /** Checks of the options that a definition, an enqueue, a schedule and the configuration share. */
 import { milliseconds } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
-import type { TaskDefaults } from "./signatures.ts";
+import type { CheckedDefaults, TaskDefaults } from "./signatures.ts";
 
 export const DEFAULT_KEYS = [
   "queueName",
@@ -17,14 +17,6 @@ export const DEFAULT_KEYS = [
   "atMostOnce",
   "maxCrashes",
 ] as const satisfies readonly (keyof TaskDefaults)[];
-
-/** The same options with every duration in milliseconds. */
-export interface CheckedDefaults extends TaskDefaults {
-  readonly retryDelay?: number;
-  readonly timeout?: number;
-  readonly ttl?: number;
-  readonly resultTtl?: number;
-}
 
 /**
  * Checks them; those that are absent stay absent.

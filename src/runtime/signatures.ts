@@ -37,6 +37,14 @@ export interface TaskDefaults {
   readonly maxCrashes?: number | undefined;
 }
 
+/** The same options, checked, with every duration in milliseconds. */
+export interface CheckedDefaults extends TaskDefaults {
+  readonly retryDelay?: number | undefined;
+  readonly timeout?: number | undefined;
+  readonly ttl?: number | undefined;
+  readonly resultTtl?: number | undefined;
+}
+
 /** Only one task with this key at a time, per definition. */
 export interface UniqueOptions {
   readonly key: string;
@@ -88,8 +96,7 @@ export interface TaskReference<in In = never, out R = unknown> {
   readonly name: string;
   /** Earlier names, which a worker still serves. */
   readonly aliases: readonly string[];
-  /** Durations are milliseconds here. */
-  readonly defaults: TaskDefaults;
+  readonly defaults: CheckedDefaults;
   readonly input: StandardSchemaV1 | undefined;
   readonly output: StandardSchemaV1 | undefined;
   readonly [types]?: { readonly in: (args: In) => void; readonly out: () => R };
