@@ -28,10 +28,10 @@ export class InputInvalidError extends OmniQError {
   }
 }
 
-/** A change of status that the life of a task does not know. Code: `ILLEGAL_TRANSITION`. */
+/** A change of status that the life of a task or schedule does not know. Code: `ILLEGAL_TRANSITION`. */
 export class IllegalTransitionError extends OmniQError {
-  constructor(id: string, from: string, to: string) {
-    super("ILLEGAL_TRANSITION", `Expected task ${id} to be able to become ${to}, but it is ${from}`);
+  constructor(id: string, from: string, to: string, what = "task") {
+    super("ILLEGAL_TRANSITION", `Expected ${what} ${id} to be able to become ${to}, but it is ${from}`);
   }
 }
 
