@@ -51,6 +51,27 @@ export function formOf(text: Text): "json" | "tagged" {
   return text.includes(`"${TAG}"`) ? "tagged" : "json";
 }
 
+/**
+ * The text of an object with more keys on it, which win over its own; another base counts as an empty object. Nothing is
+ * decoded, so an object can be put around whatever one payload can hold. A base that is not JSON is answered as it is: whoever decodes it is told.
+ */
+export function withKeys(base: Text, keys: Readonly<Record<string, Text>>): Text {
+  let pairs: readonly (readonly [string, unknown])[];
+  try {
+    pairs = rawPairs(JSON.parse(base));
+  } catch {
+    return base;
+  }
+  const merged = new Map<string, unknown>([...pairs, ...Object.entries(keys).map(([key, text]) => [key, JSON.parse(text)] as const)]);
+  return JSON.stringify(merged.has(TAG) ? tagged("object", [...merged]) : fromPairs([...merged]));
+}
+
+function rawPairs(raw: unknown): readonly (readonly [string, unknown])[] {
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw)) return [];
+  if (!Object.hasOwn(raw, TAG)) return Object.entries(raw);
+  return own(raw, TAG) === "object" ? pairsOf(own(raw, "v")).map(([key, value]) => [String(key), value]) : [];
+}
+
 type Key = string | number;
 /** The way from the root to a value, as a linked list: built without cost, spelled out only in an error. */
 interface Path {
@@ -121,16 +142,17 @@ class Encoder {
       const before = value[i];
       const after = this.visit(before, at, depth + 1);
       if (copy !== undefined) copy.push(after);
-      else if (after !== before || isTagged(after)) copy = [...value.slice(0, i), after];
+      else if (after !== before) copy = [...value.slice(0, i), after];
     }
     if (Object.keys(value).length !== value.length) throw this.#refuse("an array with named properties", path);
-    return copy ?? value;
+    return copy ?? ("toJSON" in value ? [...value] : value);
   }
 
   #plain(value: object, path: Path | undefined, depth: number): unknown {
     if (Object.getOwnPropertySymbols(value).length > 0) throw this.#refuse("a symbol as a key", path);
     const pairs: [string, unknown][] = [];
-    let changed = false;
+    // A hidden toJSON would write something else.
+    let changed = "toJSON" in value;
     for (const key of Object.keys(value)) {
       const at = { key, parent: path };
       const before = this.#read(value, key, at);
@@ -201,10 +223,6 @@ function tagged(tag: string, v?: unknown, t?: string): Record<string, unknown> {
   return { [TAG]: tag, ...(t === undefined ? {} : { t }), ...(v === undefined ? {} : { v }) };
 }
 
-function isTagged(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.hasOwn(value, TAG);
-}
-
 /** Own properties only, also for `__proto__`: assigning that one would set the prototype. */
 function fromPairs(pairs: readonly (readonly [string, unknown])[]): Record<string, unknown> {
   const out: Record<string, unknown> = {};
@@ -213,7 +231,7 @@ function fromPairs(pairs: readonly (readonly [string, unknown])[]): Record<strin
 }
 
 function typedName(value: object): string | undefined {
-  if (typeof Buffer === "function" && Buffer.isBuffer(value)) return "Buffer";
+  if (Buffer.isBuffer(value)) return "Buffer";
   for (const [name, type] of Object.entries(TYPED)) if (Object.getPrototypeOf(value) === type.prototype) return name;
   return undefined;
 }

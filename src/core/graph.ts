@@ -14,27 +14,27 @@ interface Node {
 export function parentsFirst<T extends Node>(tasks: readonly T[]): readonly T[] {
   if (tasks.every((task) => task.dependsOn.length === 0)) return tasks;
   const byId = new Map(tasks.map((task) => [task.id, task]));
-  const done = new Set<TaskId>();
+  const done = new Set<T>();
   const sorted: T[] = [];
   for (const root of tasks) {
-    const path: { readonly task: T; next: number }[] = done.has(root.id) ? [] : [{ task: root, next: 0 }];
-    const onPath = new Set(path.map((step) => step.task.id));
+    const path: { readonly task: T; next: number }[] = done.has(root) ? [] : [{ task: root, next: 0 }];
+    const onPath = new Set(path.map((step) => step.task));
     for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
       const edge = step.task.dependsOn[step.next++];
       const parent = edge === undefined ? undefined : byId.get(edge.id);
       if (edge === undefined) {
         path.pop();
-        onPath.delete(step.task.id);
-        done.add(step.task.id);
+        onPath.delete(step.task);
+        done.add(step.task);
         sorted.push(step.task);
-      } else if (parent !== undefined && onPath.has(parent.id)) {
+      } else if (parent !== undefined && onPath.has(parent)) {
         throw cycle(
           path.map((each) => each.task.id),
           parent.id,
         );
-      } else if (parent !== undefined && !done.has(parent.id)) {
+      } else if (parent !== undefined && !done.has(parent)) {
         path.push({ task: parent, next: 0 });
-        onPath.add(parent.id);
+        onPath.add(parent);
       }
     }
   }

@@ -4,14 +4,14 @@
  */
 import type { Claim, Settlement } from "./backend.ts";
 import type { Random } from "./clock.ts";
-import { decode, encode } from "./codec.ts";
+import { encode, withKeys } from "./codec.ts";
 import type { NewEvent } from "./event.ts";
 import { failureText } from "./record.ts";
 import type { Failure, Ms, Text } from "./record.ts";
 import type { NewResult } from "./result.ts";
 import { retryDelayOf } from "./retry.ts";
 import { DEFAULT_POLICY } from "./task.ts";
-import type { Final, NewTask } from "./task.ts";
+import type { Callback, Final, NewTask } from "./task.ts";
 
 /** What a claim came to. */
 export type Outcome =
@@ -139,7 +139,7 @@ function end(claim: Claim, run: Run, to: Final, ended: Ended): Settlement {
     events: [finalEvent(claim, run, to, ended)],
     ...(reason === undefined ? {} : { reason }),
     ...(result === undefined ? {} : resultPart(claim, run, result)),
-    ...(task.callback === undefined ? {} : { enqueue: [callbackTask(claim, to, ended)] }),
+    ...(task.callback === undefined ? {} : { enqueue: [callbackTask(claim, task.callback, to, ended)] }),
   };
 }
 
@@ -178,26 +178,25 @@ function resultPart(claim: Claim, run: Run, result: Omit<NewResult, "taskId"> & 
   };
 }
 
+const ABSENT = encode(undefined);
+
 /** The callback's task: OmniQ's own keys win over the caller's, and its id comes from the claim, so that it is made once an end. */
-function callbackTask(claim: Claim, status: Final, ended: Ended): NewTask {
+function callbackTask(claim: Claim, callback: Callback, status: Final, ended: Ended): NewTask {
   const { task, fence } = claim;
-  const { callback } = task;
-  const given = callback?.args === undefined ? {} : decode(callback.args);
-  const args = {
-    ...(typeof given === "object" ? given : {}),
-    taskId: task.id,
-    status,
-    result: ended.value === undefined ? undefined : decode(ended.value),
-    error: ended.failure === undefined ? undefined : failureText(ended.failure),
-  };
+  const args = withKeys(callback.args ?? "{}", {
+    taskId: JSON.stringify(task.id),
+    status: JSON.stringify(status),
+    result: ended.value ?? ABSENT,
+    error: ended.failure === undefined ? ABSENT : JSON.stringify(failureText(ended.failure)),
+  });
   return {
     ...DEFAULT_POLICY,
-    ...callback?.policy,
+    ...callback.policy,
     id: `${task.id}.callback${fence}`,
-    func: callback?.func ?? "",
-    args: encode(args, { limit: Number.POSITIVE_INFINITY }),
-    queue: callback?.queue ?? task.queue,
-    priority: callback?.priority ?? task.priority,
+    func: callback.func,
+    args,
+    queue: callback.queue ?? task.queue,
+    priority: callback.priority ?? task.priority,
     tags: [],
     dependsOn: [],
   };

@@ -1,17 +1,19 @@
 import { InvalidOptionError } from "./errors.ts";
 
-/** The number of single-letter edits between two words (Levenshtein, two rows). */
+/** The number of single-letter edits between two words (Levenshtein, one row at a time). */
 function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(swap, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
-    }
-    previous = row;
+  const letters = Array.from(b);
+  let row = letters.map((_, j) => j + 1);
+  for (const [i, letter] of Array.from(a).entries()) {
+    let left = i + 1;
+    let diagonal = i;
+    row = row.map((above, j) => {
+      left = Math.min(diagonal + (letter === letters[j] ? 0 : 1), above + 1, left + 1);
+      diagonal = above;
+      return left;
+    });
   }
-  return previous[b.length] ?? 0;
+  return row.at(-1) ?? a.length;
 }
 
 /** The known name that was probably meant, or `undefined` when none is near: at most a third of its letters may differ. */

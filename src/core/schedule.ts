@@ -72,11 +72,7 @@ export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
   try {
     next = nextOccurrence({ type: "cron", cron, timezone }, after);
   } catch (cause) {
-    throw expected(
-      "cron",
-      `a cron expression (${cause instanceof Error ? cause.message.replace(/^CronPattern: /, "") : "unreadable"})`,
-      cron,
-    );
+    throw expected("cron", `a cron expression (${String(cause).replace(/^\w+: (?:CronPattern: )?/, "")})`, cron);
   }
   if (next === null) throw expected("cron", "an expression that some date matches", cron);
 }
@@ -101,16 +97,24 @@ export function nextOccurrence(rule: Rule, after: Ms): Ms | null {
   if (rule.type === "interval") return after + rule.every;
   if (rule.type === "timestamp") return rule.at > after ? rule.at : null;
   if (rule.type === "once") return null;
-  return new Cron(rule.cron, { timezone: rule.timezone, paused: true }).nextRun(new Date(after))?.getTime() ?? null;
+  return nextOf(cronOf(rule), after);
 }
 
-/** Skipped occurrences are counted up to here: no downtime makes a step expensive. */
-const COUNTED = 1_000;
+function cronOf(rule: Extract<Rule, { type: "cron" }>): Cron {
+  return new Cron(rule.cron, { timezone: rule.timezone, paused: true });
+}
+
+function nextOf(cron: Cron, after: Ms): Ms | null {
+  return cron.nextRun(new Date(after))?.getTime() ?? null;
+}
+
+/** Skipped occurrences are counted up to here (10 ms of arithmetic): no downtime makes a step expensive. */
+const COUNTED = 100;
 
 export interface Due {
   /** The occurrence to fire; later ones would be in the future. */
   readonly occurrence: Ms;
-  /** Occurrences missed before it, counted up to 1,000. */
+  /** Occurrences missed before it, counted up to 100 of a cron expression. */
   readonly skipped: number;
   readonly nextAt: Ms | null;
 }
@@ -133,15 +137,16 @@ function latest(rule: Rule, first: Ms, now: Ms): readonly [Ms, number] {
     return [first + missed * rule.every, missed];
   }
   if (rule.type !== "cron") return [first, 0];
+  const cron = cronOf(rule);
   let skipped = 0;
   let at = first;
   while (skipped < COUNTED) {
-    const next = nextOccurrence(rule, at);
+    const next = nextOf(cron, at);
     if (next === null || next > now) return [at, skipped];
     at = next;
     skipped++;
   }
   // A long downtime: one look back from now instead of a walk over everything missed.
-  const back = new Cron(rule.cron, { timezone: rule.timezone, paused: true }).previousRuns(1, new Date(now + 1))[0];
-  return [Math.max(at, back?.getTime() ?? at), skipped];
+  const back = cron.previousRuns(1, new Date(now + 1)).map((date) => date.getTime());
+  return [Math.max(at, ...back), skipped];
 }

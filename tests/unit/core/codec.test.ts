@@ -1,0 +1,345 @@
+import { isDeepStrictEqual } from "node:util";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { decode, encode, formOf, PAYLOAD_LIMIT, withKeys } from "../../../src/core/codec.ts";
+import { PayloadError } from "../../../src/core/errors.ts";
+
+/** The error that a call throws. */
+function thrown(fn: () => unknown): PayloadError {
+  try {
+    fn();
+  } catch (error) {
+    if (error instanceof PayloadError) return error;
+    throw error;
+  }
+  throw new Error("Expected a PayloadError");
+}
+
+/** `levels` objects around a number. */
+function nested(levels: number): unknown {
+  let value: unknown = 1;
+  for (let i = 0; i < levels; i++) value = { a: value };
+  return value;
+}
+
+const hostileKey = fc.oneof(
+  fc.string(),
+  fc.constantFrom("__proto__", "constructor", "prototype", "toJSON", "$omniq", "v", "t", "toString"),
+);
+
+/** Whatever the codec says it keeps. Own properties only, made so that `__proto__` is a key like any other. */
+const supported = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.double(),
+      fc.integer(),
+      fc.boolean(),
+      fc.constantFrom(null, undefined, Number.NaN, -0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, "$omniq"),
+      fc.bigInt(),
+      fc.date({ noInvalidDate: true }),
+      fc.webUrl().map((url) => new URL(url)),
+      fc.uint8Array(),
+      fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+      fc.uint8Array().map((bytes) => bytes.slice().buffer),
+      fc.int16Array(),
+      fc.uint16Array(),
+      fc.int32Array(),
+      fc.uint32Array(),
+      fc.int8Array(),
+      fc.uint8ClampedArray(),
+      fc.float32Array({ noNaN: true }),
+      fc.float64Array({ noNaN: true }),
+      fc.bigInt64Array(),
+      fc.bigUint64Array(),
+    ),
+    fc.array(tie("value"), { maxLength: 5 }),
+    fc.array(fc.tuple(hostileKey, tie("value")), { maxLength: 5 }).map((pairs) => fromPairs(pairs)),
+    fc.array(fc.tuple(tie("value"), tie("value")), { maxLength: 3 }).map((pairs) => new Map(pairs)),
+    fc.array(tie("value"), { maxLength: 3 }).map((items) => new Set(items)),
+  ),
+})).value;
+
+function fromPairs(pairs: readonly (readonly [string, unknown])[]): object {
+  const out = {};
+  for (const [key, value] of pairs) Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true });
+  return out;
+}
+
+describe("what is kept", () => {
+  test("anything supported comes back deeply equal, prototypes included", () => {
+    fc.assert(
+      fc.property(supported, (value) => {
+        expect(isDeepStrictEqual(decode(encode(value)), value)).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("plain data is byte-identical to JSON", () => {
+    // Through JSON once: -0 is not plain data.
+    const plain = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)));
+    fc.assert(
+      fc.property(plain, (value) => {
+        expect(encode(value)).toBe(JSON.stringify(value));
+        expect(formOf(encode(value))).toBe("json");
+      }),
+      { numRuns: 500 },
+    );
+    expect(encode({ b: 1, a: [true, null, "é\u2028"], "2": {} })).toBe('{"2":{},"b":1,"a":[true,null,"é\u2028"]}');
+  });
+
+  test.each([
+    ["undefined in an object", { a: undefined }, '{"a":{"$omniq":"undefined"}}'],
+    ["undefined alone", undefined, '{"$omniq":"undefined"}'],
+    ["NaN", [1, Number.NaN, 2], '[1,{"$omniq":"number","v":"NaN"},2]'],
+    ["minus zero", -0, '{"$omniq":"number","v":"-0"}'],
+    ["a bigint", 10n ** 30n, '{"$omniq":"bigint","v":"1000000000000000000000000000000"}'],
+    ["a date", new Date(0), '{"$omniq":"date","v":"1970-01-01T00:00:00.000Z"}'],
+    ["a map", new Map([["k", 1n]]), '{"$omniq":"map","v":[["k",{"$omniq":"bigint","v":"1"}]]}'],
+    ["a set", new Set([1]), '{"$omniq":"set","v":[1]}'],
+    ["a URL", new URL("https://example.com/a"), '{"$omniq":"url","v":"https://example.com/a"}'],
+    ["bytes", new Uint8Array([1, 2]), '{"$omniq":"bytes","t":"Uint8Array","v":"AQI="}'],
+    ["a tag of the user's own", { $omniq: "date" }, '{"$omniq":"object","v":[["$omniq","date"]]}'],
+  ])("%s is written as a tag", (_, value, text) => {
+    expect(encode(value)).toBe(text);
+    expect(formOf(text)).toBe("tagged");
+    expect(isDeepStrictEqual(decode(text), value)).toBe(true);
+  });
+
+  test("an invalid date stays one", () => {
+    expect(decode(encode(new Date(Number.NaN)))).toEqual(new Date(Number.NaN));
+  });
+
+  test("a part of a buffer is stored without the rest of it", () => {
+    const bytes = new Uint8Array([9, 1, 2, 9]).subarray(1, 3);
+    expect(decode(encode(bytes))).toEqual(new Uint8Array([1, 2]));
+  });
+
+  test("an error keeps its name, message, stack, code and cause, and comes back as a plain Error", () => {
+    class OddError extends RangeError {
+      code = "E_ODD";
+      override name = "OddError";
+    }
+    const error = new OddError("odd", { cause: new Error("why", { cause: [1n] }) });
+    const back = decode(encode({ error }));
+    const got = (back as { error: Error & { code?: string; cause?: Error } }).error;
+    expect(got.constructor).toBe(Error);
+    expect([got.name, got.message, got.stack, got.code]).toEqual(["OddError", "odd", error.stack, "E_ODD"]);
+    expect(got.cause).toBeInstanceOf(Error);
+    expect(got.cause?.cause).toEqual([1n]);
+    expect(Object.keys(got)).toEqual(["code"]);
+  });
+
+  test("an error without stack, code and cause", () => {
+    const error = new Error("bare");
+    Object.defineProperty(error, "stack", { value: undefined });
+    const back = decode(encode(error));
+    expect(back).toBeInstanceOf(Error);
+    expect(back).not.toHaveProperty("code");
+    expect(back).toHaveProperty("stack", undefined);
+    expect(back).not.toHaveProperty("cause");
+  });
+
+  test("an object without prototype and one with getters are kept as plain data", () => {
+    const bare: unknown = Object.assign(Object.create(null) as object, { a: 1 });
+    expect(encode(bare)).toBe('{"a":1}');
+    let reads = 0;
+    const counting = {
+      get a(): number {
+        return ++reads;
+      },
+    };
+    expect(encode(counting)).toBe('{"a":1}');
+    expect(reads).toBe(1);
+  });
+
+  test("the same object twice is no circle", () => {
+    const shared = { a: 1 };
+    expect(decode(encode([shared, shared]))).toEqual([shared, shared]);
+  });
+
+  test("a hidden toJSON writes nothing of its own", () => {
+    const hidden = Object.defineProperty({ a: 1 }, "toJSON", { value: () => "other" });
+    class Listing extends Array<number> {
+      toJSON(): string {
+        return "other";
+      }
+    }
+    expect(encode(hidden)).toBe('{"a":1}');
+    expect(encode(Listing.of(1, 2))).toBe("[1,2]");
+  });
+
+  test("keys such as __proto__ stay data", () => {
+    const value: unknown = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"d":1}');
+    const text = encode([value, 1n]);
+    const back = decode(text);
+    expect(back).toEqual([value, 1n]);
+    expect(Object.getPrototypeOf((back as object[])[0])).toBe(Object.prototype);
+    expect({}).not.toHaveProperty("polluted");
+  });
+});
+
+describe("what is refused", () => {
+  class Person {
+    name = "x";
+  }
+  const circle: Record<string, unknown> = {};
+  circle["a"] = { b: [circle] };
+  const inCircle = new Map<unknown, unknown>();
+  inCircle.set("k", inCircle);
+
+  test.each<[string, unknown, string]>([
+    ["a function", { a: () => 1 }, "Cannot store a function at args.a"],
+    ["a symbol", [Symbol("s")], "Cannot store a symbol at args[0]"],
+    ["an instance", { a: { "b c": new Person() } }, 'Cannot store an instance of Person (pass plain data instead) at args.a["b c"]'],
+    [
+      "an instance of a nameless class",
+      new (class {
+        x = 1;
+      })(),
+      "Cannot store an instance of a class (pass plain data instead) at args",
+    ],
+    [
+      "an object without constructor",
+      Object.create(Object.create(null)),
+      "Cannot store an instance of a class (pass plain data instead) at args",
+    ],
+    [
+      "what only looks like bytes",
+      Object.create(Uint8Array.prototype),
+      "Cannot store an instance of Uint8Array (pass plain data instead) at args",
+    ],
+    ["a weak map", new WeakMap(), "Cannot store an instance of WeakMap (pass plain data instead) at args"],
+    ["a promise", { p: Promise.resolve() }, "Cannot store an instance of Promise (pass plain data instead) at args.p"],
+    ["a circle", circle, "Cannot store a circular reference at args.a.b[0]"],
+    ["a circle through a map", inCircle, "Cannot store a circular reference at args[0]"],
+    // oxlint-disable-next-line no-sparse-arrays -- the hole is what is tested
+    ["a hole", [1, , 3], "Cannot store a hole in an array at args[1]"],
+    ["a named property of an array", Object.assign([1], { x: 2 }), "Cannot store an array with named properties at args"],
+    ["a symbol as a key", { [Symbol("s")]: 1 }, "Cannot store a symbol as a key at args"],
+    ["201 levels", nested(202), `Cannot store anything deeper than 200 levels at args${".a".repeat(201)}`],
+  ])("%s", (_, value, message) => {
+    const error = thrown(() => encode(value, { name: "args" }));
+    expect(error.message).toBe(message);
+    expect(error.code).toBe("PAYLOAD_REFUSED");
+  });
+
+  test("a getter that throws, with the cause", () => {
+    const cause = new Error("no");
+    const value = {
+      get a(): never {
+        throw cause;
+      },
+    };
+    const error = thrown(() => encode(value));
+    expect(error.message).toBe("Cannot store a property that throws when it is read at value.a");
+    expect(error.cause).toBe(cause);
+  });
+
+  test("200 levels are kept", () => {
+    expect(decode(encode(nested(200)))).toEqual(nested(200));
+    expect(decode(encode({ a: nested(199), b: 1n }))).toEqual({ a: nested(199), b: 1n });
+  });
+
+  test("more than the limit, counted in bytes of UTF-8", () => {
+    const error = thrown(() => encode("x".repeat(PAYLOAD_LIMIT), { name: "the result" }));
+    expect([error.code, error.message]).toEqual([
+      "PAYLOAD_TOO_LARGE",
+      `Expected the result to be at most ${PAYLOAD_LIMIT} bytes, got ${PAYLOAD_LIMIT + 2} or more`,
+    ]);
+    expect(encode("x".repeat(PAYLOAD_LIMIT - 2))).toHaveLength(PAYLOAD_LIMIT);
+    expect(encode("é".repeat(4), { limit: 10 })).toHaveLength(6);
+    expect(thrown(() => encode("é".repeat(5), { limit: 10 })).code).toBe("PAYLOAD_TOO_LARGE");
+  });
+});
+
+describe("what cannot be read", () => {
+  const unreadable = "Expected a stored payload to be one that OmniQ wrote, but it";
+
+  test("text that is not JSON", () => {
+    const error = thrown(() => decode("{nope"));
+    expect([error.code, error.message]).toEqual(["PAYLOAD_UNREADABLE", "Expected a stored payload to be JSON"]);
+    expect(error.cause).toBeInstanceOf(SyntaxError);
+  });
+
+  test.each([
+    ['{"$omniq":"eval","v":"1"}', `${unreadable} has an unknown or broken tag "eval"`],
+    ['{"$omniq":1}', `${unreadable} has an unknown or broken tag 1`],
+    ['{"$omniq":"number","v":"12"}', `${unreadable} has an unknown or broken tag "number"`],
+    ['{"$omniq":"number","v":"toString"}', `${unreadable} has an unknown or broken tag "number"`],
+    ['{"$omniq":"number","v":1}', `${unreadable} has an unknown or broken tag "number"`],
+    ['{"$omniq":"bigint","v":"x"}', `${unreadable} has an unknown or broken tag "bigint"`],
+    ['{"$omniq":"bigint","v":1}', `${unreadable} has an unknown or broken tag "bigint"`],
+    ['{"$omniq":"date","v":1}', `${unreadable} has an unknown or broken tag "date"`],
+    ['{"$omniq":"url","v":"nope"}', `${unreadable} has an unknown or broken tag "url"`],
+    ['{"$omniq":"url"}', `${unreadable} has an unknown or broken tag "url"`],
+    ['{"$omniq":"set","v":{}}', `${unreadable} has an unknown or broken tag "set"`],
+    ['{"$omniq":"error","v":null}', `${unreadable} has an unknown or broken tag "error"`],
+    ['{"$omniq":"error","v":"x"}', `${unreadable} has an unknown or broken tag "error"`],
+    ['{"$omniq":"map","v":{}}', `${unreadable} has broken pairs`],
+    ['{"$omniq":"map","v":[[1]]}', `${unreadable} has broken pairs`],
+    ['{"$omniq":"object","v":[1]}', `${unreadable} has broken pairs`],
+    ['{"$omniq":"bytes","v":"AA=="}', `${unreadable} has broken bytes`],
+    ['{"$omniq":"bytes","t":"Buffer","v":1}', `${unreadable} has broken bytes`],
+    ['{"$omniq":"bytes","t":"Function","v":"AA=="}', `${unreadable} has broken bytes`],
+    ['{"$omniq":"bytes","t":"Int32Array","v":"AA=="}', `${unreadable} has broken bytes`],
+    [`${"[".repeat(500)}{"$omniq":"undefined"}${"]".repeat(500)}`, `${unreadable} is nested too deeply`],
+  ])("%s", (text, message) => {
+    const error = thrown(() => decode(text));
+    expect([error.code, error.message]).toEqual(["PAYLOAD_UNREADABLE", message]);
+  });
+
+  test("no text makes it throw anything but a PayloadError", () => {
+    const tags = ["undefined", "number", "bigint", "date", "url", "set", "map", "object", "error", "bytes"];
+    const box = fc.record({ $omniq: fc.constantFrom(...tags), t: fc.jsonValue(), v: fc.jsonValue() }, { requiredKeys: ["$omniq"] });
+    fc.assert(
+      fc.property(fc.oneof(box, fc.array(box)), (value) => {
+        try {
+          decode(JSON.stringify(value));
+        } catch (error) {
+          expect(error).toBeInstanceOf(PayloadError);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe("withKeys", () => {
+  const keys = { status: '"failed"', when: encode(new Date(0)) };
+
+  test.each([
+    ["an empty object", "{}", { status: "failed", when: new Date(0) }],
+    ["an object, whose own keys lose", encode({ a: 1n, status: "mine" }), { a: 1n, status: "failed", when: new Date(0) }],
+    ["an object with a key like a tag", encode({ $omniq: 1, status: 2 }), { $omniq: 1, status: "failed", when: new Date(0) }],
+    ["no object", "5", { status: "failed", when: new Date(0) }],
+    ["null", "null", { status: "failed", when: new Date(0) }],
+    ["an array", "[1]", { status: "failed", when: new Date(0) }],
+    ["a tagged value", encode(new Map([[1, 2]])), { status: "failed", when: new Date(0) }],
+  ])("puts keys on %s", (_, base, wanted) => {
+    expect(decode(withKeys(base, keys))).toEqual(wanted);
+  });
+
+  test("goes around what one payload can hold", () => {
+    const deepest = encode(nested(200));
+    expect(decode(withKeys("{}", { result: deepest }))).toEqual({ result: nested(200) });
+  });
+
+  test("hands on a base that cannot be read, so that whoever decodes it is told", () => {
+    expect(withKeys("{broken", keys)).toBe("{broken");
+    expect(withKeys('{"$omniq":"object","v":1}', keys)).toBe('{"$omniq":"object","v":1}');
+  });
+
+  test("equals decoding, merging and encoding", () => {
+    const record = fc.array(fc.tuple(hostileKey, fc.oneof(fc.string(), fc.bigInt())), { maxLength: 4 }).map((pairs) => fromPairs(pairs));
+    fc.assert(
+      fc.property(record, record, (base, more) => {
+        const texts = fromPairs(Object.entries(more).map(([key, value]) => [key, encode(value)])) as Record<string, string>;
+        const wanted = fromPairs([...Object.entries(base), ...Object.entries(more)]);
+        expect(isDeepStrictEqual(decode(withKeys(encode(base), texts)), wanted)).toBe(true);
+      }),
+    );
+  });
+});
