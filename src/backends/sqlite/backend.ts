@@ -1,0 +1,334 @@
+/** The SQLite backend: one file (or memory), one engine connection, every verb once as a synchronous step that the engine groups. */
+import type {
+  Backend,
+  Desk,
+  Enqueued,
+  EnqueueCall,
+  Events,
+  Hint,
+  Presence,
+  Results,
+  Schedules,
+  SweepAsk,
+  Swept,
+  SyncBackend,
+  Traits,
+  Work,
+} from "../../core/backend.ts";
+import type { Clock, Random } from "../../core/clock.ts";
+import { milliseconds } from "../../core/duration.ts";
+import type { Duration } from "../../core/duration.ts";
+import { ClosedError } from "../../core/errors.ts";
+import { refuseUnknown } from "../../core/nearest.ts";
+import { EventStorage } from "../../components/event-storage.ts";
+import { ResultStorage } from "../../components/result-storage.ts";
+import { TaskQueue } from "../../components/task-queue.ts";
+import { systemClock, systemRandom } from "../../host.ts";
+import { Db } from "./db.ts";
+import { Doorbell } from "./doorbell.ts";
+import { Engine } from "./engine.ts";
+import { storageError } from "./failure.ts";
+import { Guest } from "./guest.ts";
+import type { LentConnection } from "./guest.ts";
+import { libraryOf, nodeLibrary } from "./library.ts";
+import { connect, dataVersion, makeFile, tryPrepare } from "./open.ts";
+import type { Durability, Place } from "./open.ts";
+import { checkOptions, pathOf } from "./options.ts";
+import { CallerHandles } from "./tx.ts";
+import { bothForms } from "./verbs.ts";
+import type { BothForms } from "./verbs.ts";
+
+export interface SQLiteBackendOptions {
+  /** Names the file: `<baseDir>/<projectName>.db`. Default `omniq`. */
+  readonly projectName?: string;
+  /** The folder of the file, made where it is missing. Default `./omniq_data`. */
+  readonly baseDir?: string;
+  /** The file itself instead of `baseDir` and `projectName` (its folder must be there), or `:memory:`. */
+  readonly path?: string;
+  /** `full` (default): an acknowledged write survives a power cut. `normal`: it survives the end of the process. */
+  readonly durability?: Durability;
+  /** Put before every table's name, so that the file may be your own. Letters, digits and `_`. Default none. */
+  readonly tablePrefix?: string;
+  /** An open handle of `node:sqlite` or `better-sqlite3`: its file is used, through its library. It is never closed by OmniQ. */
+  readonly connection?: object;
+  /** How long a call waits for another process's lock. Default 5 s. */
+  readonly busyTimeout?: Duration;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+const OPTIONS = ["projectName", "baseDir", "path", "durability", "tablePrefix", "connection", "busyTimeout", "clock", "random"];
+
+/** Everything that exists only while the backend is open. */
+interface Opened {
+  readonly engine: Engine;
+  readonly guest: Guest;
+  readonly handles: CallerHandles;
+}
+
+/**
+ * Tasks, schedules, results and events in one SQLite file, shared by any number of processes on one machine.
+ * The constructor does no I/O: `initialize()` does, and makes folder, file and tables where they are missing.
+ */
+export class SQLiteBackend implements Backend {
+  readonly projectName: string;
+  /** The file, absolute, or `:memory:`. */
+  readonly path: string;
+  readonly traits: Traits;
+  readonly work: Work<unknown>;
+  readonly presence: Presence;
+  readonly desk: Desk;
+  readonly schedules: Schedules;
+  readonly results: Results;
+  readonly events: Events;
+  /** The synchronous twin of every verb. */
+  readonly sync: SyncBackend<unknown>;
+  readonly #forms: BothForms;
+  readonly #place: Place;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #busyTimeout: number;
+  readonly #listeners = new Set<(hint: Hint) => void>();
+  #opened: Opened | undefined;
+  #opening: Promise<void> | undefined;
+  #doorbell: Doorbell | undefined;
+
+  /** @throws InvalidOptionError for a wrong or unknown option. */
+  constructor(options: SQLiteBackendOptions = {}) {
+    refuseUnknown(options, OPTIONS, "the options of SQLiteBackend");
+    checkOptions(options);
+    this.projectName = options.projectName ?? "omniq";
+    this.path = pathOf(options, this.projectName);
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    this.#busyTimeout = milliseconds(options.busyTimeout ?? 5_000, "busyTimeout");
+    const inMemory = this.path === ":memory:";
+    this.traits = { name: "sqlite", clock: "handed", tx: !inMemory, sync: true, processes: inMemory ? "one" : "host" };
+    this.#place = {
+      path: this.path,
+      library: options.connection === undefined ? nodeLibrary : libraryOf(options.connection),
+      durability: options.durability ?? "full",
+      tablePrefix: options.tablePrefix ?? "",
+      makeFolder: options.path === undefined && options.connection === undefined,
+    };
+    this.#forms = bothForms({
+      later: (write, step) => this.#later(write, step),
+      atOnce: (write, step) => this.#atOnce(write, step),
+      inTx: (handle, calls) => this.#inTx(handle, calls),
+    });
+    ({ work: this.work, presence: this.presence, desk: this.desk, schedules: this.schedules } = this.#forms.later);
+    ({ results: this.results, events: this.events } = this.#forms.later);
+    this.sync = this.#syncForm();
+  }
+
+  #syncForm(): SyncBackend<unknown> {
+    const open = (): void => {
+      this.initializeSync();
+    };
+    const close = (): void => {
+      this.closeSync();
+    };
+    return { ...this.#forms.atOnce, open, close, now: () => this.#clock.now() };
+  }
+
+  get isOpen(): boolean {
+    return this.#opened !== undefined;
+  }
+
+  /** How a thread opens the same place again; `undefined` in memory, which no thread can reach. */
+  get threadOptions():
+    | {
+        readonly path: string;
+        readonly projectName: string;
+        readonly durability: Durability;
+        readonly tablePrefix: string;
+        readonly busyTimeout: number;
+      }
+    | undefined {
+    if (this.path === ":memory:" || this.#place.library !== nodeLibrary) return undefined;
+    const { durability, tablePrefix } = this.#place;
+    return { path: this.path, projectName: this.projectName, durability, tablePrefix, busyTimeout: this.#busyTimeout };
+  }
+
+  /**
+   * Opens the file, and makes it and its tables where they are missing. A second call is a no-op.
+   * @throws StorageError `NOT_A_DATABASE`, `SCHEMA_TOO_NEW`, `FOREIGN_SCHEMA`, `STORAGE_READONLY`, `STORAGE_BUSY`, `SQLITE_TOO_OLD`, `STORAGE_FAILED`.
+   */
+  async initialize(): Promise<void> {
+    if (this.#opened !== undefined) return;
+    this.#opening ??= this.#initialize().finally(() => {
+      this.#opening = undefined;
+    });
+    await this.#opening;
+  }
+
+  async #initialize(): Promise<void> {
+    const attempt = this.#startOpening();
+    const deadline = performance.now() + this.#busyTimeout;
+    while (!attempt(performance.now() > deadline)) await new Promise((resolve) => setTimeout(resolve, this.#random() * 10));
+  }
+
+  /** The synchronous form of `initialize`: waits for another process's lock by blocking. */
+  initializeSync(): void {
+    if (this.#opened !== undefined) return;
+    const attempt = this.#startOpening();
+    const deadline = performance.now() + this.#busyTimeout;
+    while (!attempt(performance.now() > deadline)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1 + this.#random() * 9);
+  }
+
+  /** Opens the connection and answers the step to repeat until it is true: false is "another process holds the lock". */
+  #startOpening(): (last: boolean) => boolean {
+    const place = this.#place;
+    if (place.path !== ":memory:") makeFile(place);
+    let db: Db;
+    try {
+      db = new Db(connect(place), place.tablePrefix);
+    } catch (error) {
+      throw storageError(error, place.path);
+    }
+    return (last) => {
+      try {
+        if (tryPrepare(db, place, this.#clock.now())) {
+          this.#become(db);
+          return true;
+        }
+        if (last) throw storageError(Object.assign(new Error("database is locked"), { errcode: 5 }), place.path);
+        return false;
+      } catch (error) {
+        db.connection.close();
+        throw error;
+      }
+    };
+  }
+
+  #become(db: Db): void {
+    if (this.#opened !== undefined) {
+      // Opened meanwhile by the synchronous twin: one engine is enough.
+      db.connection.close();
+      return;
+    }
+    const engine = new Engine({
+      db,
+      path: this.path,
+      clock: this.#clock,
+      random: this.#random,
+      busyTimeout: this.#busyTimeout,
+      onHints: (hints) => {
+        for (const hint of hints) this.#tell(hint);
+      },
+    });
+    const guest = new Guest({ engine, inMemory: this.path === ":memory:", open: () => connect(this.#place, 5_000) });
+    this.#opened = { engine, guest, handles: new CallerHandles(this.#place) };
+    if (this.#listeners.size > 0) this.#startDoorbell();
+  }
+
+  /** Writes what waits and closes. A second call is a no-op; `initialize()` opens it again. */
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    await this.#opened?.engine.settled();
+    this.closeSync();
+  }
+
+  closeSync(): void {
+    const opened = this.#opened;
+    if (opened === undefined) return;
+    this.#doorbell?.stop();
+    this.#doorbell = undefined;
+    opened.guest.close();
+    opened.engine.closeSync();
+    this.#opened = undefined;
+  }
+
+  /** The contract's name for `initialize`. */
+  open(): Promise<void> {
+    return this.initialize();
+  }
+
+  now(): Promise<number> {
+    return Promise.resolve(this.#clock.now());
+  }
+
+  sweep(ask: SweepAsk): Promise<Swept> {
+    return this.#forms.later.sweep(ask);
+  }
+
+  listen(onHint: (hint: Hint) => void): () => void {
+    this.#listeners.add(onHint);
+    if (this.#opened !== undefined) this.#startDoorbell();
+    return () => {
+      this.#listeners.delete(onHint);
+      if (this.#listeners.size > 0) return;
+      this.#doorbell?.stop();
+      this.#doorbell = undefined;
+    };
+  }
+
+  #tell(hint: Hint): void {
+    for (const listener of this.#listeners) listener(hint);
+  }
+
+  #startDoorbell(): void {
+    const engine = this.#opened?.engine;
+    if (engine === undefined || this.#doorbell !== undefined || this.path === ":memory:") return;
+    this.#doorbell = new Doorbell({
+      walPath: `${this.path}-wal`,
+      clock: this.#clock,
+      version: () => dataVersion(engine.db),
+      onRing: () => {
+        this.#tell("any");
+      },
+    });
+    this.#doorbell.start();
+  }
+
+  #open(): Opened {
+    if (this.#opened !== undefined) return this.#opened;
+    throw new ClosedError("NOT_OPEN", `Expected the backend of ${this.path} to be open; call initialize() first`);
+  }
+
+  #later<R>(write: boolean, step: (db: Db) => R): Promise<R> {
+    try {
+      const { engine, guest } = this.#open();
+      guest.refuseInside();
+      return engine.call(write, () => step(engine.db));
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #atOnce<R>(write: boolean, step: (db: Db) => R): R {
+    const { engine } = this.#open();
+    return engine.callSync(write, () => step(engine.db));
+  }
+
+  #inTx(handle: unknown, calls: readonly EnqueueCall[]): readonly (readonly Enqueued[])[] {
+    return this.#open().handles.enqueue(handle, calls, this.#clock.now());
+  }
+
+  /**
+   * Lends a connection to `fn`, exclusively and always the same one: another than the engine's, so OmniQ's own calls work inside.
+   * A transaction left open is rolled back and is an error. In memory there is one connection only: a call from inside is refused.
+   * @throws ConnectionError `TRANSACTION_LEFT_OPEN`, `CONNECTION_HELD`.
+   */
+  withConnection<T>(fn: (connection: LentConnection) => T | Promise<T>): Promise<T> {
+    return this.#open().guest.use(fn);
+  }
+
+  /** The synchronous form of `withConnection`; refuses a function that returns a promise. */
+  withConnectionSync<T>(fn: (connection: LentConnection) => T): T {
+    return this.#open().guest.useSync(fn);
+  }
+
+  /** The seed's queue over these queue names, in strict order. */
+  taskQueue(queues: readonly string[] = ["default"]): TaskQueue {
+    return new TaskQueue({ backend: this, projectName: this.projectName, queues, clock: this.#clock, random: this.#random });
+  }
+
+  resultStorage(): ResultStorage {
+    return new ResultStorage({ backend: this, projectName: this.projectName });
+  }
+
+  eventStorage(): EventStorage {
+    return new EventStorage({ backend: this, projectName: this.projectName });
+  }
+}

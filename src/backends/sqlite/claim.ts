@@ -1,0 +1,143 @@
+/** Handing out claims: what is due, what waits to be ended, and what a lost worker held. */
+import { PROMOTIONS } from "../../core/backend.ts";
+import type { Claim, ClaimAsk, Claims } from "../../core/backend.ts";
+import { WorkerUnknownError } from "../../core/errors.ts";
+import { int, optionalInt, str } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
+import type { Row } from "./library.ts";
+import { MARK, STAGE, UNTIL } from "./schema.ts";
+import { markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
+
+export function claim(db: Db, ask: ClaimAsk): Claims {
+  const worker = db.get("SELECT rid FROM {workers} WHERE id = ?", ask.worker);
+  if (worker === undefined) throw new WorkerUnknownError(ask.worker);
+  const rid = int(worker["rid"]);
+  const { of } = ask;
+  if ("due" in of) return claimDue(db, ask, of, rid);
+  if ("ended" in of) return claimEnded(db, ask.limit, rid);
+  if ("lost" in of) return claimLost(db, ask, of.lost, rid);
+  return handOut(
+    db,
+    ask,
+    of.ids.flatMap((id) => db.all(`SELECT rid FROM {tasks} WHERE id = ? AND stage = ${STAGE.doomed} AND worker IS NULL`, id)),
+    rid,
+  );
+}
+
+type DueAsk = Extract<ClaimAsk["of"], { due: true }>;
+
+const PROMOTE = `UPDATE {tasks} SET stage = ${STAGE.ready} WHERE rid IN (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_run_at}
+  WHERE stage = ${STAGE.timed} AND due_at <= (SELECT ?) ORDER BY due_at, rid LIMIT (?+0))`;
+const NEXT_DUE = `SELECT min(due_at) AS due FROM {tasks} INDEXED BY {idx_tasks_run_at} WHERE stage = ${STAGE.timed}`;
+
+function claimDue(db: Db, ask: ClaimAsk, of: DueAsk, worker: number): Claims {
+  let due = optionalInt(db.get(NEXT_DUE)?.["due"]);
+  let more = false;
+  if (due !== undefined && due <= db.now) {
+    more = db.run(PROMOTE, db.now, PROMOTIONS) === PROMOTIONS;
+    due = optionalInt(db.get(NEXT_DUE)?.["due"]);
+  }
+  const paused = new Set(db.all("SELECT name FROM {queues} WHERE paused_at IS NOT NULL").map((row) => row["name"]));
+  const claims: Claim[] = [];
+  for (const queue of new Set(of.queues)) {
+    if (claims.length >= ask.limit) break;
+    if (!paused.has(queue)) take(db, queue, of, ask.limit - claims.length, worker, ask.worker, claims);
+  }
+  return { claims, more: more || claims.length >= ask.limit, ...(due === undefined ? {} : { nextDueIn: Math.max(0, due - db.now) }) };
+}
+
+/**
+ * One statement a queue. `(SELECT ?)` and `(?+0)` hide the bound values from the planner: a plain `?` there makes SQLite prepare the
+ * statement anew at each call (30 instead of 7 µs). An expired row is taken out by the claim itself, never filtered in its WHERE
+ * (a million expired rows in front: 815 ms against 35 µs).
+ */
+const TAKE: Sql = `UPDATE {tasks} SET
+  stage = iif(expires_at <= ?1, ${STAGE.doomed}, ${STAGE.running}),
+  mark = iif(expires_at <= ?1, ${MARK.expired}, NULL),
+  status = iif(expires_at <= ?1, status, 'running'),
+  attempt = attempt + iif(expires_at <= ?1, 0, 1),
+  started_at = iif(expires_at <= ?1, started_at, ?1),
+  next_retry_at = iif(expires_at <= ?1, next_retry_at, NULL),
+  unique_key = iif(unique_until = ${UNTIL.started} AND NOT coalesce(expires_at <= ?1, 0), NULL, unique_key),
+  fence = fence + 1, revision = revision + 1, worker = ?2
+  WHERE rid IN (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready} AND queue_name = (SELECT ?3)
+    AND func IN (SELECT value FROM json_each(?4)) ORDER BY priority DESC, due_at, rid LIMIT (?5+0))
+  RETURNING ${TASK_COLUMNS}`;
+
+/** The distinct ready names of a queue, one index seek a name. */
+const NAMES: Sql = `WITH RECURSIVE f(x) AS (
+  SELECT min(func) FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready} AND queue_name = ?1
+  UNION ALL
+  SELECT (SELECT min(func) FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready} AND queue_name = ?1 AND func > x) FROM f WHERE x IS NOT NULL)
+  SELECT x FROM f WHERE x IS NOT NULL`;
+
+const namesText = new WeakMap<readonly string[], string>();
+
+function textOf(names: readonly string[]): string {
+  let text = namesText.get(names);
+  if (text === undefined) {
+    text = JSON.stringify(names);
+    namesText.set(names, text);
+  }
+  return text;
+}
+
+function take(db: Db, queue: string, of: DueAsk, limit: number, worker: number, workerId: string, claims: Claim[]): void {
+  const names = of.names === "any" ? JSON.stringify(db.all(NAMES, queue).map((row) => row["x"])) : textOf(of.names);
+  const rows = db.all(TAKE, db.now, worker, queue, names, limit);
+  // RETURNING answers in any order.
+  rows.sort((a, b) => int(b["priority"]) - int(a["priority"]) || int(a["due_at"]) - int(b["due_at"]) || int(a["rid"]) - int(b["rid"]));
+  for (const row of rows) {
+    claims.push(claimOf(db, row, row["stage"] === STAGE.running ? "run" : "expired"));
+    if (of.announce && row["stage"] === STAGE.running) {
+      const scheduleId = row["schedule_id"] === null ? {} : { scheduleId: str(row["schedule_id"]) };
+      db.events.push({ type: "executing", taskId: str(row["id"]), queue, worker: workerId, ...scheduleId });
+    }
+  }
+}
+
+function claimOf(db: Db, row: Row, why: Claim["for"]): Claim {
+  const task = storedTask(row, db.now);
+  return { task, fence: task.fence, for: why, ...(task.expiresAt === undefined ? {} : { expiresIn: task.expiresAt - db.now }) };
+}
+
+const MARK_EXPIRED = `UPDATE {tasks} SET stage = ${STAGE.doomed}, mark = ${MARK.expired} WHERE rid IN (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_expires_at}
+  WHERE stage < 3 AND expires_at IS NOT NULL AND expires_at <= (SELECT ?) ORDER BY expires_at, rid LIMIT (?+0))`;
+const DOOMED = `SELECT rid FROM {tasks} INDEXED BY {idx_tasks_held} WHERE stage > 3 AND stage < 6 AND worker IS NULL ORDER BY rid LIMIT (?+0)`;
+
+/** What no claim would meet (delayed, blocked, in a queue that nobody serves) is marked here, a bounded set at a time. */
+function claimEnded(db: Db, limit: number, worker: number): Claims {
+  const marked = db.run(MARK_EXPIRED, db.now, limit);
+  const claims = handOutRows(db, db.all(DOOMED, limit), worker);
+  return { claims, more: marked === limit || claims.length === limit };
+}
+
+const HAND_OUT = `UPDATE {tasks} SET fence = fence + 1, revision = revision + 1, worker = ? WHERE rid = ?`;
+const BY_RID = `SELECT ${TASK_COLUMNS} FROM {tasks} WHERE rid = ?`;
+
+/** Rows that are to be ended or were lost: few, so one by one. `worker` becomes their holder. */
+function handOutRows(db: Db, rows: readonly Row[], worker: number): readonly Claim[] {
+  return rows.flatMap(({ rid }) => {
+    db.run(HAND_OUT, worker, int(rid));
+    const row = db.get(BY_RID, int(rid));
+    return row === undefined ? [] : [claimOf(db, row, row["stage"] === STAGE.running ? "lost" : (markOf(row) ?? "cancelled"))];
+  });
+}
+
+function handOut(db: Db, ask: ClaimAsk, rows: readonly Row[], worker: number): Claims {
+  const within = rows.slice(0, ask.limit);
+  return { claims: handOutRows(db, within, worker), more: within.length === ask.limit };
+}
+
+/** A compare-and-set on the beat that was seen: a worker that has beaten since keeps its claims. */
+function claimLost(db: Db, ask: ClaimAsk, lost: readonly { readonly worker: string; readonly beat: number }[], worker: number): Claims {
+  const rows: Row[] = [];
+  for (const { worker: id, beat } of lost) {
+    if (id === ask.worker || rows.length >= ask.limit) continue;
+    const dead = db.get("SELECT rid FROM {workers} WHERE id = ? AND beat = ?", id, beat);
+    if (dead === undefined) continue;
+    const held = `SELECT rid FROM {tasks} INDEXED BY {idx_tasks_held} WHERE stage > 3 AND stage < 6 AND worker = ? ORDER BY rid LIMIT (?+0)`;
+    rows.push(...db.all(held, int(dead["rid"]), ask.limit - rows.length));
+  }
+  return handOut(db, ask, rows, worker);
+}

@@ -1,0 +1,97 @@
+/** One connection with its prepared statements, and what belongs to the transaction under way on it. */
+import type { Hint } from "../../core/backend.ts";
+import type { NewEvent } from "../../core/event.ts";
+import type { Connection, Param, Row, Statement } from "./library.ts";
+
+/** Text of a statement with `{table}` for a name that carries the prefix. */
+export type Sql = string;
+
+export class Db {
+  readonly connection: Connection;
+  readonly #prefix: string;
+  /** Bounded: every text is a constant of this folder. */
+  readonly #statements = new Map<Sql, Statement>();
+  /** The time of the transaction: read once, the same for all its rows. */
+  now = 0;
+  /** Events of the transaction, written in one multi-row insert before it commits. */
+  readonly events: NewEvent[] = [];
+  /** What to tell listeners once it has committed. */
+  readonly hints = new Set<Hint>();
+  /** Whether any dependency edge exists; unknown until asked (one look a transaction instead of one a task). */
+  hasEdges: boolean | undefined;
+  /** The store's fence floor; read once a transaction. */
+  fenceFloor: number | undefined;
+
+  constructor(connection: Connection, prefix: string) {
+    this.connection = connection;
+    this.#prefix = prefix;
+  }
+
+  /** Forgets what belonged to the transaction before. */
+  begin(now: number): void {
+    this.now = now;
+    this.events.length = 0;
+    this.hints.clear();
+    this.hasEdges = undefined;
+    this.fenceFloor = undefined;
+  }
+
+  named(sql: Sql): string {
+    return sql.replaceAll(/\{(\w+)\}/g, (_, name: string) => `"${this.#prefix}${name}"`);
+  }
+
+  statement(sql: Sql): Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.connection.prepare(this.named(sql));
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  all(sql: Sql, ...params: Param[]): Row[] {
+    return this.statement(sql).all(...params);
+  }
+
+  get(sql: Sql, ...params: Param[]): Row | undefined {
+    return this.statement(sql).get(...params);
+  }
+
+  run(sql: Sql, ...params: Param[]): number {
+    return this.statement(sql).run(...params);
+  }
+
+  /** Runs `step`; when it answers false, everything that it wrote is taken back. */
+  attempt(step: () => boolean): void {
+    const events = this.events.length;
+    this.run("SAVEPOINT attempt");
+    const kept = step();
+    if (!kept) {
+      this.run("ROLLBACK TO attempt");
+      this.events.length = events;
+    }
+    this.run("RELEASE attempt");
+  }
+}
+
+/** The number in a column that is never NULL. */
+export function int(value: Param | undefined): number {
+  return typeof value === "number" ? value : Number(value);
+}
+
+export function optionalInt(value: Param | undefined): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}
+
+export function str(value: Param | undefined): string {
+  return typeof value === "string" ? value : String(value);
+}
+
+export function optionalStr(value: Param | undefined): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** A parsed JSON column that only we write; the guard is the shape check at its use. */
+export function json(value: Param | undefined): unknown {
+  return typeof value === "string" ? JSON.parse(value) : undefined;
+}

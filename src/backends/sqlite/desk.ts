@@ -1,0 +1,208 @@
+/** What people ask and change: look, find, count, cancel, retry, edit, delete, pause. */
+import type { Count, Desk, QueueRow, Sync, TaskPage, TaskQuery } from "../../core/backend.ts";
+import type { Phase, StoredTask } from "../../core/task.ts";
+import { FINALS } from "../../core/task.ts";
+import { int, optionalInt, str } from "./db.ts";
+import type { Db } from "./db.ts";
+import type { Param } from "./library.ts";
+import { MARK, STAGE } from "./schema.ts";
+import { storedTask, TASK_COLUMNS } from "./task-row.ts";
+
+type SyncDesk = Sync<Desk>;
+
+const BY_ID = `SELECT ${TASK_COLUMNS} FROM {tasks} WHERE id = ?`;
+
+export function get(db: Db, ids: readonly string[]): readonly (StoredTask | undefined)[] {
+  return ids.map((id) => {
+    const row = db.get(BY_ID, id);
+    return row === undefined ? undefined : storedTask(row, db.now);
+  });
+}
+
+/** Rows that one call of `find` reads at most, matching or not. */
+const WINDOW = 5_000;
+
+/** The phase as SQL: the twin of `phaseOf` in task-row.ts. */
+const PHASE: Readonly<Record<Phase, string>> = {
+  ready: `(stage = ${STAGE.ready} OR (stage = ${STAGE.timed} AND due_at <= @))`,
+  delayed: `(stage = ${STAGE.timed} AND due_at > @ AND status <> 'failed')`,
+  retrying: `(stage = ${STAGE.timed} AND due_at > @ AND status = 'failed')`,
+  blocked: `stage = ${STAGE.blocked}`,
+  running: `stage = ${STAGE.running}`,
+  completed: `(stage = ${STAGE.finished} AND status = 'completed')`,
+  failed: `(stage = ${STAGE.finished} AND status = 'failed')`,
+  cancelled: `((stage = ${STAGE.finished} AND status = 'cancelled') OR (stage = ${STAGE.doomed} AND mark <> ${MARK.expired}))`,
+  expired: `((stage = ${STAGE.finished} AND status = 'expired') OR (stage = ${STAGE.doomed} AND mark = ${MARK.expired}))`,
+};
+
+function filters(query: TaskQuery, now: number): readonly [string, readonly Param[]] {
+  const terms: string[] = ["1"];
+  const values: Param[] = [];
+  const term = (sql: string, value: Param | undefined): void => {
+    if (value === undefined) return;
+    terms.push(sql);
+    values.push(value);
+  };
+  term("queue_name = ?", query.queue);
+  term("func = ?", query.func);
+  term("status = ?", query.status);
+  term("schedule_id = ?", query.scheduleId);
+  term("created_at >= ?", query.createdFrom);
+  term("created_at <= ?", query.createdTo);
+  if (query.phase !== undefined) terms.push(PHASE[query.phase].replaceAll("@", String(Math.trunc(now))));
+  for (const tag of query.tags ?? []) term("EXISTS (SELECT 1 FROM json_each(tags) AS t WHERE t.value = ?)", tag);
+  return [terms.join(" AND "), values];
+}
+
+export function find(db: Db, query: TaskQuery): TaskPage {
+  const from = query.after === undefined ? Number.MAX_SAFE_INTEGER : Number(query.after);
+  const end = db.get(
+    "SELECT min(rid) AS rid, count(*) AS n FROM (SELECT rid FROM {tasks} WHERE rid < ? ORDER BY rid DESC LIMIT (?+0))",
+    from,
+    WINDOW,
+  );
+  if (end === undefined || int(end["n"]) === 0) return { items: [] };
+  const [conditions, values] = filters(query, db.now);
+  const sql = `SELECT ${TASK_COLUMNS} FROM {tasks} WHERE rid < ? AND rid >= ? AND ${conditions} ORDER BY rid DESC LIMIT (?+0)`;
+  const rows = db.connection.prepare(db.named(sql)).all(from, int(end["rid"]), ...values, query.limit);
+  const items = rows.map((row) => storedTask(row, db.now));
+  const last = rows.at(-1);
+  if (last !== undefined && rows.length === query.limit) return { items, next: str(last["rid"]) };
+  return int(end["n"]) < WINDOW ? { items } : { items, next: str(end["rid"]) };
+}
+
+/** Each a partial index, read up to the bound. A finished row's queue is not in its index, so it is not told. */
+export function count(db: Db, upTo: number): readonly Count[] {
+  const counts: Count[] = [];
+  const byQueue = (phase: Phase, where: string, ...values: Param[]): void => {
+    const sql = `SELECT queue_name AS queue, count(*) AS n FROM (SELECT queue_name FROM {tasks} WHERE ${where} LIMIT (?+0)) GROUP BY queue_name ORDER BY queue_name`;
+    const rows = db.all(sql, ...values, upTo);
+    const more = rows.reduce((sum, row) => sum + int(row["n"]), 0) >= upTo;
+    for (const row of rows) counts.push({ phase, queue: str(row["queue"]), tasks: int(row["n"]), more });
+  };
+  byQueue("ready", `stage = ${STAGE.ready}`);
+  byQueue("ready", `stage = ${STAGE.timed} AND due_at <= ?`, db.now);
+  byQueue("delayed", `stage = ${STAGE.timed} AND due_at > ? AND status <> 'failed'`, db.now);
+  byQueue("retrying", `stage = ${STAGE.timed} AND due_at > ? AND status = 'failed'`, db.now);
+  byQueue("blocked", `stage = ${STAGE.blocked}`);
+  byQueue("running", `stage > 3 AND stage < 6 AND stage = ${STAGE.running}`);
+  for (const status of FINALS) {
+    const finished = db.get(
+      `SELECT count(*) AS n FROM (SELECT 1 FROM {tasks} WHERE stage = ${STAGE.finished} AND status = ? LIMIT (?+0))`,
+      status,
+      upTo,
+    );
+    const doomed = status === "cancelled" ? "<>" : status === "expired" ? "=" : undefined;
+    const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM {tasks} WHERE stage > 3 AND stage < 6 AND stage = ${STAGE.doomed} AND mark ${doomed ?? ""} ${MARK.expired} LIMIT (?+0))`;
+    const tasks = int(finished?.["n"]) + (doomed === undefined ? 0 : int(db.get(sql, upTo)?.["n"]));
+    if (tasks > 0) counts.push({ phase: status, tasks, more: tasks >= upTo });
+  }
+  return merged(counts);
+}
+
+/** Ready rows come from two indexes: one entry a phase and queue. */
+function merged(counts: readonly Count[]): readonly Count[] {
+  const byKey = new Map<string, Count>();
+  for (const each of counts) {
+    const key = JSON.stringify([each.phase, each.queue]);
+    const before = byKey.get(key);
+    byKey.set(key, before === undefined ? each : { ...each, tasks: before.tasks + each.tasks, more: before.more || each.more });
+  }
+  return [...byKey.values()];
+}
+
+export function ahead(db: Db, id: string, upTo: number): number | undefined {
+  const row = db.get("SELECT stage, queue_name, priority, due_at, rid FROM {tasks} WHERE id = ?", id);
+  if (row?.["stage"] !== STAGE.ready) return undefined;
+  const [queue, priority, due, rid] = [str(row["queue_name"]), int(row["priority"]), int(row["due_at"]), int(row["rid"])];
+  const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready} AND queue_name = ?
+    AND (priority > ? OR (priority = ? AND (due_at < ? OR (due_at = ? AND rid < ?)))) LIMIT (?+0))`;
+  return int(db.get(sql, queue, priority, priority, due, due, rid, upTo)?.["n"]);
+}
+
+export function cancel(db: Db, ids: readonly string[], reason?: string): ReturnType<SyncDesk["cancel"]> {
+  db.hints.add("cancel");
+  return ids.map((id) => {
+    const stage = db.get("SELECT stage FROM {tasks} WHERE id = ?", id)?.["stage"];
+    if (stage === undefined) return "missing";
+    if (stage === STAGE.finished) return "final";
+    if (stage === STAGE.doomed) return "marked";
+    const next = stage === STAGE.running ? STAGE.running : STAGE.doomed;
+    db.run(
+      `UPDATE {tasks} SET stage = ?, mark = ${MARK.cancelled}, reason = ?, revision = revision + 1 WHERE id = ? AND mark IS NULL`,
+      next,
+      reason ?? null,
+      id,
+    );
+    return stage === STAGE.running ? "asked" : "marked";
+  });
+}
+
+const REQUEUE = `UPDATE {tasks} SET stage = ${STAGE.ready}, status = 'pending', due_at = ?1, attempt = 0, retry_count = 0, crash_count = 0, reason = NULL,
+  completed_at = NULL, started_at = NULL, next_retry_at = NULL, run_at = NULL, expires_at = iif(ttl IS NULL, NULL, ?1 + ttl), revision = revision + 1
+  WHERE id = ?2 AND stage = ${STAGE.finished} AND status <> 'completed'`;
+
+export function requeue(db: Db, ids: readonly string[]): ReturnType<SyncDesk["requeue"]> {
+  return ids.map((id) => {
+    if (db.run(REQUEUE, db.now, id) === 0) return db.get("SELECT 1 FROM {tasks} WHERE id = ?", id) === undefined ? "missing" : "not-final";
+    const queue = str(db.get("SELECT queue_name FROM {tasks} WHERE id = ?", id)?.["queue_name"]);
+    db.events.push({ type: "requeued", taskId: id, queue });
+    db.hints.add("task");
+    return "requeued";
+  });
+}
+
+/** Deletes one row with its result and its edges. Its fence raises the floor, so that no later row of this id reuses one. */
+export function deleteTask(db: Db, rid: number, id: string): void {
+  const row = db.get("SELECT fence, depends_on, open_parents FROM {tasks} WHERE rid = ?", rid);
+  const fence = int(row?.["fence"]);
+  db.run("UPDATE {omniq_meta} SET value = ? WHERE key = 'fence_floor' AND value < ?", fence, fence);
+  db.fenceFloor = undefined;
+  if (int(row?.["open_parents"]) > 0) {
+    const parents = `SELECT CASE type WHEN 'array' THEN json_extract(value, '$[0]') ELSE value END FROM json_each(?)`;
+    db.run(`DELETE FROM {dependencies} WHERE child = ? AND parent IN (${parents})`, rid, str(row?.["depends_on"]));
+  }
+  db.run("DELETE FROM {results} WHERE task_id = ?", id);
+  db.run("DELETE FROM {tasks} WHERE rid = ?", rid);
+}
+
+export function remove(db: Db, ids: readonly string[]): ReturnType<SyncDesk["remove"]> {
+  return ids.map((id) => {
+    const row = db.get("SELECT rid, worker FROM {tasks} WHERE id = ?", id);
+    if (row === undefined) return "missing";
+    if (row["worker"] !== null) return "running";
+    if (db.get("SELECT 1 FROM {dependencies} WHERE parent = ? LIMIT 1", id) !== undefined) return "has-dependents";
+    deleteTask(db, int(row["rid"]), id);
+    return "removed";
+  });
+}
+
+export function waiting(db: Db, queues: readonly string[], limit: number): readonly string[] {
+  const sql = `SELECT id FROM {tasks} WHERE stage IN (${STAGE.ready}, ${STAGE.timed}, ${STAGE.blocked}, ${STAGE.doomed}) AND worker IS NULL
+    AND queue_name IN (SELECT value FROM json_each(?)) ORDER BY rid DESC LIMIT (?+0)`;
+  return db.all(sql, JSON.stringify(queues), limit).map((row) => str(row["id"]));
+}
+
+/** Every queue that was ever paused, or holds something that has not ended: each of those lies in a small partial index. */
+const QUEUES = `SELECT name, paused_at FROM {queues} UNION SELECT DISTINCT queue_name, NULL FROM {tasks} WHERE stage = ${STAGE.ready}
+  UNION SELECT DISTINCT queue_name, NULL FROM {tasks} WHERE stage = ${STAGE.timed} UNION SELECT DISTINCT queue_name, NULL FROM {tasks} WHERE stage = ${STAGE.blocked}
+  UNION SELECT DISTINCT queue_name, NULL FROM {tasks} WHERE stage > 3 AND stage < 6 ORDER BY name LIMIT 1000`;
+
+export function queues(db: Db): readonly QueueRow[] {
+  const rows = new Map<string, QueueRow>();
+  for (const row of db.all(QUEUES)) {
+    const name = str(row["name"]);
+    const pausedAt = optionalInt(row["paused_at"]) ?? rows.get(name)?.pausedAt;
+    rows.set(name, { name, ...(pausedAt === undefined ? {} : { pausedAt }) });
+  }
+  return [...rows.values()];
+}
+
+export function setPaused(db: Db, queue: string, paused: boolean): void {
+  db.run(
+    "INSERT INTO {queues}(name, paused_at) VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET paused_at = excluded.paused_at",
+    queue,
+    paused ? db.now : null,
+  );
+  db.hints.add("task");
+}

@@ -1,0 +1,213 @@
+/** Writing new tasks: one user's call is all or nothing, and calls that share a commit cannot refuse each other. */
+import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
+import type { NewTask } from "../../core/task.ts";
+import { int, str } from "./db.ts";
+import type { Db } from "./db.ts";
+import type { Row } from "./library.ts";
+import { MARK, STAGE, UNTIL } from "./schema.ts";
+import { DETAIL_COLUMNS, detailParams, edgesText, POLICY_COLUMNS, policyParams } from "./task-row.ts";
+
+type Refusal = Extract<Enqueued, { is: "refused" }>;
+
+export function enqueue(db: Db, calls: readonly EnqueueCall[]): readonly (readonly Enqueued[])[] {
+  return calls.map((call) => enqueueCall(db, call));
+}
+
+function enqueueCall(db: Db, call: EnqueueCall): readonly Enqueued[] {
+  const { tasks } = call;
+  // One task alone is refused before anything is written, so it needs no savepoint.
+  if (tasks.length === 1) return addAll(db, call).answers;
+  let answers: readonly Enqueued[] = [];
+  db.attempt(() => {
+    const added = addAll(db, call);
+    answers = added.answers;
+    return !added.refused;
+  });
+  return answers;
+}
+
+function addAll(db: Db, { tasks, announce }: EnqueueCall): { readonly answers: readonly Enqueued[]; readonly refused: boolean } {
+  const answers: Enqueued[] = [];
+  for (const task of tasks) {
+    const answer = addTask(db, task, announce);
+    if (answer.is === "refused") return { answers: tasks.map(() => answer), refused: true };
+    answers.push(answer);
+  }
+  return { answers, refused: false };
+}
+
+/** Adds one task. Refuses before it writes. */
+export function addTask(db: Db, task: NewTask, announce: boolean): Enqueued {
+  const held = task.unique === undefined ? undefined : holderOf(db, task.unique.key, task.id);
+  if (task.unique !== undefined && held !== undefined) return onConflict(db, task, held, task.unique.onConflict, announce);
+  const parents = task.dependsOn.length === 0 ? NO_PARENTS : parentsOf(db, task);
+  if ("why" in parents) return parents;
+  if (insert(db, task, parents) === 0) return sameId(db, task);
+  if (parents.open.length > 0) {
+    const rid = int(db.get("SELECT rid FROM {tasks} WHERE id = ?", task.id)?.["rid"]);
+    for (const edge of parents.open) {
+      db.run(
+        "INSERT INTO {dependencies}(parent, child, policy) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        edge.id,
+        rid,
+        edge.ifFailed === "run" ? 1 : 0,
+      );
+    }
+    db.hasEdges = true;
+  }
+  announceTask(db, task, task.id, announce);
+  return { is: "added", id: task.id };
+}
+
+function announceTask(db: Db, task: NewTask, id: string, announce: boolean): void {
+  db.hints.add("task");
+  if (!announce) return;
+  db.events.push({
+    type: "enqueued",
+    taskId: id,
+    queue: task.queue,
+    ...(task.scheduleId === undefined ? {} : { scheduleId: task.scheduleId }),
+  });
+}
+
+interface Parents {
+  readonly open: NewTask["dependsOn"];
+  /** Set when a parent ended other than completed and its end takes this task along. */
+  readonly failed?: string;
+}
+const NO_PARENTS: Parents = { open: [] };
+
+/** Which parents are still to end. A failed one with a retry due has not ended. */
+function parentsOf(db: Db, task: NewTask): Parents | Refusal {
+  const open: NewTask["dependsOn"][number][] = [];
+  let failed: string | undefined;
+  const edges = new Map(task.dependsOn.map((edge) => [edge.id, edge]));
+  for (const edge of edges.values()) {
+    const row = db.get("SELECT stage, status FROM {tasks} WHERE id = ?", edge.id);
+    if (row === undefined) {
+      const detail = `Expected every parent of task ${task.id} to exist, but there is no task ${edge.id} (it may have been deleted or cleaned up)`;
+      return { is: "refused", why: "unknown-parent", detail };
+    }
+    if (row["stage"] !== STAGE.finished) open.push(edge);
+    else if (row["status"] !== "completed" && edge.ifFailed === "cancel") failed ??= `parent ${edge.id} ${str(row["status"])}`;
+  }
+  return { open, ...(failed === undefined ? {} : { failed }) };
+}
+
+const INSERT = `INSERT INTO {tasks}(id, func, queue_name, stage, status, priority, due_at, fence, mark, reason, open_parents, unique_key,
+  unique_until, created_at, run_at, expires_at, ttl, depends_on, schedule_id, ${POLICY_COLUMNS}, ${DETAIL_COLUMNS})
+  VALUES (${Array.from({ length: 33 }, () => "?").join(", ")}) ON CONFLICT(id) DO NOTHING`;
+
+/** Raised when rows are removed: a fence must never come back, not even for an id that was used before. */
+function fenceFloor(db: Db): number {
+  db.fenceFloor ??= int(db.get("SELECT value FROM {omniq_meta} WHERE key = 'fence_floor'")?.["value"] ?? 0);
+  return db.fenceFloor;
+}
+
+/** When the task is due and when it expires: delays count from now, dates are the user's own. */
+function times(db: Db, task: NewTask): { createdAt: number; runAt: number | null; dueAt: number; expiresAt: number | null } {
+  const createdAt = task.createdAt ?? db.now;
+  const runAt = task.due === undefined ? null : "at" in task.due ? task.due.at : db.now + task.due.in;
+  const expiresAt = task.expiresAt ?? (task.ttl === undefined ? null : createdAt + task.ttl);
+  return { createdAt, runAt, dueAt: runAt ?? createdAt, expiresAt };
+}
+
+function uniqueUntil(db: Db, task: NewTask): number | null {
+  const until = task.unique?.until;
+  if (until === undefined) return null;
+  return typeof until === "number" ? db.now + until : UNTIL[until];
+}
+
+function insert(db: Db, task: NewTask, parents: Parents): number {
+  const { createdAt, runAt, dueAt, expiresAt } = times(db, task);
+  const stage =
+    parents.failed !== undefined ? STAGE.doomed : parents.open.length > 0 ? STAGE.blocked : dueAt > db.now ? STAGE.timed : STAGE.ready;
+  return db.run(
+    INSERT,
+    task.id,
+    task.func,
+    task.queue,
+    stage,
+    "pending",
+    task.priority,
+    dueAt,
+    fenceFloor(db),
+    parents.failed === undefined ? null : MARK["parent-failed"],
+    parents.failed ?? null,
+    parents.open.length,
+    task.unique?.key ?? null,
+    uniqueUntil(db, task),
+    createdAt,
+    runAt,
+    expiresAt,
+    task.ttl ?? null,
+    edgesText(task.dependsOn),
+    task.scheduleId ?? null,
+    ...policyParams(task),
+    ...detailParams(task),
+  );
+}
+
+/** The same call again is answered like the first one; another task under the same id is a mistake. */
+function sameId(db: Db, task: NewTask): Enqueued {
+  const row = db.get("SELECT func, args, kwargs FROM {tasks} WHERE id = ?", task.id);
+  if (row?.["func"] === task.func && row["args"] === task.args && row["kwargs"] === (task.kwargs ?? null))
+    return { is: "known", id: task.id };
+  return {
+    is: "refused",
+    why: "id-reused",
+    detail: `Expected the id ${task.id} to be new, but another task (${str(row?.["func"])}) has it`,
+  };
+}
+
+/** The row that holds a unique key now; an outlived one lets go of it first. The task's own earlier row is no conflict. */
+function holderOf(db: Db, key: string, id: string): Row | undefined {
+  const row = db.get("SELECT rid, id, stage, unique_until, created_at FROM {tasks} WHERE unique_key = ?", key);
+  if (row === undefined || row["id"] === id) return undefined;
+  const until = int(row["unique_until"]);
+  if (until < 0 || until > db.now) return row;
+  db.run("UPDATE {tasks} SET unique_key = NULL WHERE rid = ?", int(row["rid"]));
+  return undefined;
+}
+
+function onConflict(db: Db, task: NewTask, holder: Row, what: "keep" | "replace" | "refuse", announce: boolean): Enqueued {
+  const id = str(holder["id"]);
+  if (what === "keep") return { is: "known", id };
+  const waits = int(holder["stage"]) <= STAGE.blocked;
+  if (what === "replace" && waits) {
+    replace(db, task, holder);
+    announceTask(db, task, id, announce);
+    return { is: "replaced", id };
+  }
+  const detail = `Expected no other task to hold the unique key ${task.unique?.key ?? ""}, but task ${id} does${what === "replace" ? " and can no longer be replaced" : ""}`;
+  return { is: "refused", why: "unique", detail };
+}
+
+const ASSIGN = (columns: string): string =>
+  columns
+    .split(",")
+    .map((column) => `${column.trim()} = ?`)
+    .join(", ");
+
+const REPLACE = `UPDATE {tasks} SET func = ?, queue_name = ?, stage = iif(stage = 2, 2, ?), status = 'pending', priority = ?, due_at = ?, run_at = ?,
+  next_retry_at = NULL, expires_at = ?, ttl = ?, unique_until = ?, revision = revision + 1, ${ASSIGN(POLICY_COLUMNS)}, ${ASSIGN(DETAIL_COLUMNS)} WHERE rid = ?`;
+
+function replace(db: Db, task: NewTask, holder: Row): void {
+  const { runAt, dueAt } = times(db, task);
+  const expiresAt = task.expiresAt ?? (task.ttl === undefined ? null : int(holder["created_at"]) + task.ttl);
+  db.run(
+    REPLACE,
+    task.func,
+    task.queue,
+    dueAt > db.now ? STAGE.timed : STAGE.ready,
+    task.priority,
+    dueAt,
+    runAt,
+    expiresAt,
+    task.ttl ?? null,
+    uniqueUntil(db, task),
+    ...policyParams(task),
+    ...detailParams(task),
+    int(holder["rid"]),
+  );
+}

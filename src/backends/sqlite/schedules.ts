@@ -1,0 +1,185 @@
+/** Schedules: written by revision, fired by compare-and-set, an occurrence recorded once. */
+import type { Schedules, Sync } from "../../core/backend.ts";
+import type { FireAsk, Rule, ScheduleQuery, ScheduleRow, ScheduleStatus, TaskTemplate } from "../../core/schedule.ts";
+import { int, json, optionalInt, optionalStr, str } from "./db.ts";
+import type { Db } from "./db.ts";
+import { addTask } from "./enqueue.ts";
+import type { Param, Row } from "./library.ts";
+import { tagsOf } from "./task-row.ts";
+
+const COLUMNS = [
+  "revision",
+  "status",
+  "rule",
+  "template",
+  "task_id",
+  "max_runs",
+  "run_count",
+  "created_at",
+  "next_run_at",
+  "last_run_at",
+  "paused_at",
+  "resumed_at",
+  "name",
+  "description",
+  "tags",
+] as const;
+
+function params(row: ScheduleRow, revision: number): Param[] {
+  return [
+    revision,
+    row.status,
+    JSON.stringify(row.rule),
+    JSON.stringify(row.template),
+    row.taskId ?? null,
+    row.maxRuns ?? null,
+    row.runCount,
+    row.createdAt,
+    row.nextRunAt ?? null,
+    row.lastRunAt ?? null,
+    row.pausedAt ?? null,
+    row.resumedAt ?? null,
+    row.name ?? null,
+    row.description ?? null,
+    row.tags.length === 0 ? null : JSON.stringify(row.tags),
+  ];
+}
+
+const INSERT = `INSERT INTO {schedules}(${COLUMNS.join(", ")}, id) VALUES (${Array.from({ length: COLUMNS.length + 1 }, () => "?").join(", ")}) ON CONFLICT DO NOTHING`;
+const UPDATE = `UPDATE {schedules} SET ${COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ? AND revision = ?`;
+
+export function put(db: Db, row: ScheduleRow, ifRevision?: number): ReturnType<Sync<Schedules>["put"]> {
+  const changed =
+    ifRevision === undefined
+      ? db.run(INSERT, ...params(row, 1), row.id)
+      : db.run(UPDATE, ...params(row, ifRevision + 1), row.id, ifRevision);
+  const now = db.get("SELECT * FROM {schedules} WHERE id = ?", row.id);
+  if (changed > 0) db.hints.add("schedule");
+  return { is: changed > 0 ? "put" : "stale", row: now === undefined ? row : scheduleRow(now) };
+}
+
+/** What only we write into these columns, told apart by one field each. */
+function isRule(value: unknown): value is Rule {
+  return typeof value === "object" && value !== null && "type" in value;
+}
+function isTemplate(value: unknown): value is TaskTemplate {
+  return typeof value === "object" && value !== null && "func" in value;
+}
+function isStatus(value: unknown): value is ScheduleStatus {
+  return value === "active" || value === "paused" || value === "completed";
+}
+
+/** A row that somebody broke by hand reads as a completed one that never fires: it must not stop the others. */
+function scheduleRow(row: Row): ScheduleRow {
+  const [rule, template, status] = [parsed(row["rule"]), parsed(row["template"]), row["status"]];
+  const whole = isRule(rule) && isTemplate(template) && isStatus(status);
+  const out: { -readonly [K in keyof ScheduleRow]: ScheduleRow[K] } = {
+    id: str(row["id"]),
+    revision: int(row["revision"]),
+    rule: isRule(rule) ? rule : { type: "once" },
+    template: isTemplate(template) ? template : BROKEN,
+    status: whole ? status : "completed",
+    runCount: int(row["run_count"]),
+    createdAt: int(row["created_at"]),
+    tags: tagsOf(row["tags"]),
+  };
+  const number = (column: string, set: (value: number) => void): void => {
+    const value = optionalInt(row[column]);
+    if (value !== undefined) set(value);
+  };
+  const text = (column: string, set: (value: string) => void): void => {
+    const value = optionalStr(row[column]);
+    if (value !== undefined) set(value);
+  };
+  text("task_id", (v) => (out.taskId = v));
+  number("max_runs", (v) => (out.maxRuns = v));
+  number("next_run_at", (v) => (out.nextRunAt = v));
+  number("last_run_at", (v) => (out.lastRunAt = v));
+  number("paused_at", (v) => (out.pausedAt = v));
+  number("resumed_at", (v) => (out.resumedAt = v));
+  text("name", (v) => (out.name = v));
+  text("description", (v) => (out.description = v));
+  return out;
+}
+
+const BROKEN: TaskTemplate = {
+  func: "",
+  args: "null",
+  queue: "default",
+  priority: 0,
+  tags: [],
+  maxRetries: 0,
+  retryDelay: 0,
+  backoff: "fixed",
+  atMostOnce: false,
+  maxCrashes: 1,
+  storeResult: false,
+};
+
+function parsed(value: Param | undefined): unknown {
+  try {
+    return json(value);
+  } catch {
+    return undefined;
+  }
+}
+
+export function list(db: Db, query: ScheduleQuery): readonly ScheduleRow[] {
+  if (query.ids !== undefined) {
+    const rows = query.ids.flatMap((id) => db.all("SELECT * FROM {schedules} WHERE id = ?", id));
+    const kept = rows.map((row) => scheduleRow(row)).filter((row) => matches(row, query));
+    return kept.toSorted(byNextRun).slice(0, query.limit);
+  }
+  const order = "ORDER BY next_run_at IS NULL, next_run_at, id LIMIT (?+0)";
+  if (query.dueBy !== undefined) {
+    if (query.status !== undefined && query.status !== "active") return [];
+    const due = "SELECT * FROM {schedules} WHERE status = 'active' AND next_run_at <= ? ORDER BY next_run_at, id LIMIT (?+0)";
+    return db.all(due, query.dueBy, query.limit).map((row) => scheduleRow(row));
+  }
+  const rows =
+    query.status === undefined
+      ? db.all(`SELECT * FROM {schedules} ${order}`, query.limit)
+      : db.all(`SELECT * FROM {schedules} WHERE status = ? ${order}`, query.status, query.limit);
+  return rows.map((row) => scheduleRow(row));
+}
+
+function matches(row: ScheduleRow, query: ScheduleQuery): boolean {
+  if (query.status !== undefined && row.status !== query.status) return false;
+  return query.dueBy === undefined || (row.status === "active" && row.nextRunAt !== undefined && row.nextRunAt <= query.dueBy);
+}
+
+function byNextRun(a: ScheduleRow, b: ScheduleRow): number {
+  const [at, bt] = [a.nextRunAt ?? Number.POSITIVE_INFINITY, b.nextRunAt ?? Number.POSITIVE_INFINITY];
+  return at === bt ? (a.id < b.id ? -1 : 1) : at - bt;
+}
+
+export function drop(db: Db, ids: readonly string[]): readonly boolean[] {
+  db.hints.add("schedule");
+  return ids.map((id) => db.run("DELETE FROM {schedules} WHERE id = ?", id) > 0);
+}
+
+export function fire(db: Db, set: readonly FireAsk[]): readonly ("fired" | "stale")[] {
+  return set.map((ask) => {
+    let fired = false;
+    db.attempt(() => (fired = fireOne(db, ask)));
+    return fired ? "fired" : "stale";
+  });
+}
+
+const ADVANCE = `UPDATE {schedules} SET revision = revision + 1, run_count = run_count + ?, last_run_at = iif(?, ?, last_run_at), next_run_at = ?,
+  status = iif(?, 'completed', status) WHERE id = ? AND revision = ? AND status = 'active'`;
+const OCCURRENCE = "INSERT INTO {occurrences}(schedule_id, at, fired_at, task_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+
+function fireOne(db: Db, ask: FireAsk): boolean {
+  const { occurrences, nextAt } = ask;
+  const ran = occurrences.length > 0 ? 1 : 0;
+  if (db.run(ADVANCE, occurrences.length, ran, db.now, nextAt, nextAt === null ? 1 : 0, ask.id, ask.revision) === 0) return false;
+  for (const [i, at] of occurrences.entries()) {
+    const task = ask.enqueue[i];
+    if (db.run(OCCURRENCE, ask.id, at, db.now, task?.id ?? "") === 0) return false;
+    if (task !== undefined) addTask(db, task, true);
+  }
+  for (const event of ask.events) db.events.push(event);
+  db.hints.add("schedule");
+  return true;
+}

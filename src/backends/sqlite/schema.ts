@@ -1,0 +1,160 @@
+/**
+ * Tables and indexes, in numbered steps: forward only, one transaction each. `{name}` stands for a name with the table prefix.
+ *
+ * Stage, not status, drives the indexes: only ready rows lie in the claim's index, with the definition's name in it, so that a claim
+ * costs the same beside a million finished, delayed, retrying or blocked rows.
+ */
+
+/** Where a row lies. 3 is kept free for tasks held back by a limit. */
+export const STAGE = { ready: 0, timed: 1, blocked: 2, running: 4, doomed: 5, finished: 6 } as const;
+/** Why a row was taken out of the ready set to be ended. */
+export const MARK = { cancelled: 1, expired: 2, "parent-failed": 3 } as const;
+/** `unique_until`: a time, or one of these. */
+export const UNTIL = { finished: -1, started: -2 } as const;
+
+const TASKS = `
+CREATE TABLE {tasks} (
+  rid INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  func TEXT NOT NULL,
+  queue_name TEXT NOT NULL,
+  stage INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,
+  fence INTEGER NOT NULL,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  retry_count INTEGER NOT NULL DEFAULT 0,
+  crash_count INTEGER NOT NULL DEFAULT 0,
+  worker INTEGER,
+  mark INTEGER,
+  reason TEXT,
+  open_parents INTEGER NOT NULL DEFAULT 0,
+  max_retries INTEGER NOT NULL,
+  retry_delay INTEGER NOT NULL,
+  backoff TEXT,
+  timeout INTEGER,
+  at_most_once INTEGER,
+  max_crashes INTEGER NOT NULL,
+  result_ttl INTEGER,
+  store_result INTEGER NOT NULL,
+  unique_key TEXT,
+  unique_until INTEGER,
+  limit_key TEXT,
+  created_at INTEGER NOT NULL,
+  run_at INTEGER,
+  started_at INTEGER,
+  completed_at INTEGER,
+  next_retry_at INTEGER,
+  expires_at INTEGER,
+  ttl INTEGER,
+  name TEXT,
+  description TEXT,
+  tags TEXT,
+  depends_on TEXT,
+  callback TEXT,
+  schedule_id TEXT,
+  args TEXT NOT NULL,
+  kwargs TEXT
+) STRICT;
+CREATE INDEX {idx_tasks_queue_status} ON {tasks}(queue_name, func, priority DESC, due_at, rid) WHERE stage = 0;
+CREATE INDEX {idx_tasks_run_at} ON {tasks}(due_at) WHERE stage = 1;
+CREATE INDEX {idx_tasks_blocked} ON {tasks}(queue_name) WHERE stage = 2;
+CREATE INDEX {idx_tasks_expires_at} ON {tasks}(expires_at) WHERE stage < 3 AND expires_at IS NOT NULL;
+CREATE INDEX {idx_tasks_held} ON {tasks}(worker) WHERE stage > 3 AND stage < 6;
+CREATE INDEX {idx_tasks_finished} ON {tasks}(status, completed_at) WHERE stage = 6;
+CREATE UNIQUE INDEX {idx_tasks_unique} ON {tasks}(unique_key) WHERE unique_key IS NOT NULL;
+CREATE TABLE {dependencies} (parent TEXT NOT NULL, child INTEGER NOT NULL, policy INTEGER NOT NULL, PRIMARY KEY (parent, child)) STRICT, WITHOUT ROWID;
+CREATE TABLE {releases} (parent TEXT PRIMARY KEY, status TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE {queues} (name TEXT PRIMARY KEY, paused_at INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE {workers} (
+  rid INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  beat INTEGER NOT NULL,
+  role TEXT NOT NULL,
+  host TEXT NOT NULL,
+  boot TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  started TEXT NOT NULL,
+  lease_ms INTEGER NOT NULL,
+  queues TEXT NOT NULL,
+  names TEXT NOT NULL,
+  concurrency INTEGER NOT NULL,
+  arrived_at INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL
+) STRICT;
+`;
+
+const THE_REST = `
+CREATE TABLE {schedules} (
+  id TEXT PRIMARY KEY,
+  revision INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  rule TEXT NOT NULL,
+  template TEXT NOT NULL,
+  task_id TEXT,
+  max_runs INTEGER,
+  run_count INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  next_run_at INTEGER,
+  last_run_at INTEGER,
+  paused_at INTEGER,
+  resumed_at INTEGER,
+  name TEXT,
+  description TEXT,
+  tags TEXT
+) STRICT;
+CREATE INDEX {idx_schedules_next_run} ON {schedules}(next_run_at, id) WHERE status = 'active';
+CREATE INDEX {idx_schedules_status} ON {schedules}(status, next_run_at, id);
+CREATE TABLE {occurrences} (schedule_id TEXT NOT NULL, at INTEGER NOT NULL, fired_at INTEGER NOT NULL, task_id TEXT NOT NULL, PRIMARY KEY (schedule_id, at)) STRICT, WITHOUT ROWID;
+CREATE INDEX {idx_occurrences_fired} ON {occurrences}(fired_at);
+CREATE TABLE {results} (
+  task_id TEXT PRIMARY KEY,
+  fence INTEGER,
+  status TEXT NOT NULL,
+  result TEXT,
+  error_name TEXT,
+  error TEXT,
+  error_code TEXT,
+  error_traceback TEXT,
+  created_at INTEGER NOT NULL,
+  started_at INTEGER,
+  completed_at INTEGER,
+  expires_at INTEGER,
+  ttl INTEGER,
+  execution_time REAL,
+  worker_id TEXT,
+  schedule_id TEXT,
+  retry_count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX {idx_results_expires_at} ON {results}(expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX {idx_results_schedule} ON {results}(schedule_id, created_at) WHERE schedule_id IS NOT NULL;
+CREATE TABLE {events} (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT,
+  task_id TEXT,
+  event_type TEXT NOT NULL,
+  timestamp INTEGER NOT NULL,
+  queue_name TEXT,
+  worker_id TEXT,
+  schedule_id TEXT,
+  level TEXT,
+  message TEXT,
+  data TEXT,
+  execution_time REAL,
+  retry_count INTEGER,
+  error TEXT,
+  source TEXT
+) STRICT;
+CREATE INDEX {idx_events_task_id} ON {events}(task_id);
+CREATE INDEX {idx_events_timestamp} ON {events}(timestamp);
+CREATE INDEX {idx_events_schedule} ON {events}(schedule_id) WHERE schedule_id IS NOT NULL;
+CREATE UNIQUE INDEX {idx_events_id} ON {events}(id) WHERE id IS NOT NULL;
+`;
+
+/** Step n leads from version n to n + 1. Never changed once released: a new step is added. */
+export const MIGRATIONS: readonly string[] = [TASKS + THE_REST];
+
+/** The tables that make a database ours; one of these names without our meta table is somebody else's. */
+export const TABLES = ["tasks", "dependencies", "releases", "queues", "workers", "schedules", "occurrences", "results", "events"] as const;

@@ -1,0 +1,128 @@
+/** Ending claims: state, result, events, dependents and the callback's task of one settlement, all or nothing. */
+import { INLINE_RELEASES } from "../../core/backend.ts";
+import type { ClaimAsk, Claims, Progress, Settled, Settlement } from "../../core/backend.ts";
+import type { Final } from "../../core/task.ts";
+import { claim } from "./claim.ts";
+import { int, str } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
+import { addTask } from "./enqueue.ts";
+import { putOne } from "./results.ts";
+import { MARK, STAGE } from "./schema.ts";
+
+/** The ownership condition, once: this very claim still holds the row. */
+const OWNED = "id = ? AND fence = ? AND stage > 3 AND stage < 6 AND worker IS NOT NULL";
+
+const END: Sql = `UPDATE {tasks} SET stage = ${STAGE.finished}, status = ?, completed_at = ?, reason = ?, crash_count = crash_count + ?, mark = NULL,
+  worker = NULL, next_retry_at = NULL, unique_key = iif(unique_until < 0, NULL, unique_key), revision = revision + 1 WHERE ${OWNED}`;
+/** A cancellation asked meanwhile is not forgotten: such a row waits to be ended instead of to be run. */
+const AGAIN: Sql = `UPDATE {tasks} SET stage = iif(mark IS NULL, ?, ${STAGE.doomed}), status = ?, due_at = ?, next_retry_at = ?, attempt = attempt - ?,
+  retry_count = retry_count + ?, crash_count = crash_count + ?, started_at = iif(?, started_at, NULL), worker = NULL, revision = revision + 1 WHERE ${OWNED}`;
+
+export function settle(db: Db, set: readonly Settlement[], thenClaim?: ClaimAsk): { settled: readonly Settled[]; next?: Claims } {
+  const settled = set.map((settlement) => settleOne(db, settlement));
+  return thenClaim === undefined ? { settled } : { settled, next: claim(db, thenClaim) };
+}
+
+function settleOne(db: Db, settlement: Settlement): Settled {
+  const changed = settlement.to === "again" ? runAgain(db, settlement) : end(db, settlement);
+  if (!changed) return refusal(db, settlement);
+  if (settlement.result !== undefined) putOne(db, settlement.result);
+  for (const event of settlement.events) db.events.push(event);
+  if (settlement.to !== "again") {
+    db.hints.add("end");
+    for (const task of settlement.enqueue ?? []) addTask(db, task, true);
+    freeDependents(db, settlement.id, settlement.to);
+  }
+  return "settled";
+}
+
+function end(db: Db, settlement: Exclude<Settlement, { to: "again" }>): boolean {
+  const crash = settlement.counts === "crash" ? 1 : 0;
+  return db.run(END, settlement.to, db.now, settlement.reason ?? null, crash, settlement.id, settlement.fence) > 0;
+}
+
+function runAgain(db: Db, settlement: Extract<Settlement, { to: "again" }>): boolean {
+  const { counts, after } = settlement;
+  const due = db.now + Math.max(0, after);
+  const retry = counts === "retry";
+  db.hints.add("task");
+  return (
+    db.run(
+      AGAIN,
+      due > db.now ? STAGE.timed : STAGE.ready,
+      retry ? "failed" : "pending",
+      due,
+      retry ? due : null,
+      counts === "snooze" || counts === "give-back" ? 1 : 0,
+      retry ? 1 : 0,
+      counts === "crash" ? 1 : 0,
+      retry ? 1 : 0,
+      settlement.id,
+      settlement.fence,
+    ) > 0
+  );
+}
+
+/** Why nothing was written. The same claim's second settlement is harmless and told apart, since its first answer may have been lost. */
+function refusal(db: Db, { id, fence }: Settlement): Settled {
+  const row = db.get("SELECT fence, worker FROM {tasks} WHERE id = ?", id);
+  if (row === undefined) return "missing";
+  return row["fence"] === fence && row["worker"] === null ? "repeated" : "lost";
+}
+
+function anyEdges(db: Db): boolean {
+  db.hasEdges ??= db.get("SELECT 1 FROM {dependencies} LIMIT 1") !== undefined;
+  return db.hasEdges;
+}
+
+/** Frees up to 256 dependents here; 10,000 would hold the transaction for 56 ms, so the rest is left to `release`. */
+function freeDependents(db: Db, parent: string, status: Final): void {
+  if (!anyEdges(db)) return;
+  if (freeUpTo(db, parent, status, INLINE_RELEASES) === INLINE_RELEASES) {
+    db.run("INSERT INTO {releases}(parent, status) VALUES (?, ?) ON CONFLICT DO NOTHING", parent, status);
+  }
+}
+
+const EDGES = "SELECT child, policy FROM {dependencies} WHERE parent = ? ORDER BY child LIMIT (?+0)";
+const CANCEL_CHILD = `UPDATE {tasks} SET open_parents = open_parents - 1, stage = ${STAGE.doomed}, mark = ${MARK["parent-failed"]}, reason = ?, revision = revision + 1
+  WHERE rid = ? AND stage < 3`;
+const FREE_CHILD = `UPDATE {tasks} SET open_parents = open_parents - 1,
+  stage = iif(stage = ${STAGE.blocked} AND open_parents = 1, iif(due_at > ?, ${STAGE.timed}, ${STAGE.ready}), stage) WHERE rid = ?`;
+
+/** Whoever deletes the edge lowers the child's counter, in the same transaction: released once. Answers how many edges it took. */
+function freeUpTo(db: Db, parent: string, status: Final, limit: number): number {
+  const edges = db.all(EDGES, parent, limit);
+  for (const { child, policy } of edges) {
+    const rid = int(child);
+    db.run("DELETE FROM {dependencies} WHERE parent = ? AND child = ?", parent, rid);
+    const takesAlong = status !== "completed" && policy === 0;
+    if (!takesAlong || db.run(CANCEL_CHILD, `parent ${parent} ${status}`, rid) === 0) db.run(FREE_CHILD, db.now, rid);
+  }
+  if (edges.length > 0) db.hints.add("task");
+  return edges.length;
+}
+
+export function release(db: Db, limit: number): boolean {
+  let left = limit;
+  for (const { parent, status } of db.all("SELECT parent, status FROM {releases} LIMIT (?+0)", limit)) {
+    if (left === 0) return true;
+    const freed = freeUpTo(db, str(parent), finalOf(str(status)), left);
+    if (freed < left) db.run("DELETE FROM {releases} WHERE parent = ?", str(parent));
+    left -= freed;
+  }
+  return db.get("SELECT 1 FROM {releases} LIMIT 1") !== undefined;
+}
+
+function finalOf(status: string): Final {
+  return status === "completed" || status === "failed" || status === "expired" ? status : "cancelled";
+}
+
+export function progress(db: Db, set: readonly Progress[]): readonly ("written" | "lost")[] {
+  return set.map(({ id, fence, event }) => {
+    const held = db.get(`SELECT 1 FROM {tasks} WHERE id = ? AND fence = ? AND stage = ${STAGE.running}`, id, fence);
+    if (held === undefined) return "lost";
+    db.events.push(event);
+    db.hints.add("any");
+    return "written";
+  });
+}

@@ -1,0 +1,165 @@
+/** Task ↔ row: the column list once, both directions. */
+import type { Callback, Edge, Mark, NewTask, Phase, Policy, StoredTask, TaskStatus } from "../../core/task.ts";
+import { FINALS } from "../../core/task.ts";
+import { int, json, optionalInt, optionalStr, str } from "./db.ts";
+import type { Param, Row } from "./library.ts";
+import { MARK, STAGE } from "./schema.ts";
+
+/** Every column that a reader needs; the holder's name instead of its number. */
+export const TASK_COLUMNS = `rid, id, func, queue_name, stage, status, priority, due_at, revision, fence, attempt, retry_count, crash_count,
+  (SELECT w.id FROM {workers} w WHERE w.rid = worker) AS holder, mark, reason, open_parents, max_retries, retry_delay, backoff, timeout,
+  at_most_once, max_crashes, result_ttl, store_result, created_at, run_at, started_at, completed_at, next_retry_at, expires_at, ttl, name,
+  description, tags, depends_on, callback, schedule_id, args, kwargs`;
+
+const MARKS: Readonly<Record<number, Mark>> = { 1: "cancelled", 2: "expired", 3: "parent-failed" };
+
+export function markOf(row: Row): Mark | undefined {
+  return MARKS[int(row["mark"] ?? 0)];
+}
+
+function isStatus(value: string): value is TaskStatus {
+  return value === "pending" || value === "running" || FINALS.some((final) => final === value);
+}
+
+function statusOf(row: Row): TaskStatus {
+  const status = str(row["status"]);
+  return isStatus(status) ? status : "pending";
+}
+
+/** A timed row whose time has come counts as ready, whether or not a claim has promoted it yet. */
+function phaseOf(row: Row, status: TaskStatus, now: number): Phase {
+  switch (row["stage"]) {
+    case STAGE.ready:
+      return "ready";
+    case STAGE.timed:
+      if (int(row["due_at"]) <= now) return "ready";
+      return status === "failed" ? "retrying" : "delayed";
+    case STAGE.blocked:
+      return "blocked";
+    case STAGE.doomed:
+      return row["mark"] === MARK.expired ? "expired" : "cancelled";
+    case STAGE.running:
+      return "running";
+    default:
+      return status === "pending" || status === "running" ? "completed" : status;
+  }
+}
+
+/** Adds the fields whose column is not NULL: absent is absent, never `undefined` or `null`. */
+function optional(row: Row): Partial<StoredTask> {
+  const out: { -readonly [K in keyof StoredTask]?: StoredTask[K] } = {};
+  const mark = markOf(row);
+  if (mark !== undefined) out.mark = mark;
+  const number = (column: string, set: (value: number) => void): void => {
+    const value = optionalInt(row[column]);
+    if (value !== undefined) set(value);
+  };
+  const text = (column: string, set: (value: string) => void): void => {
+    const value = optionalStr(row[column]);
+    if (value !== undefined) set(value);
+  };
+  number("timeout", (v) => (out.timeout = v));
+  number("result_ttl", (v) => (out.resultTtl = v));
+  number("run_at", (v) => (out.runAt = v));
+  number("started_at", (v) => (out.startedAt = v));
+  number("completed_at", (v) => (out.completedAt = v));
+  number("next_retry_at", (v) => (out.nextRetryAt = v));
+  number("expires_at", (v) => (out.expiresAt = v));
+  number("ttl", (v) => (out.ttl = v));
+  text("reason", (v) => (out.reason = v));
+  text("holder", (v) => (out.worker = v));
+  text("kwargs", (v) => (out.kwargs = v));
+  text("name", (v) => (out.label = v));
+  text("description", (v) => (out.description = v));
+  text("schedule_id", (v) => (out.scheduleId = v));
+  const callback = callbackOf(row["callback"]);
+  if (callback !== undefined) out.callback = callback;
+  return out;
+}
+
+export function storedTask(row: Row, now: number): StoredTask {
+  const status = statusOf(row);
+  return {
+    id: str(row["id"]),
+    func: str(row["func"]),
+    args: str(row["args"]),
+    queue: str(row["queue_name"]),
+    status,
+    phase: phaseOf(row, status, now),
+    priority: int(row["priority"]),
+    dueAt: int(row["due_at"]),
+    revision: int(row["revision"]),
+    fence: int(row["fence"]),
+    attempt: int(row["attempt"]),
+    retryCount: int(row["retry_count"]),
+    crashCount: int(row["crash_count"]),
+    openParents: int(row["open_parents"]),
+    maxRetries: int(row["max_retries"]),
+    retryDelay: int(row["retry_delay"]),
+    backoff: row["backoff"] === "exponential" ? "exponential" : "fixed",
+    atMostOnce: row["at_most_once"] === 1,
+    maxCrashes: int(row["max_crashes"]),
+    storeResult: row["store_result"] === 1,
+    createdAt: int(row["created_at"]),
+    tags: tagsOf(row["tags"]),
+    dependsOn: edgesOf(row["depends_on"]),
+    ...optional(row),
+  };
+}
+
+export function tagsOf(value: Param | undefined): readonly string[] {
+  const tags = json(value);
+  return Array.isArray(tags) ? tags.map(String) : [];
+}
+
+function edgesOf(value: Param | undefined): readonly Edge[] {
+  const edges = json(value);
+  if (!Array.isArray(edges)) return [];
+  return edges.map((edge: unknown) =>
+    Array.isArray(edge) ? { id: String(edge[0]), ifFailed: "run" } : { id: String(edge), ifFailed: "cancel" },
+  );
+}
+
+function callbackOf(value: Param | undefined): Callback | undefined {
+  const callback = json(value);
+  return isCallback(callback) ? callback : undefined;
+}
+
+function isCallback(value: unknown): value is Callback {
+  return typeof value === "object" && value !== null && "func" in value && typeof value.func === "string";
+}
+
+/** The commonest edge (`cancel`) is just its id. */
+export function edgesText(edges: readonly Edge[]): string | null {
+  return edges.length === 0 ? null : JSON.stringify(edges.map((edge) => (edge.ifFailed === "run" ? [edge.id, "run"] : edge.id)));
+}
+
+export const POLICY_COLUMNS = "max_retries, retry_delay, backoff, timeout, at_most_once, max_crashes, result_ttl, store_result";
+
+/** In the order of POLICY_COLUMNS. What is the default takes no room. */
+export function policyParams(policy: Policy): Param[] {
+  return [
+    policy.maxRetries,
+    policy.retryDelay,
+    policy.backoff === "fixed" ? null : policy.backoff,
+    policy.timeout ?? null,
+    policy.atMostOnce ? 1 : null,
+    policy.maxCrashes,
+    policy.resultTtl ?? null,
+    policy.storeResult ? 1 : 0,
+  ];
+}
+
+export const DETAIL_COLUMNS = "name, description, tags, callback, args, kwargs";
+
+/** In the order of DETAIL_COLUMNS. */
+export function detailParams(task: NewTask): Param[] {
+  return [
+    task.label ?? null,
+    task.description ?? null,
+    task.tags.length === 0 ? null : JSON.stringify(task.tags),
+    task.callback === undefined ? null : JSON.stringify(task.callback),
+    task.args,
+    task.kwargs ?? null,
+  ];
+}
