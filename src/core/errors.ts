@@ -120,10 +120,11 @@ export class ResultExpiredError extends OmniQError {
   }
 }
 
-/** The task completed, but with `storeResult: false`. Code: `RESULT_NOT_STORED`. */
+/** The task completed, but with `storeResult: false`, or its result was deleted. Code: `RESULT_NOT_STORED`. */
 export class ResultNotStoredError extends OmniQError {
-  constructor(taskId: string) {
-    super("RESULT_NOT_STORED", `Task ${taskId} completed, but its result was not stored (storeResult is false)`);
+  /** @param why in a few words. */
+  constructor(taskId: string, why = "storeResult is false") {
+    super("RESULT_NOT_STORED", `Task ${taskId} completed, but its result is not stored (${why})`);
   }
 }
 

@@ -1,0 +1,56 @@
+/** What a caller who waits for a task is told, from what is stored. */
+import { decode } from "../core/codec.ts";
+import {
+  ResultExpiredError,
+  ResultNotStoredError,
+  TaskCancelledError,
+  TaskExpiredError,
+  TaskFailedError,
+  TaskNotFoundError,
+} from "../core/errors.ts";
+import type { Failure, TaskId } from "../core/record.ts";
+import type { ResultRow } from "../core/result.ts";
+import { isFinal } from "../core/task.ts";
+import type { StoredTask } from "../core/task.ts";
+
+export type Told = { readonly value: unknown } | { readonly error: unknown };
+
+/** Whether the row of the result has to be read to tell. */
+export function needsResult(task: StoredTask): boolean {
+  return isFinal(task) && (task.status === "completed" || task.status === "failed");
+}
+
+/** Undefined while the task has not ended: a failed one whose retry is due has not. */
+export function toldOf(id: TaskId, task: StoredTask | undefined, result: ResultRow | undefined): Told | undefined {
+  if (task === undefined) {
+    return {
+      error: new TaskNotFoundError(id, " (any more): it was deleted or cleaned up, or the transaction it was enqueued in is not committed"),
+    };
+  }
+  if (!isFinal(task)) return undefined;
+  if (task.status === "cancelled") return { error: new TaskCancelledError(id, task.reason) };
+  if (task.status === "expired") return { error: new TaskExpiredError(id) };
+  // A row of an earlier run is not the result of this end.
+  const own = result !== undefined && (result.fence ?? task.fence) === task.fence && result.status === task.status ? result : undefined;
+  if (task.status === "failed") return { error: new TaskFailedError(id, own?.error ?? failureOf(task.reason)) };
+  return own === undefined ? { error: absent(task) } : valueOf(own);
+}
+
+function valueOf(result: ResultRow): Told {
+  try {
+    return { value: result.value === undefined ? undefined : decode(result.value) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function absent(task: StoredTask): Error {
+  if (!task.storeResult) return new ResultNotStoredError(task.id);
+  return task.resultTtl === undefined ? new ResultNotStoredError(task.id, "it was deleted") : new ResultExpiredError(task.id);
+}
+
+/** The `Name: message` that the task itself keeps, taken apart. */
+function failureOf(reason = "Error: the reason is not stored"): Failure {
+  const parts = /^(?<name>[A-Za-z_$][\w$.]*): (?<message>.+)$/s.exec(reason)?.groups;
+  return { name: parts?.["name"] ?? "Error", message: parts?.["message"] ?? reason };
+}

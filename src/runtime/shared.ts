@@ -1,0 +1,21 @@
+/** What the parts of one OmniQ share: the way to the stores and what the composition root hands in. */
+import type { Clock, Random } from "../core/clock.ts";
+import type { Access } from "./access.ts";
+import type { Resolving } from "./options.ts";
+import type { Logger } from "./signatures.ts";
+
+/** What tells a process from every other one, also after a restart that reuses its pid. */
+export interface HostIdentity {
+  readonly host: string;
+  readonly boot: string;
+  readonly pid: number;
+  readonly started: string;
+}
+
+export interface Shared extends Resolving {
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly identity: () => HostIdentity;
+  readonly logger: Logger;
+}
