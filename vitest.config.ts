@@ -13,6 +13,7 @@ const project = (name: string, testTimeout: number) => ({
 
 export default defineConfig({
   test: {
+    reporters: ["default", ["json", { outputFile: ".tmp/results.json" }]],
     projects: [project("unit", 10_000), project("integration", 60_000), project("performance", 60_000)],
     tags: [{ name: "slow", description: "takes seconds: real processes, kills, packed tarballs" }],
     coverage: {
