@@ -28,6 +28,12 @@ function present<T extends object>(fields: T): Present<T> {
 const ms = (at: Date | undefined): Ms | undefined => at?.getTime();
 const time = (at: Ms | undefined): Date | undefined => (at === undefined ? undefined : new Date(at));
 
+/** A model is a mutable object: what was assigned to it since it was made is checked as its constructor does. */
+export function checked<M extends object>(model: M, type: new (init: M) => M, name: string): M {
+  if (!(model instanceof type)) throw expected(name, `an instance of ${type.name}`, model);
+  return new type({ ...model });
+}
+
 // ---------------------------------------------------------------- tasks
 
 /**
@@ -36,6 +42,7 @@ const time = (at: Ms | undefined): Date | undefined => (at === undefined ? undef
  * `funcKwargs` do not go together, or when it would expire before its `runAt`.
  */
 export function toNewTask(task: Task): NewTask {
+  checked(task, Task, "task");
   if (task.status !== "pending") throw expected("status", '"pending" for a task to be enqueued', task.status);
   handlerArguments(task.funcArgs, task.funcKwargs);
   const { runAt, expiresAt } = task;
@@ -142,12 +149,14 @@ export function storedFields(row: StoredTask) {
 
 // ---------------------------------------------------------------- results
 
+/** @throws InvalidOptionError for a wrong value. @throws PayloadError for a result that cannot be stored. */
 export function toNewResult(result: TaskResult): NewResult {
+  checked(result, TaskResult, "result");
   return present({
     taskId: result.taskId,
     status: result.status,
     value: result.result === undefined ? undefined : encode(result.result, { name: "result" }),
-    error: toFailure(result),
+    error: toFailure(result.error, result.errorTraceback),
     ttl: result.ttl,
     expiresAt: ms(result.expiresAt),
     scheduleId: result.scheduleId,
@@ -161,10 +170,10 @@ export function toNewResult(result: TaskResult): NewResult {
 }
 
 /** `Name: message` taken apart again; a text of another form is all name, so that it reads back as it was. */
-function toFailure({ error, errorTraceback }: TaskResult): Failure | undefined {
-  if (error === undefined) return errorTraceback === undefined ? undefined : { name: "", message: "", stack: errorTraceback };
-  const parts = /^(?<name>[A-Za-z_$][\w$.]*): (?<message>.+)$/s.exec(error)?.groups;
-  return present({ name: parts?.["name"] ?? error, message: parts?.["message"] ?? "", stack: errorTraceback });
+export function toFailure(error: string | undefined, stack?: string): Failure | undefined {
+  if (error === undefined && stack === undefined) return undefined;
+  const parts = /^(?<name>[A-Za-z_$][\w$.]*): (?<message>.+)$/s.exec(error ?? "")?.groups;
+  return present({ name: parts?.["name"] ?? error ?? "", message: parts?.["message"] ?? "", stack });
 }
 
 export function toResult(row: ResultRow, tools?: ModelTools): TaskResult {
@@ -192,7 +201,9 @@ export function toResult(row: ResultRow, tools?: ModelTools): TaskResult {
 
 // ---------------------------------------------------------------- events
 
+/** @throws InvalidOptionError for a wrong value. @throws PayloadError for data that cannot be stored. */
 export function toNewEvent(event: TaskEvent): NewEvent {
+  checked(event, TaskEvent, "event");
   return present({
     id: event.id,
     type: event.eventType,
@@ -235,8 +246,12 @@ export function toEvent(row: EventRow, tools?: ModelTools): TaskEvent {
 
 // ---------------------------------------------------------------- schedules
 
-/** The row of a schedule whose occurrences are to be like `template`. */
+/**
+ * The row of a schedule whose occurrences are to be like `template`.
+ * @throws InvalidOptionError for a wrong value.
+ */
 export function toScheduleRow(schedule: Schedule, template: TaskTemplate): ScheduleRow {
+  checked(schedule, Schedule, "schedule");
   return present({
     id: schedule.id,
     revision: schedule.revision ?? 0,
