@@ -1,0 +1,142 @@
+/** The enqueuing side: arguments checked and made text, options resolved, one call to the backend for each call of the user's. */
+import type { Enqueued } from "../core/backend.ts";
+import { ConnectionError, EnqueueRefusedError, expected, SyncUnsupportedError } from "../core/errors.ts";
+import { parentsFirst } from "../core/graph.ts";
+import { refuseUnknown } from "../core/nearest.ts";
+import type { TaskId } from "../core/record.ts";
+import type { NewTask } from "../core/task.ts";
+import { isTaskReference } from "./definition.ts";
+import { Handle } from "./handle.ts";
+import type { HandleHost } from "./handle.ts";
+import { encodeArgs, resolveTask } from "./options.ts";
+import type { Named } from "./options.ts";
+import { parseWith } from "./schema.ts";
+import type { Shared } from "./shared.ts";
+import type { AnyHandle, EnqueueOptions, TaskReference } from "./signatures.ts";
+import type { Stores } from "./stores.ts";
+
+interface Prepared {
+  readonly record: NewTask;
+  /** The check of an asynchronous schema. */
+  readonly checking: Promise<unknown> | undefined;
+}
+
+/** One task with its arguments, as it comes from outside. */
+interface Call {
+  readonly task: unknown;
+  readonly args?: unknown;
+  readonly options?: EnqueueOptions | undefined;
+}
+
+const CODES = { unique: "UNIQUE_CONFLICT", "id-reused": "ID_REUSED", "unknown-parent": "UNKNOWN_PARENT" } as const;
+
+export class Client {
+  readonly #shared: Shared;
+  readonly #host: HandleHost;
+
+  constructor(shared: Shared, host: HandleHost) {
+    this.#shared = shared;
+    this.#host = host;
+  }
+
+  /** With `tx` among the options everything is done before the promise is returned. */
+  async enqueue(task: unknown, args: unknown, options: EnqueueOptions & { readonly tx?: unknown } = {}): Promise<AnyHandle> {
+    return this.#one(referenceOf(task, "task"), args, options);
+  }
+
+  /** Without its definition: nothing is checked, the defaults are the configuration's. */
+  async enqueueNamed(name: string, args: unknown, options: EnqueueOptions & { readonly tx?: unknown } = {}): Promise<AnyHandle> {
+    return this.#one({ name }, args, options);
+  }
+
+  /** From within a handler: the id comes from the parent and the number of the call, so that a second attempt makes no second child. */
+  async enqueueChild(parent: TaskId, call: number, task: unknown, args: unknown, options: EnqueueOptions = {}): Promise<AnyHandle> {
+    const prepared = this.#prepare(referenceOf(task, "task"), args, { ...options, id: options.id ?? `${parent}.${call}` });
+    return first(await this.#submit([prepared], undefined));
+  }
+
+  /** All of them or none; the handles stand as the calls do. */
+  async enqueueMany(calls: readonly Call[], options: { readonly tx?: unknown } = {}): Promise<readonly AnyHandle[]> {
+    if (!Array.isArray(calls)) throw expected("calls", "an array of { task, args, options }", calls);
+    refuseUnknown(options, ["tx"], "the options of enqueueMany()");
+    const prepared = calls.map((call, i) => this.#prepareCall(call, i));
+    return prepared.length === 0 ? [] : this.#submit(prepared, options.tx);
+  }
+
+  async #one(task: Named, args: unknown, options: EnqueueOptions & { readonly tx?: unknown }): Promise<AnyHandle> {
+    return first(await this.#submit([this.#prepare(task, args, options, ["tx"])], options.tx));
+  }
+
+  #prepareCall(call: Call, i: number): Prepared {
+    const name = `calls[${i}]`;
+    if (typeof call !== "object" || call === null) throw expected(name, "an object { task, args, options }", call);
+    refuseUnknown(call, ["task", "args", "options"], name);
+    return this.#prepare(referenceOf(call.task, `${name}.task`), call.args, call.options ?? {});
+  }
+
+  #prepare(task: Named, args: unknown, options: EnqueueOptions, known: readonly string[] = []): Prepared {
+    const record = resolveTask(this.#shared, task, encodeArgs(this.#shared, args), options, known);
+    const input = "input" in task ? task.input : undefined;
+    // What was passed is stored; the worker parses it once more and gives its handler the schema's output.
+    const checked = input === undefined ? undefined : parseWith(input, args, `the arguments of "${task.name}"`);
+    if (!(checked instanceof Promise)) return { record, checking: undefined };
+    // Another error of the same call may come first, and then nobody waits for this one.
+    checked.catch(() => {});
+    return { record, checking: checked };
+  }
+
+  async #submit(prepared: readonly Prepared[], tx: unknown): Promise<readonly AnyHandle[]> {
+    const ids = prepared.map(({ record }) => record.id);
+    const tasks = parentsFirst(distinct(prepared.map(({ record }) => record)));
+    const checks = prepared.flatMap(({ checking }) => checking ?? []);
+    if (checks.length > 0 && tx !== undefined) {
+      throw new SyncUnsupportedError("Expected a synchronous input schema together with `tx`, got one that returns a promise");
+    }
+    // Nothing may be awaited before the rows are written within the caller's transaction.
+    if (tx !== undefined) this.#allowTx(this.#shared.access.openNow());
+    if (checks.length > 0) await Promise.all(checks);
+    const [answers = []] = await this.#shared.access.use((stores) => stores.enqueue([{ tasks, announce: true }], tx));
+    const answerOf = new Map(tasks.map((task, i) => [task.id, answers[i]]));
+    return ids.map((id) => this.#handleOf(answerOf.get(id), id));
+  }
+
+  #handleOf(answer: Enqueued | undefined, id: TaskId): AnyHandle {
+    if (answer?.is === "refused") {
+      throw new EnqueueRefusedError(CODES[answer.why], `Expected the task to be enqueued, but ${answer.detail}; nothing was enqueued`);
+    }
+    return new Handle(this.#host, answer?.id ?? id, answer?.is === "added");
+  }
+
+  #allowTx(stores: Stores): void {
+    const { name, tx } = stores.main.traits;
+    if (!tx)
+      throw new ConnectionError("TX_UNSUPPORTED", `Expected no \`tx\`: the backend "${name}" cannot write within a transaction of yours`);
+    if (stores.events !== stores.main) {
+      throw new ConnectionError(
+        "TX_UNSUPPORTED",
+        "Expected no `tx` where the events lie elsewhere: they cannot be part of the transaction",
+      );
+    }
+  }
+}
+
+function referenceOf(task: unknown, name: string): TaskReference {
+  if (!isTaskReference(task)) throw expected(name, "a task made by defineTask()", task);
+  return task;
+}
+
+/** An id may stand once in a call: which of two would be meant? */
+function distinct(tasks: readonly NewTask[]): readonly NewTask[] {
+  const seen = new Set<TaskId>();
+  for (const { id } of tasks) {
+    if (seen.has(id)) throw new EnqueueRefusedError("ID_REUSED", `Expected each id once in a call, got ${id} twice; nothing was enqueued`);
+    seen.add(id);
+  }
+  return tasks;
+}
+
+function first(handles: readonly AnyHandle[]): AnyHandle {
+  const [handle] = handles;
+  if (handle === undefined) throw new TypeError("a call with one task has one handle");
+  return handle;
+}
