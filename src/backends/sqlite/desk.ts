@@ -64,21 +64,22 @@ export function find(db: Db, query: TaskQuery): TaskPage {
   if (end === undefined || int(end["n"]) === 0) return { items: [] };
   const [conditions, values] = filters(query, db.now);
   const sql = `SELECT ${TASK_COLUMNS} FROM {tasks} WHERE rid < ? AND rid >= ? AND ${conditions} ORDER BY rid DESC LIMIT (?+0)`;
-  const rows = db.connection.prepare(db.named(sql)).all(from, int(end["rid"]), ...values, query.limit);
-  const items = rows.map((row) => storedTask(row, db.now));
-  const last = rows.at(-1);
-  if (last !== undefined && rows.length === query.limit) return { items, next: str(last["rid"]) };
+  const rows = db.connection.prepare(db.named(sql)).all(from, int(end["rid"]), ...values, query.limit + 1);
+  const page = rows.slice(0, query.limit);
+  const items = page.map((row) => storedTask(row, db.now));
+  const last = page.at(-1);
+  if (last !== undefined && rows.length > query.limit) return { items, next: str(last["rid"]) };
   return int(end["n"]) < WINDOW ? { items } : { items, next: str(end["rid"]) };
 }
 
-/** Each a partial index, read up to the bound. A finished row's queue is not in its index, so it is not told. */
+/** Each a partial index, read up to the bound and one more. A finished row's queue is not in its index, so it is not told. */
 export function count(db: Db, upTo: number): readonly Count[] {
   const counts: Count[] = [];
   const byQueue = (phase: Phase, where: string, ...values: Param[]): void => {
-    const sql = `SELECT queue_name AS queue, count(*) AS n FROM (SELECT queue_name FROM {tasks} WHERE ${where} LIMIT (?+0)) GROUP BY queue_name ORDER BY queue_name`;
+    const sql = `SELECT queue_name AS queue, count(*) AS n FROM (SELECT queue_name FROM {tasks} WHERE ${where} LIMIT (?+1)) GROUP BY queue_name ORDER BY queue_name`;
     const rows = db.all(sql, ...values, upTo);
-    const more = rows.reduce((sum, row) => sum + int(row["n"]), 0) >= upTo;
-    for (const row of rows) counts.push({ phase, queue: str(row["queue"]), tasks: int(row["n"]), more });
+    const more = rows.reduce((sum, row) => sum + int(row["n"]), 0) > upTo;
+    for (const row of rows) counts.push({ phase, queue: str(row["queue"]), tasks: Math.min(int(row["n"]), upTo), more });
   };
   byQueue("ready", `stage = ${STAGE.ready}`);
   byQueue("ready", `stage = ${STAGE.timed} AND due_at <= ?`, db.now);
@@ -86,21 +87,19 @@ export function count(db: Db, upTo: number): readonly Count[] {
   byQueue("retrying", `stage = ${STAGE.timed} AND due_at > ? AND status = 'failed'`, db.now);
   byQueue("blocked", `stage = ${STAGE.blocked}`);
   byQueue("running", `stage > 3 AND stage < 6 AND stage = ${STAGE.running}`);
-  for (const status of FINALS) {
-    const finished = db.get(
-      `SELECT count(*) AS n FROM (SELECT 1 FROM {tasks} WHERE stage = ${STAGE.finished} AND status = ? LIMIT (?+0))`,
-      status,
-      upTo,
-    );
-    const doomed = status === "cancelled" ? "<>" : status === "expired" ? "=" : undefined;
-    const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM {tasks} WHERE stage > 3 AND stage < 6 AND stage = ${STAGE.doomed} AND mark ${doomed ?? ""} ${MARK.expired} LIMIT (?+0))`;
-    const tasks = int(finished?.["n"]) + (doomed === undefined ? 0 : int(db.get(sql, upTo)?.["n"]));
-    if (tasks > 0) counts.push({ phase: status, tasks, more: tasks >= upTo });
-  }
+  const ended = (phase: Phase, where: string, ...values: Param[]): void => {
+    const tasks = int(db.get(`SELECT count(*) AS n FROM (SELECT 1 FROM {tasks} WHERE ${where} LIMIT (?+1))`, ...values, upTo)?.["n"]);
+    if (tasks > 0) counts.push({ phase, tasks: Math.min(tasks, upTo), more: tasks > upTo });
+  };
+  for (const status of FINALS) ended(status, `stage = ${STAGE.finished} AND status = ?`, status);
+  // Held by the same index as what runs: marked, and waiting to be ended.
+  const doomed = `stage > 3 AND stage < 6 AND stage = ${STAGE.doomed}`;
+  ended("cancelled", `${doomed} AND mark <> ${MARK.expired}`);
+  ended("expired", `${doomed} AND mark = ${MARK.expired}`);
   return merged(counts);
 }
 
-/** Ready rows come from two indexes: one entry a phase and queue. */
+/** Some phases come from two indexes: one entry a phase and queue. */
 function merged(counts: readonly Count[]): readonly Count[] {
   const byKey = new Map<string, Count>();
   for (const each of counts) {
@@ -138,8 +137,8 @@ export function cancel(db: Db, ids: readonly string[], reason?: string): ReturnT
   });
 }
 
-const REQUEUE = `UPDATE {tasks} SET stage = ${STAGE.ready}, status = 'pending', due_at = ?1, attempt = 0, retry_count = 0, crash_count = 0, reason = NULL,
-  completed_at = NULL, started_at = NULL, next_retry_at = NULL, run_at = NULL, expires_at = iif(ttl IS NULL, NULL, ?1 + ttl), revision = revision + 1
+const REQUEUE = `UPDATE {tasks} SET stage = iif(coalesce(run_at, 0) > ?1, ${STAGE.timed}, ${STAGE.ready}), status = 'pending', due_at = max(?1, coalesce(run_at, ?1)), attempt = 0, retry_count = 0,
+  crash_count = 0, reason = NULL, completed_at = NULL, started_at = NULL, expires_at = iif(ttl IS NULL, NULL, ?1 + ttl), revision = revision + 1
   WHERE id = ?2 AND stage = ${STAGE.finished} AND status <> 'completed'`;
 
 export function requeue(db: Db, ids: readonly string[]): ReturnType<SyncDesk["requeue"]> {
@@ -152,16 +151,19 @@ export function requeue(db: Db, ids: readonly string[]): ReturnType<SyncDesk["re
   });
 }
 
+/** Takes away the edges that a task still waits for: found by the parents that its row names. */
+export function forgetEdgesOf(db: Db, rid: number): void {
+  const parents = `SELECT CASE type WHEN 'array' THEN json_extract(value, '$[0]') ELSE value END FROM json_each((SELECT depends_on FROM {tasks} WHERE rid = ?1))`;
+  db.run(`DELETE FROM {dependencies} WHERE child = ?1 AND parent IN (${parents})`, rid);
+}
+
 /** Deletes one row with its result and its edges. Its fence raises the floor, so that no later row of this id reuses one. */
 export function deleteTask(db: Db, rid: number, id: string): void {
-  const row = db.get("SELECT fence, depends_on, open_parents FROM {tasks} WHERE rid = ?", rid);
+  const row = db.get("SELECT fence, open_parents FROM {tasks} WHERE rid = ?", rid);
   const fence = int(row?.["fence"]);
   db.run("UPDATE {omniq_meta} SET value = ? WHERE key = 'fence_floor' AND value < ?", fence, fence);
   db.fenceFloor = undefined;
-  if (int(row?.["open_parents"]) > 0) {
-    const parents = `SELECT CASE type WHEN 'array' THEN json_extract(value, '$[0]') ELSE value END FROM json_each(?)`;
-    db.run(`DELETE FROM {dependencies} WHERE child = ? AND parent IN (${parents})`, rid, str(row?.["depends_on"]));
-  }
+  if (int(row?.["open_parents"]) > 0) forgetEdgesOf(db, rid);
   db.run("DELETE FROM {results} WHERE task_id = ?", id);
   db.run("DELETE FROM {tasks} WHERE rid = ?", rid);
 }

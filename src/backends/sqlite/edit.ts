@@ -10,7 +10,7 @@ type Answer = ReturnType<SyncDesk["edit"]>[number];
 
 export function edit(db: Db, set: Parameters<SyncDesk["edit"]>[0]): readonly Answer[] {
   return set.map(({ id, revision, patch }) => {
-    const row = db.get("SELECT rid, stage, worker, revision, created_at, due_at, ttl FROM {tasks} WHERE id = ?", id);
+    const row = db.get("SELECT rid, stage, status, worker, revision, created_at, due_at, ttl FROM {tasks} WHERE id = ?", id);
     if (row === undefined) return "missing";
     if (row["worker"] !== null) return "running";
     if (int(row["stage"]) >= STAGE.doomed) return "final";
@@ -52,7 +52,8 @@ function write(db: Db, row: Row, patch: TaskPatch): void {
     const due = patch.runAt ?? db.now;
     assign("run_at", patch.runAt);
     assign("due_at", due);
-    assign("next_retry_at", null);
+    // What waits for a retry goes on waiting for it, until the new time.
+    assign("next_retry_at", row["status"] === "failed" ? due : null);
     if (optionalInt(row["stage"]) !== STAGE.blocked) assign("stage", due > db.now ? STAGE.timed : STAGE.ready);
   }
   const sql = `UPDATE {tasks} SET ${[...columns, "revision = revision + 1"].join(", ")} WHERE rid = ?`;

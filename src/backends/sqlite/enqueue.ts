@@ -28,17 +28,26 @@ function enqueueCall(db: Db, call: EnqueueCall): readonly Enqueued[] {
 
 function addAll(db: Db, { tasks, announce }: EnqueueCall): { readonly answers: readonly Enqueued[]; readonly refused: boolean } {
   const answers: Enqueued[] = [];
+  // Tasks that became the holder of their unique key: a child of one is a child of the holder.
+  const standsFor = new Map<string, string>();
   for (const task of tasks) {
-    const answer = addTask(db, task, announce);
+    const answer = addTask(db, standsFor.size === 0 ? task : withHolders(task, standsFor), announce);
     if (answer.is === "refused") return { answers: tasks.map(() => answer), refused: true };
+    if (answer.id !== task.id) standsFor.set(task.id, answer.id);
     answers.push(answer);
   }
   return { answers, refused: false };
 }
 
-/** Adds one task. Refuses before it writes. */
+function withHolders(task: NewTask, standsFor: ReadonlyMap<string, string>): NewTask {
+  return { ...task, dependsOn: task.dependsOn.map((edge) => ({ ...edge, id: standsFor.get(edge.id) ?? edge.id })) };
+}
+
+/** Adds one task. Refuses before it writes: first by its id, then by its key, then by its parents. */
 export function addTask(db: Db, task: NewTask, announce: boolean): Enqueued {
-  const held = task.unique === undefined ? undefined : holderOf(db, task.unique.key, task.id);
+  const plain = task.unique === undefined && task.dependsOn.length === 0;
+  if (!plain && db.get("SELECT 1 FROM {tasks} WHERE id = ?", task.id) !== undefined) return sameId(db, task);
+  const held = task.unique === undefined ? undefined : holderOf(db, task.unique.key);
   if (task.unique !== undefined && held !== undefined) return onConflict(db, task, held, task.unique.onConflict, announce);
   const parents = task.dependsOn.length === 0 ? NO_PARENTS : parentsOf(db, task);
   if ("why" in parents) return parents;
@@ -160,10 +169,10 @@ function sameId(db: Db, task: NewTask): Enqueued {
   };
 }
 
-/** The row that holds a unique key now; an outlived one lets go of it first. The task's own earlier row is no conflict. */
-function holderOf(db: Db, key: string, id: string): Row | undefined {
+/** The row that holds a unique key now; an outlived one lets go of it first. */
+function holderOf(db: Db, key: string): Row | undefined {
   const row = db.get("SELECT rid, id, stage, unique_until, created_at FROM {tasks} WHERE unique_key = ?", key);
-  if (row === undefined || row["id"] === id) return undefined;
+  if (row === undefined) return undefined;
   const until = int(row["unique_until"]);
   if (until < 0 || until > db.now) return row;
   db.run("UPDATE {tasks} SET unique_key = NULL WHERE rid = ?", int(row["rid"]));

@@ -5,6 +5,7 @@ import type { Final } from "../../core/task.ts";
 import { claim } from "./claim.ts";
 import { int, str } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
+import { forgetEdgesOf } from "./desk.ts";
 import { addTask } from "./enqueue.ts";
 import { putOne } from "./results.ts";
 import { MARK, STAGE } from "./schema.ts";
@@ -13,10 +14,13 @@ import { MARK, STAGE } from "./schema.ts";
 const OWNED = "id = ? AND fence = ? AND stage > 3 AND stage < 6 AND worker IS NOT NULL";
 
 const END: Sql = `UPDATE {tasks} SET stage = ${STAGE.finished}, status = ?, completed_at = ?, reason = ?, crash_count = crash_count + ?, mark = NULL,
-  worker = NULL, next_retry_at = NULL, unique_key = iif(unique_until < 0, NULL, unique_key), revision = revision + 1 WHERE ${OWNED}`;
+  worker = NULL, open_parents = 0, next_retry_at = NULL, unique_key = iif(unique_until < 0, NULL, unique_key), revision = revision + 1 WHERE ${OWNED}`;
 /** A cancellation asked meanwhile is not forgotten: such a row waits to be ended instead of to be run. */
 const AGAIN: Sql = `UPDATE {tasks} SET stage = iif(mark IS NULL, ?, ${STAGE.doomed}), status = ?, due_at = ?, next_retry_at = ?, attempt = attempt - ?,
-  retry_count = retry_count + ?, crash_count = crash_count + ?, started_at = iif(?, started_at, NULL), worker = NULL, revision = revision + 1 WHERE ${OWNED}`;
+  retry_count = retry_count + ?, crash_count = crash_count + ?, started_at = iif(?, started_at, NULL), worker = NULL, revision = revision + 1
+  WHERE ${OWNED} AND stage = ${STAGE.running}`;
+/** Nothing ran: whoever was to end it gives it back to be ended by another. */
+const GIVE_BACK_DOOMED: Sql = `UPDATE {tasks} SET worker = NULL, revision = revision + 1 WHERE ${OWNED}`;
 
 export function settle(db: Db, set: readonly Settlement[], thenClaim?: ClaimAsk): { settled: readonly Settled[]; next?: Claims } {
   const settled = set.map((settlement) => settleOne(db, settlement));
@@ -37,8 +41,15 @@ function settleOne(db: Db, settlement: Settlement): Settled {
 }
 
 function end(db: Db, settlement: Exclude<Settlement, { to: "again" }>): boolean {
+  if (anyEdges(db)) forgetParents(db, settlement);
   const crash = settlement.counts === "crash" ? 1 : 0;
   return db.run(END, settlement.to, db.now, settlement.reason ?? null, crash, settlement.id, settlement.fence) > 0;
+}
+
+/** A child that ends while parents are open waits for nobody: edges of a parent are always those of open children. */
+function forgetParents(db: Db, { id, fence }: Settlement): void {
+  const row = db.get(`SELECT rid FROM {tasks} WHERE ${OWNED} AND open_parents > 0`, id, fence);
+  if (row !== undefined) forgetEdgesOf(db, int(row["rid"]));
 }
 
 function runAgain(db: Db, settlement: Extract<Settlement, { to: "again" }>): boolean {
@@ -59,7 +70,7 @@ function runAgain(db: Db, settlement: Extract<Settlement, { to: "again" }>): boo
       retry ? 1 : 0,
       settlement.id,
       settlement.fence,
-    ) > 0
+    ) > 0 || db.run(GIVE_BACK_DOOMED, settlement.id, settlement.fence) > 0
   );
 }
 
@@ -84,8 +95,8 @@ function freeDependents(db: Db, parent: string, status: Final): void {
 }
 
 const EDGES = "SELECT child, policy FROM {dependencies} WHERE parent = ? ORDER BY child LIMIT (?+0)";
-const CANCEL_CHILD = `UPDATE {tasks} SET open_parents = open_parents - 1, stage = ${STAGE.doomed}, mark = ${MARK["parent-failed"]}, reason = ?, revision = revision + 1
-  WHERE rid = ? AND stage < 3`;
+const CANCEL_CHILD = `UPDATE {tasks} SET open_parents = open_parents - 1, stage = ${STAGE.doomed}, mark = ${MARK["parent-failed"]}, reason = ?
+  WHERE rid = ? AND stage = ${STAGE.blocked}`;
 const FREE_CHILD = `UPDATE {tasks} SET open_parents = open_parents - 1,
   stage = iif(stage = ${STAGE.blocked} AND open_parents = 1, iif(due_at > ?, ${STAGE.timed}, ${STAGE.ready}), stage) WHERE rid = ?`;
 

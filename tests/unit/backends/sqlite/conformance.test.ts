@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { SQLiteBackend } from "../../../../src/sqlite.ts";
+import { conformance } from "../../../../src/testing/conformance/index.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "omniq-conformance-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const tools = { describe, test, expect };
+
+conformance({
+  name: "SQLite in memory",
+  open: async (clock) => {
+    const backend = new SQLiteBackend({ path: ":memory:", clock });
+    await backend.open();
+    return backend;
+  },
+  tools,
+});
+
+let files = 0;
+conformance({
+  name: "SQLite on a file",
+  open: async (clock) => {
+    files += 1;
+    const backend = new SQLiteBackend({ projectName: `file-${files}`, baseDir: folder, clock, durability: "normal" });
+    await backend.open();
+    return backend;
+  },
+  tools,
+});
