@@ -1,4 +1,5 @@
 /** The enqueuing side: arguments checked and made text, options resolved, one call to the backend for each call of the user's. */
+import { refusedError } from "../components/refused.ts";
 import type { Enqueued } from "../core/backend.ts";
 import { ConnectionError, EnqueueRefusedError, expected, SyncUnsupportedError } from "../core/errors.ts";
 import { parentsFirst } from "../core/graph.ts";
@@ -27,8 +28,6 @@ interface Call {
   readonly args?: unknown;
   readonly options?: EnqueueOptions | undefined;
 }
-
-const CODES = { unique: "UNIQUE_CONFLICT", "id-reused": "ID_REUSED", "unknown-parent": "UNKNOWN_PARENT" } as const;
 
 export class Client {
   readonly #shared: Shared;
@@ -101,9 +100,7 @@ export class Client {
   }
 
   #handleOf(answer: Enqueued | undefined, id: TaskId): AnyHandle {
-    if (answer?.is === "refused") {
-      throw new EnqueueRefusedError(CODES[answer.why], `Expected the task to be enqueued, but ${answer.detail}; nothing was enqueued`);
-    }
+    if (answer?.is === "refused") throw refusedError(answer);
     return new Handle(this.#host, answer?.id ?? id, answer?.is === "added");
   }
 

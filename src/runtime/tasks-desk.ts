@@ -1,0 +1,166 @@
+/** Looking after tasks: one by its id, or all that a filter means, page by page. */
+import { expected } from "../core/errors.ts";
+import { refuseUnknown } from "../core/nearest.ts";
+import type { TaskId } from "../core/record.ts";
+import type { StoredTask } from "../core/task.ts";
+import { toTask } from "../models/convert.ts";
+import type { Task } from "../models/task.ts";
+import type { Ender } from "./ender.ts";
+import { targetQuery, taskQuery } from "./filter.ts";
+import type { TaskFilter, TaskFind } from "./filter.ts";
+import type { Shared } from "./shared.ts";
+import type { Cancelled } from "./signatures.ts";
+import type { Stores } from "./stores.ts";
+import { whyOf } from "./why.ts";
+import type { Why } from "./why.ts";
+
+/** `not-final`: it has not ended, or it completed. */
+export type Retried = "retried" | "not-final" | "missing";
+/** `running` and `has-dependents` (open ones) are kept. */
+export type Deleted = "deleted" | "running" | "has-dependents" | "missing";
+/** How many tasks came to each answer; those that no task came to are absent. */
+export type Counts<A extends string> = Readonly<Partial<Record<A, number>>>;
+
+export interface Found {
+  readonly items: readonly Task[];
+  /** To be given as `after` for the next page; absent at the end. */
+  readonly next: string | undefined;
+}
+
+/** Tasks read or changed in one transaction. */
+const PAGE = 200;
+
+export class TasksDesk {
+  readonly #shared: Shared;
+  readonly #ender: Ender;
+
+  constructor(shared: Shared, ender: Ender) {
+    this.#shared = shared;
+    this.#ender = ender;
+  }
+
+  /** The task with this id, as it is now. */
+  async get(id: TaskId): Promise<Task | undefined> {
+    checkTarget(id);
+    const [row] = await this.#shared.access.use((stores) => stores.main.desk.get([id]));
+    return row === undefined ? undefined : toTask(row, this.#shared);
+  }
+
+  /** Newest first. @throws InvalidOptionError for an unknown or wrong part of the filter. */
+  async find(filter: TaskFind = {}): Promise<Found> {
+    const query = taskQuery(filter);
+    return this.#shared.access.use(async (stores) => {
+      const items: StoredTask[] = [];
+      let next = query.after;
+      // A page of the backend is a bounded window: it may be empty while there is more.
+      do {
+        const page = await stores.main.desk.find({
+          ...query,
+          limit: query.limit - items.length,
+          ...(next === undefined ? {} : { after: next }),
+        });
+        items.push(...page.items);
+        next = page.next;
+      } while (next !== undefined && items.length < query.limit);
+      return { items: items.map((row) => toTask(row, this.#shared)), next };
+    });
+  }
+
+  /**
+   * Cancels what waits at once, and asks what runs to stop. Answers what became of the task or, for a filter, how many came to what.
+   * @param options `reason`: in a sentence, for people.
+   */
+  cancel(id: TaskId, options?: { readonly reason?: string | undefined }): Promise<Cancelled>;
+  cancel(filter: TaskFilter, options?: { readonly reason?: string | undefined }): Promise<Counts<Cancelled>>;
+  async cancel(
+    target: TaskId | TaskFilter,
+    options: { readonly reason?: string | undefined } = {},
+  ): Promise<Cancelled | Counts<Cancelled>> {
+    refuseUnknown(options, ["reason"], "the options of cancel()");
+    const { reason } = options;
+    if (reason !== undefined && typeof reason !== "string") throw expected("reason", "a text", reason);
+    return this.#each(target, async (stores, ids) => {
+      const answers = await stores.main.desk.cancel(ids, reason?.slice(0, 500));
+      const marked = ids.filter((_, i) => answers[i] === "marked");
+      await this.#ender.end(stores, marked);
+      return answers.map((answer): Cancelled => (answer === "marked" ? "cancelled" : answer));
+    });
+  }
+
+  /** Lets tasks that failed, were cancelled or expired run again: counts start anew, the history stays. */
+  retry(id: TaskId): Promise<Retried>;
+  retry(filter: TaskFilter): Promise<Counts<Retried>>;
+  async retry(target: TaskId | TaskFilter): Promise<Retried | Counts<Retried>> {
+    return this.#each(target, async (stores, ids) => {
+      const answers = await stores.main.desk.requeue(ids);
+      await announceRequeued(
+        stores,
+        ids.filter((_, i) => answers[i] === "requeued"),
+      );
+      return answers.map((answer): Retried => (answer === "requeued" ? "retried" : answer));
+    });
+  }
+
+  /** Takes tasks away with their results; what runs or has open dependents is kept. Their events stay. */
+  delete(id: TaskId): Promise<Deleted>;
+  delete(filter: TaskFilter): Promise<Counts<Deleted>>;
+  async delete(target: TaskId | TaskFilter): Promise<Deleted | Counts<Deleted>> {
+    return this.#each(target, async (stores, ids) => {
+      const answers = await stores.main.desk.remove(ids);
+      const removed = ids.filter((_, i) => answers[i] === "removed");
+      if (stores.results !== stores.main && removed.length > 0) await stores.results.results.remove(removed);
+      return answers.map((answer): Deleted => (answer === "removed" ? "deleted" : answer));
+    });
+  }
+
+  /** Why a task is not running, in a sentence and in a typed object. */
+  async why(id: TaskId): Promise<Why> {
+    checkTarget(id);
+    return this.#shared.access.use((stores) => whyOf(stores, id));
+  }
+
+  async #each<A extends string>(
+    target: TaskId | TaskFilter,
+    act: (stores: Stores, ids: readonly TaskId[]) => Promise<readonly A[]>,
+  ): Promise<A | Counts<A>> {
+    if (typeof target === "string") {
+      checkTarget(target);
+      const [answer] = await this.#shared.access.use((stores) => act(stores, [target]));
+      if (answer === undefined) throw new TypeError("one id has one answer");
+      return answer;
+    }
+    const query = targetQuery(target);
+    const counts: Partial<Record<A, number>> = {};
+    await this.#shared.access.use(async (stores) => {
+      let after: string | undefined;
+      do {
+        const page = await stores.main.desk.find({ ...query, limit: PAGE, ...(after === undefined ? {} : { after }) });
+        const answers =
+          page.items.length === 0
+            ? []
+            : await act(
+                stores,
+                page.items.map((task) => task.id),
+              );
+        for (const answer of answers) counts[answer] = (counts[answer] ?? 0) + 1;
+        after = page.next;
+      } while (after !== undefined && !this.#shared.access.closed);
+    });
+    return counts;
+  }
+}
+
+/** The backend tells it in its own log; where events lie elsewhere, they are told here. */
+async function announceRequeued(stores: Stores, ids: readonly TaskId[]): Promise<void> {
+  if (stores.events === stores.main || ids.length === 0) return;
+  const rows = await stores.main.desk.get(ids);
+  await stores.append(
+    rows.flatMap((row) =>
+      row === undefined ? [] : [{ type: "requeued" as const, taskId: row.id, queue: row.queue, id: `${row.id}.${row.revision}.requeued` }],
+    ),
+  );
+}
+
+function checkTarget(id: unknown): void {
+  if (typeof id !== "string" || id === "") throw expected("id", "the id of a task", id);
+}
