@@ -1,52 +1,68 @@
 /** How long what has ended is kept, and the bounded steps that take it away. */
-import type { SweepAsk } from "../core/backend.ts";
+import type { SweepAsk, Swept } from "../core/backend.ts";
 import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { Ms } from "../core/record.ts";
+import { DEFAULT_RETENTION } from "../core/retention.ts";
 import { FINALS } from "../core/task.ts";
 import type { Final } from "../core/task.ts";
 
-/** From the end of a task, or the time of an event, on; `false` keeps it for ever. */
-export type Retention = Readonly<Partial<Record<Final | "events", Duration | false>>>;
-export type CheckedRetention = Readonly<Record<Final | "events", Ms | false>>;
+/** Counted from the end of a task, or from the time of an event; `false` keeps it. What is absent has its default. */
+export type Retention = { readonly [K in Final | "events"]?: Duration | false | undefined };
 
-const DAY = 86_400_000;
-export const DEFAULT_RETENTION: CheckedRetention = {
-  completed: 7 * DAY,
-  failed: 30 * DAY,
-  cancelled: 7 * DAY,
-  expired: 7 * DAY,
-  events: 30 * DAY,
-};
-/** Rows of workers that are long gone, and the memory of occurrences, are no use to people. */
-const WORKERS_KEPT = DAY;
-const OCCURRENCES_KEPT = 30 * DAY;
+const KINDS = [...FINALS, "events"] as const;
+const DAY: Ms = 86_400_000;
+/** Rows of workers that are long gone, and the memory of occurrences, are of no use to people. */
+const WORKERS_KEPT: Ms = DAY;
+const OCCURRENCES_KEPT: Ms = 30 * DAY;
+/** Rows of one sweep; sweeps of one kind in a round. */
+const BATCH = 500;
+const BATCHES = 20;
 
-/** @throws InvalidOptionError for an unknown key or a wrong value. */
-export function checkRetention(given: unknown): CheckedRetention {
-  if (given === undefined) return DEFAULT_RETENTION;
-  if (typeof given !== "object" || given === null) throw expected("retention", 'an object such as { completed: "7d" }', given);
-  refuseUnknown(given, Object.keys(DEFAULT_RETENTION), "`retention`");
-  const checked = Object.entries(given)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]: [string, unknown]) => [key, value === false ? false : milliseconds(value, `retention.${key}`)]);
-  return { ...DEFAULT_RETENTION, ...Object.fromEntries(checked) };
+/**
+ * The sweeps that a retention asks for.
+ * @throws InvalidOptionError for an unknown kind or a wrong value.
+ */
+export function sweepsOf(given: Retention | undefined): readonly SweepAsk[] {
+  if (given !== undefined && (typeof given !== "object" || given === null)) throw expected("retention", "an object", given);
+  refuseUnknown(given ?? {}, KINDS, "`retention`");
+  const kept = (kind: Final | "events"): Ms | undefined => {
+    const value = given?.[kind] ?? DEFAULT_RETENTION[kind];
+    return value === false ? undefined : milliseconds(value, `retention.${kind}`);
+  };
+  const events = kept("events");
+  return [
+    ...FINALS.flatMap((status): readonly SweepAsk[] => {
+      const olderThan = kept(status);
+      return olderThan === undefined ? [] : [{ what: "tasks", status, olderThan, limit: BATCH }];
+    }),
+    { what: "results", limit: BATCH },
+    ...(events === undefined ? [] : [{ what: "events", olderThan: events, limit: BATCH } as const]),
+    { what: "workers", olderThan: WORKERS_KEPT, limit: BATCH },
+    { what: "occurrences", olderThan: OCCURRENCES_KEPT, limit: BATCH },
+  ];
 }
 
-/** What housekeeping asks of the stores, each to be repeated while there is more. */
-export function sweepsOf(retention: CheckedRetention, limit: number): readonly SweepAsk[] {
-  const tasks = FINALS.flatMap((status): readonly SweepAsk[] => {
-    const olderThan = retention[status];
-    return olderThan === false ? [] : [{ what: "tasks", status, olderThan, limit }];
-  });
-  const { events } = retention;
-  return [
-    ...tasks,
-    { what: "results", limit },
-    ...(events === false ? [] : [{ what: "events", olderThan: events, limit } as const]),
-    { what: "workers", olderThan: WORKERS_KEPT, limit },
-    { what: "occurrences", olderThan: OCCURRENCES_KEPT, limit },
-  ];
+/**
+ * One bounded round of all of them.
+ * @param between called after each batch; false ends the round.
+ * @returns whether there is more to do.
+ */
+export async function sweepRound(
+  sweeps: readonly SweepAsk[],
+  sweep: (ask: SweepAsk) => Promise<Swept>,
+  between: () => Promise<boolean>,
+): Promise<boolean> {
+  let left = false;
+  for (const ask of sweeps) {
+    let more = true;
+    for (let batch = 0; more && batch < BATCHES; batch++) {
+      ({ more } = await sweep(ask));
+      if (!(await between())) return true;
+    }
+    left ||= more;
+  }
+  return left;
 }
