@@ -107,17 +107,29 @@ export class Stores {
     if (this.events === this.main) return this.main.schedules.fire(set);
     const answers = await this.main.schedules.fire(set.map((ask) => ({ ...ask, events: [] })));
     const told = set.filter((_, i) => answers[i] === "fired");
-    await this.append(told.flatMap((ask) => ask.events.map((event) => ({ ...event, id: `${ask.id}.${ask.revision}.${event.type}` }))));
+    await this.append(
+      told.flatMap(({ id, revision, events, enqueue }) =>
+        withIds(`${id}.${revision}`, events).concat(enqueue.map((task) => enqueuedEvent(task))),
+      ),
+    );
     return answers;
   }
 
   /** One step of housekeeping, where the thing lies; the results of swept tasks go with them. */
   async sweep(ask: SweepAsk): Promise<Swept> {
     if (ask.what === "results") return this.results.sweep(ask);
-    if (ask.what === "events") return this.events.sweep(ask);
+    if (ask.what === "events") return this.#sweepEvents(ask);
     const swept = await this.main.sweep(ask);
     if (this.results !== this.main && swept.ids !== undefined && swept.ids.length > 0) await this.results.results.remove(swept.ids);
     return swept;
+  }
+
+  /** The backend of the tasks writes some events itself, also where the log lies elsewhere. */
+  async #sweepEvents(ask: SweepAsk): Promise<Swept> {
+    const swept = await this.events.sweep(ask);
+    if (this.events === this.main) return swept;
+    const own = await this.main.sweep(ask);
+    return { removed: swept.removed + own.removed, more: swept.more || own.more };
   }
 
   /** Appends events; those that cannot be written now are kept for the next time. */
@@ -148,8 +160,15 @@ function silent(ask: ClaimAsk): ClaimAsk {
   return "due" in ask.of ? { ...ask, of: { ...ask.of, announce: false } } : ask;
 }
 
-function eventsOf({ id, fence, events }: Settlement): readonly NewEvent[] {
-  return events.map((event) => ({ ...event, id: `${id}.${fence}.${event.type}` }));
+function eventsOf(settlement: Settlement): readonly NewEvent[] {
+  const { id, fence, events } = settlement;
+  const callbacks = settlement.to === "again" ? [] : (settlement.enqueue ?? []);
+  return withIds(`${id}.${fence}`, events).concat(callbacks.map((task) => enqueuedEvent(task)));
+}
+
+/** What a change writes is one event of a type, so that the change and the type make its id. */
+function withIds(change: string, events: readonly NewEvent[]): NewEvent[] {
+  return events.map((event) => Object.assign({ ...event }, { id: `${change}.${event.type}` }));
 }
 
 function executingEvents(ask: ClaimAsk, { claims }: Claims): readonly NewEvent[] {
@@ -164,7 +183,6 @@ function executingEvent({ task, fence }: Claim, worker: string): NewEvent {
     taskId: task.id,
     queue: task.queue,
     worker,
-    retryCount: task.retryCount,
     ...(task.scheduleId === undefined ? {} : { scheduleId: task.scheduleId }),
   };
 }

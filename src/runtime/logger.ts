@@ -1,0 +1,67 @@
+/** What a worker tells people: never a payload, and never so often that it fills a disk. */
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "./signatures.ts";
+
+export type LogData = Readonly<Record<string, unknown>>;
+type Level = keyof Logger;
+const LEVELS: readonly Level[] = ["debug", "info", "warn", "error"];
+
+/** A storage that is down says so at most this often. */
+const ONCE_A = 1_000;
+
+function mapped(write: (level: Level, message: string, data: LogData | undefined) => void): Logger {
+  const [debug, info, warn, error] = LEVELS.map((level) => (message: string, data?: LogData): void => {
+    write(level, message, data);
+  });
+  if (debug === undefined || info === undefined || warn === undefined || error === undefined) throw new TypeError("LEVELS is not whole");
+  return { debug, info, warn, error };
+}
+
+/** The same logger; one that throws never breaks the worker. */
+export function safeLogger(logger: Logger): Logger {
+  return mapped((level, message, data) => {
+    try {
+      logger[level](message, data);
+    } catch {
+      // There is nowhere left to say it.
+    }
+  });
+}
+
+/** The same logger with `fields` on every line. */
+export function boundLogger(logger: Logger, fields: LogData): Logger {
+  return mapped((level, message, data) => {
+    logger[level](message, { ...data, ...fields });
+  });
+}
+
+/** Warns at most once a second about each kind of trouble; what was held back is counted in the next line. */
+export class Throttle {
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #seen = new Map<string, { at: number; held: number }>();
+
+  constructor(logger: Logger, clock: Clock) {
+    this.#logger = logger;
+    this.#clock = clock;
+  }
+
+  warn(message: string, data: LogData): void {
+    const now = this.#clock.monotonic();
+    const seen = this.#seen.get(message);
+    if (seen !== undefined && now - seen.at < ONCE_A) {
+      seen.held++;
+      return;
+    }
+    const held = seen?.held ?? 0;
+    this.#seen.set(message, { at: now, held: 0 });
+    this.#logger.warn(message, held === 0 ? data : { ...data, heldBack: held });
+  }
+}
+
+/** An error as fields of a log line: its name, code and message, never its data. */
+export function errorFields(error: unknown): LogData {
+  if (!(error instanceof Error)) return { error: typeof error };
+  const code = "code" in error && typeof error.code === "string" ? { code: error.code } : {};
+  return { error: `${error.name}: ${error.message}`, ...code };
+}

@@ -1,0 +1,212 @@
+/**
+ * The worker's one loop: it writes what has ended and claims what has room, both in one transaction a tick. Invariants: one write at a
+ * time; a claim asks for exactly the room there is; nothing is asked again before a hint, a due time, a beat or a full answer says that
+ * there may be more; an error of the store changes nothing but the time of the next try.
+ */
+import type { Claim, ClaimAsk, Claims } from "../core/backend.ts";
+import { LONGEST_WAIT } from "../core/clock.ts";
+import type { Clock, Random } from "../core/clock.ts";
+import { WorkerUnknownError } from "../core/errors.ts";
+import type { Ms } from "../core/record.ts";
+import { Waits } from "./backoff.ts";
+import { errorFields } from "./logger.ts";
+import type { Throttle } from "./logger.ts";
+import type { Settler } from "./settler.ts";
+import type { Slots } from "./slots.ts";
+import type { Stores } from "./stores.ts";
+
+/** The least wait for a due time, by how often in a row it came to nothing: what is due but cannot be claimed is not polled for. */
+const LEAST_WAITS: readonly Ms[] = [1, 50, 1_000];
+
+export interface PumpOptions {
+  readonly stores: Stores;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly throttle: Throttle;
+  readonly slots: Slots;
+  readonly settler: Settler;
+  readonly worker: string;
+  readonly of: ClaimAsk["of"];
+  readonly yieldTurn: () => Promise<void>;
+  /** Whether nothing may be written or claimed for the moment, since the worker no longer knows what it holds. */
+  readonly isSilent: () => boolean;
+  /** The worker's row was gone: writes it again. False when that failed, too. */
+  readonly arriveAgain: () => Promise<boolean>;
+  /** A claim that was handed out: to be run, to be ended, or to be given back. */
+  readonly claimed: (claim: Claim) => void;
+  /** Nothing runs, waits or is due. */
+  readonly idle: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+export class Pump {
+  readonly #options: PumpOptions;
+  readonly #waits: Waits;
+  /** Something may be claimable. */
+  #due = true;
+  #accepting = true;
+  #open = true;
+  #busy = true;
+  #failures = 0;
+  #fruitless = 0;
+  #byTimer = false;
+  #wakeUp: (() => void) | undefined;
+  #disarm: (() => void) | undefined;
+  #rests: (() => void)[] = [];
+  #loop: Promise<void> | undefined;
+
+  constructor(options: PumpOptions) {
+    this.#options = options;
+    this.#waits = new Waits(options.random);
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** Something waits to be written, or has changed otherwise. */
+  wake(): void {
+    this.#wakeUp?.();
+  }
+
+  /** Something may be due: asks again. */
+  hint(): void {
+    this.#due = true;
+    this.wake();
+  }
+
+  /** Resolves when nothing runs or waits, and a claim made after this call found nothing more. */
+  async rest(): Promise<void> {
+    this.hint();
+    await new Promise<void>((resolve) => {
+      this.#rests.push(resolve);
+    });
+  }
+
+  /** No claims any more. */
+  refuse(): void {
+    this.#accepting = false;
+    this.#disarm?.();
+    this.wake();
+  }
+
+  /** Ends the loop; resolves when the write under way is over. */
+  async stop(): Promise<void> {
+    this.refuse();
+    this.#open = false;
+    this.wake();
+    await this.#loop;
+    for (const resolve of this.#rests) resolve();
+  }
+
+  async #run(): Promise<void> {
+    const { settler, yieldTurn } = this.#options;
+    while (this.#open) {
+      if (!this.#hasWork()) {
+        this.#restNow();
+        await this.#sleep(undefined);
+        continue;
+      }
+      // Handlers that end in this same turn share the commit.
+      if (settler.waiting > 0) await yieldTurn();
+      try {
+        await this.#tick();
+        this.#failures = 0;
+        this.#waits.reset();
+      } catch (error) {
+        await this.#recover(error);
+      }
+    }
+  }
+
+  #hasWork(): boolean {
+    if (this.#options.isSilent()) return false;
+    return this.#options.settler.waiting > 0 || this.#wantsClaims();
+  }
+
+  #wantsClaims(): boolean {
+    return this.#due && this.#accepting && this.#options.slots.room > 0;
+  }
+
+  async #tick(): Promise<void> {
+    const { stores, settler, slots } = this.#options;
+    const set = settler.take();
+    // After a failure what has ended is written alone, so that it does not wait for a claim that fails.
+    const ask = this.#wantsClaims() && (set.length === 0 || this.#failures === 0) ? this.#ask() : undefined;
+    if (ask !== undefined) this.#due = false;
+    let next: Claims | undefined;
+    try {
+      if (set.length === 0) next = ask === undefined ? undefined : await stores.claim(ask);
+      else {
+        const settlements = set.flatMap(({ settlement }) => (settlement === undefined ? [] : [settlement]));
+        const answer = await stores.settle(settlements, ask);
+        settler.written(set, answer.settled);
+        next = answer.next;
+      }
+    } catch (error) {
+      if (set.length > 0) settler.putBack(set);
+      if (ask !== undefined) this.#due = true;
+      throw error;
+    }
+    if (ask !== undefined && next !== undefined) this.#take(ask, next);
+    slots.fill();
+  }
+
+  #ask(): ClaimAsk {
+    const { worker, slots, of } = this.#options;
+    return { worker, limit: slots.room, of };
+  }
+
+  #take({ limit }: ClaimAsk, { claims, more, nextDueIn }: Claims): void {
+    const { claimed } = this.#options;
+    for (const claim of claims) claimed(claim);
+    this.#disarm?.();
+    this.#fruitless = this.#byTimer && claims.length === 0 ? this.#fruitless + 1 : 0;
+    this.#byTimer = false;
+    if (claims.length > 0) this.#busy = true;
+    if (more || claims.length >= limit) this.#due = true;
+    else if (nextDueIn !== undefined && this.#accepting) this.#arm(nextDueIn);
+  }
+
+  #arm(nextDueIn: Ms): void {
+    const least = LEAST_WAITS[Math.min(this.#fruitless, LEAST_WAITS.length - 1)] ?? 0;
+    this.#disarm = this.#options.clock.after(Math.min(Math.max(nextDueIn, least), LONGEST_WAIT), () => {
+      this.#byTimer = true;
+      this.hint();
+    });
+  }
+
+  /** Waits until it is woken, or so long. Nothing is lost between the look at the work and this: no turn lies between them. */
+  async #sleep(longest: Ms | undefined): Promise<void> {
+    let disarm: (() => void) | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wakeUp = resolve;
+      if (longest !== undefined) disarm = this.#options.clock.after(longest, resolve);
+    });
+    this.#wakeUp = undefined;
+    disarm?.();
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    const { throttle, arriveAgain, failed } = this.#options;
+    this.#failures++;
+    if (error instanceof WorkerUnknownError && (await arriveAgain()) && this.#failures === 1) return;
+    throttle.warn("The store could not be reached; the worker tries again", errorFields(error));
+    failed(error);
+    const until = this.#options.clock.monotonic() + this.#waits.next();
+    // Whatever wakes it meanwhile, it does not come back before its time; only the end of the loop does that.
+    while (this.#open && this.#options.clock.monotonic() < until) await this.#sleep(until - this.#options.clock.monotonic());
+  }
+
+  #restNow(): void {
+    const { settler, slots, isSilent, idle } = this.#options;
+    if (settler.held.size > 0 || !slots.isEmpty || isSilent()) return;
+    if (this.#busy) {
+      this.#busy = false;
+      idle();
+    }
+    const rests = this.#rests;
+    this.#rests = [];
+    for (const resolve of rests) resolve();
+  }
+}

@@ -1,0 +1,161 @@
+/** Fires what is due. Any worker does, without a leader: `fire` is a compare-and-set, and an occurrence is unique. */
+import { LONGEST_WAIT } from "../core/clock.ts";
+import type { Clock, Random } from "../core/clock.ts";
+import { encode } from "../core/codec.ts";
+import type { NewEvent } from "../core/event.ts";
+import type { Ms } from "../core/record.ts";
+import { latestDue } from "../core/schedule.ts";
+import type { Due, FireAsk, ScheduleRow } from "../core/schedule.ts";
+import { Waits } from "./backoff.ts";
+import { errorFields } from "./logger.ts";
+import type { Throttle } from "./logger.ts";
+import { Loop } from "./loop.ts";
+import type { Logger } from "./signatures.ts";
+import type { Stores } from "./stores.ts";
+
+/** Schedules of one look. */
+const BATCH = 100;
+/** Others fire too: after so many looks that found everything taken, the next one waits a little. */
+const STALE_LOOKS = 3;
+const AFTER_STALE: Ms = 1_000;
+/** A look comes no nearer to the one before. */
+const GAP: Ms = 10;
+
+export interface SchedulerOptions {
+  readonly stores: Stores;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly throttle: Throttle;
+  readonly newId: () => string;
+}
+
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #loop: Loop;
+  readonly #waits: Waits;
+  /** Schedules whose rule cannot be computed, at this revision: said once. */
+  readonly #broken = new Map<string, number>();
+  #stale = 0;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#waits = new Waits(options.random);
+    this.#loop = new Loop({ clock: options.clock, gap: GAP, step: () => this.#step() });
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  /** A schedule has changed: looks again. */
+  nudge(): void {
+    this.#loop.nudge();
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+  }
+
+  async #step(): Promise<Ms> {
+    try {
+      const wait = await this.look();
+      this.#waits.reset();
+      return wait;
+    } catch (error) {
+      this.#options.throttle.warn("Schedules could not be looked at; it is tried again", errorFields(error));
+      return this.#waits.next();
+    }
+  }
+
+  /** Fires what is due and answers how long to wait for the next. */
+  async look(): Promise<Ms> {
+    const { stores } = this.#options;
+    const now = await stores.main.now();
+    const rows = await stores.main.schedules.list({ dueBy: now, limit: BATCH });
+    const asks = rows.flatMap((row) => {
+      const ask = this.#askOf(row, now);
+      return ask === undefined ? [] : [ask];
+    });
+    if (asks.length > 0) {
+      this.#stale = (await this.#fire(asks)) ? 0 : this.#stale + 1;
+      return this.#stale < STALE_LOOKS ? 0 : AFTER_STALE;
+    }
+    return this.#untilNext(now);
+  }
+
+  /** Whether any of them was fired. Where they cannot be fired together each is tried alone: one that fails must not keep the others. */
+  async #fire(asks: readonly FireAsk[]): Promise<boolean> {
+    const { stores, throttle } = this.#options;
+    try {
+      return (await stores.fire(asks)).includes("fired");
+    } catch (error) {
+      if (asks.length === 1) throw error;
+    }
+    let fired = false;
+    for (const ask of asks) {
+      try {
+        fired = (await stores.fire([ask])).includes("fired") || fired;
+      } catch (error) {
+        throttle.warn("A schedule could not be fired", { scheduleId: ask.id, ...errorFields(error) });
+      }
+    }
+    return fired;
+  }
+
+  /** Fires all that is due now. */
+  async fireAll(): Promise<void> {
+    while ((await this.look()) === 0);
+  }
+
+  async #untilNext(now: Ms): Promise<Ms> {
+    const rows = await this.#options.stores.main.schedules.list({ status: "active", limit: BATCH });
+    const next = rows.find((row) => row.nextRunAt !== undefined && this.#broken.get(row.id) !== row.revision);
+    return next?.nextRunAt === undefined ? LONGEST_WAIT : Math.max(1, next.nextRunAt - now);
+  }
+
+  #askOf(row: ScheduleRow, now: Ms): FireAsk | undefined {
+    if (this.#broken.get(row.id) === row.revision) return undefined;
+    let due: Due | undefined;
+    try {
+      due = latestDue(row, now);
+    } catch (error) {
+      this.#broken.set(row.id, row.revision);
+      this.#options.logger.error("A schedule cannot be computed and is left alone until it changes", {
+        scheduleId: row.id,
+        ...errorFields(error),
+      });
+      return undefined;
+    }
+    if (due === undefined) return undefined;
+    const id = this.#options.newId();
+    return {
+      id: row.id,
+      revision: row.revision,
+      occurrences: [due.occurrence],
+      nextAt: due.nextAt,
+      enqueue: [{ ...row.template, id, scheduleId: row.id, dependsOn: [] }],
+      events: eventsOf(row, due, id),
+    };
+  }
+}
+
+function eventsOf(row: ScheduleRow, { occurrence, skipped, nextAt }: Due, taskId: string): readonly NewEvent[] {
+  const about = { scheduleId: row.id, queue: row.template.queue };
+  const at = new Date(occurrence).toISOString();
+  return [
+    ...(skipped === 0
+      ? []
+      : [
+          {
+            ...about,
+            type: "schedule_skipped",
+            level: "warning",
+            message: `${skipped} missed occurrences before ${at} were skipped`,
+            data: encode({ skipped, before: at }),
+          } as const,
+        ]),
+    { ...about, type: "schedule_fired", taskId, data: encode({ occurrence: at }) },
+    ...(nextAt === null ? [{ ...about, type: "schedule_completed" } as const] : []),
+  ];
+}

@@ -1,0 +1,321 @@
+/**
+ * One stretch of work, from arriving to leaving: puts together what runs, writes, beats and looks after. Whatever a session does stands
+ * in the file of that part; here stands who tells whom.
+ */
+import type { Claim, Hint } from "../core/backend.ts";
+import type { Outcome } from "../core/lifecycle.ts";
+import type { Ms } from "../core/record.ts";
+import type { StoredTask } from "../core/task.ts";
+import { toTask } from "../models/convert.ts";
+import type { Task } from "../models/task.ts";
+import type { EnqueueChild, RunView } from "./context.ts";
+import type { Emitter } from "./emitter.ts";
+import { Execution } from "./execution.ts";
+import type { RunHost } from "./execution.ts";
+import { errorFields, Throttle } from "./logger.ts";
+import { Lookout } from "./lookout.ts";
+import { Loop } from "./loop.ts";
+import { parentResults } from "./parents.ts";
+import { Presence } from "./presence.ts";
+import type { Verdict } from "./presence.ts";
+import { ProgressBoard } from "./progress.ts";
+import { Pump } from "./pump.ts";
+import type { Registry } from "./registry.ts";
+import { Scheduler } from "./scheduler.ts";
+import { Settler } from "./settler.ts";
+import type { Logger, ParentResult } from "./signatures.ts";
+import { Slots } from "./slots.ts";
+import type { WorkerParts, WorkerSettings } from "./parts.ts";
+import { afterLong } from "./timer.ts";
+import { Upkeep } from "./upkeep.ts";
+
+/** How long handlers have after the abort of a stop, and the last writes after them. */
+const AFTER_ABORT: Ms = 1_000;
+const LAST_WRITES: Ms = 5_000;
+/** Hints of cancellations are taken together. */
+const PEEK_GAP: Ms = 250;
+
+export class Session implements RunHost {
+  readonly id: string;
+  readonly clock: WorkerParts["clock"];
+  readonly logger: Logger;
+  readonly enqueueChild: EnqueueChild;
+
+  readonly #parts: WorkerParts;
+  readonly #registry: Registry;
+  readonly #slots: Slots;
+  readonly #settler: Settler;
+  readonly #pump: Pump;
+  readonly #presence: Presence;
+  readonly #upkeep: Upkeep;
+  readonly #scheduler: Scheduler;
+  readonly #progress: ProgressBoard;
+  readonly #peek: Loop;
+  #claims = 0;
+  #unlisten: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+  #graceEnds = Number.POSITIVE_INFINITY;
+  #afterAbort = AFTER_ABORT;
+  #changed: (() => void) | undefined;
+
+  constructor(parts: WorkerParts, settings: WorkerSettings, registry: Registry, emitter: Emitter) {
+    const { stores, clock, random, logger, newId, yieldTurn } = parts;
+    const { queues, concurrency, prefetch, lease } = settings;
+    const worker = newId();
+    const throttle = new Throttle(logger, clock);
+    this.id = worker;
+    this.clock = clock;
+    this.logger = logger;
+    this.enqueueChild = parts.enqueueChild;
+    this.#parts = parts;
+    this.#registry = registry;
+    this.#progress = new ProgressBoard({
+      clock,
+      worker,
+      throttle,
+      write: (set) => stores.progress(set),
+      lost: (run) => this.#lose(run),
+    });
+    this.#settler = new Settler({
+      clock,
+      random,
+      logger,
+      worker,
+      emitter,
+      progress: this.#progress,
+      wake: () => this.#pump.wake(),
+      endedBadly: () => this.#upkeep.nudge(),
+    });
+    this.#slots = new Slots({ clock, concurrency, prefetch, yieldTurn, stale: (run) => this.#giveBack(run) });
+    this.#presence = new Presence({
+      main: stores.main,
+      clock,
+      random,
+      throttle,
+      row: { ...parts.host, worker, role: "worker", leaseMs: lease, queues, names: registry.names, concurrency },
+      held: () => [...this.#settler.held].map(({ claim }) => ({ id: claim.task.id, fence: claim.fence })),
+      beaten: (verdicts) => this.#beaten(verdicts),
+      silenced: () => this.#silenced(),
+    });
+    this.#pump = new Pump({
+      stores,
+      clock,
+      random,
+      throttle,
+      slots: this.#slots,
+      settler: this.#settler,
+      worker,
+      of: { due: true, queues, names: registry.names, announce: true },
+      yieldTurn,
+      isSilent: () => this.#presence.silent,
+      arriveAgain: () => this.#arriveAgain(),
+      claimed: (claim) => this.#claimed(claim),
+      idle: () => emitter.emit("idle"),
+      failed: (error) => emitter.emit("error", error instanceof Error ? error : new Error(String(error))),
+    });
+    this.#upkeep = new Upkeep({
+      stores,
+      clock,
+      random,
+      throttle,
+      worker,
+      lookout: new Lookout(clock, parts.isGone),
+      sweeps: settings.sweeps,
+      yieldTurn,
+      end: (claims) => this.#endAll(claims),
+    });
+    this.#scheduler = new Scheduler({ stores, clock, random, logger, throttle, newId });
+    this.#peek = new Loop({ clock, gap: PEEK_GAP, step: () => this.#lookForCancels() });
+  }
+
+  async start(): Promise<void> {
+    await this.#parts.stores.open();
+    await this.#presence.start();
+    this.#unlisten = this.#parts.stores.main.listen((hint) => {
+      this.#hinted(hint);
+    });
+    this.#peek.start(Number.POSITIVE_INFINITY);
+    this.#pump.start();
+    this.#upkeep.start();
+    this.#scheduler.start();
+  }
+
+  /** Resolves when nothing of its queues is ready or run here, also not what the end of others sets free. */
+  async drain(): Promise<void> {
+    let before = -1;
+    while (before !== this.#claims && this.#stopping === undefined) {
+      before = this.#claims;
+      await this.#scheduler.fireAll();
+      await this.#pump.rest();
+      if (this.#stopping === undefined) await this.#upkeep.tend();
+      await this.#pump.rest();
+    }
+  }
+
+  /**
+   * Stops in two steps: handlers have `grace` to end, then their signals abort and they have `afterAbort` more; what is unfinished then
+   * is given back. A later call can only make it shorter.
+   */
+  stop(grace: Ms, afterAbort: Ms = AFTER_ABORT): Promise<void> {
+    this.#graceEnds = Math.min(this.#graceEnds, this.clock.monotonic() + grace);
+    this.#afterAbort = Math.min(this.#afterAbort, afterAbort);
+    this.#changed?.();
+    this.#stopping ??= this.#windDown();
+    return this.#stopping;
+  }
+
+  // ---------------------------------------------------------------- what runs ask of their worker
+
+  taskOf(row: StoredTask): Task {
+    return toTask(row, { clock: this.clock });
+  }
+
+  async parentResults(row: StoredTask): Promise<readonly ParentResult[]> {
+    return parentResults(this.#parts.stores, row);
+  }
+
+  report(run: RunView, fraction: number, note: string | undefined): void {
+    this.#progress.report(run, fraction, note);
+  }
+
+  ended(run: Execution, outcome: Outcome | undefined): void {
+    this.#slots.free(run);
+    if (outcome === undefined) this.#settler.drop(run);
+    else this.#settler.settle(run, outcome);
+    this.#slots.fill();
+    this.#pump.wake();
+    this.#changed?.();
+  }
+
+  // ---------------------------------------------------------------- what the parts tell
+
+  #claimed(claim: Claim): void {
+    this.#claims++;
+    const definition = this.#registry.find(claim.task.func);
+    const run = new Execution(claim, definition, this.clock.monotonic(), this);
+    this.#settler.hold(run);
+    if (claim.for !== "run") this.#settler.settle(run, { kind: "ended" });
+    else if (this.#stopping !== undefined || definition === undefined) this.#giveBack(run);
+    else this.#slots.add(run);
+  }
+
+  #giveBack(run: Execution): void {
+    this.#settler.settle(run, { kind: "interrupted" });
+  }
+
+  async #endAll(claims: readonly Claim[]): Promise<void> {
+    for (const claim of claims) this.#claimed(claim);
+    await this.#settler.flushed();
+  }
+
+  #hinted(hint: Hint): void {
+    if (hint === "task" || hint === "any") this.#pump.hint();
+    if (hint === "schedule" || hint === "any") this.#scheduler.nudge();
+    if (hint === "cancel") this.#upkeep.nudge();
+    if ((hint === "cancel" || hint === "any") && this.#slots.running.size > 0) this.#peek.nudge();
+  }
+
+  #beaten(verdicts: readonly Verdict[]): void {
+    const cancelled: Execution[] = [];
+    for (const { id, fence, is } of verdicts) {
+      const run = [...this.#settler.held].find(({ claim }) => claim.task.id === id && claim.fence === fence);
+      // What waits to be written is answered by its own write.
+      if (run === undefined || run.settlement !== undefined) continue;
+      if (is === "lost") this.#lose(run);
+      else cancelled.push(run);
+    }
+    if (cancelled.length > 0) this.#peek.nudge();
+    // Hints may be lost: each beat asks again.
+    this.#pump.hint();
+  }
+
+  #lose(run: RunView): void {
+    for (const held of this.#settler.held) {
+      if (held !== run) continue;
+      if (this.#slots.withdraw(held)) this.#settler.drop(held);
+      else held.interrupt("lost");
+    }
+  }
+
+  #silenced(): void {
+    this.logger.error("The worker could not beat for most of its lease; its handlers are aborted until it knows what it still holds", {
+      worker: this.id,
+      running: this.#slots.running.size,
+    });
+    for (const run of this.#slots.withdrawAll()) this.#giveBack(run);
+    for (const run of this.#slots.running) run.interrupt("silent");
+  }
+
+  /** Reads what was cancelled, and why. Reading only: a beat here would wake every other process, and theirs this one. */
+  async #lookForCancels(): Promise<Ms> {
+    const runs = [...this.#settler.held].filter((run) => run.settlement === undefined);
+    try {
+      const rows = await this.#parts.stores.main.desk.get(runs.map(({ claim }) => claim.task.id));
+      for (const [i, run] of runs.entries()) {
+        const row = rows[i];
+        if (row?.mark !== "cancelled" || row.fence !== run.claim.fence) continue;
+        const waiting = this.#slots.withdraw(run);
+        run.cancel(row.reason);
+        if (waiting) this.#settler.settle(run, { kind: "cancelled" });
+      }
+    } catch (error) {
+      this.logger.debug("Cancellations could not be read; the next beat tells of them", errorFields(error));
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+
+  async #arriveAgain(): Promise<boolean> {
+    try {
+      await this.#presence.arrive();
+      this.#presence.nudge();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  // ---------------------------------------------------------------- stopping
+
+  async #windDown(): Promise<void> {
+    const { logger } = this;
+    this.#pump.refuse();
+    for (const run of this.#slots.withdrawAll()) this.#giveBack(run);
+    const looks = Promise.all([this.#scheduler.stop(), this.#upkeep.stop(), this.#peek.stop()]);
+    await this.#emptyBy(() => this.#graceEnds);
+    const aborted = this.clock.monotonic();
+    for (const run of this.#slots.running) run.interrupt("stop");
+    await this.#emptyBy(() => aborted + this.#afterAbort);
+    for (const run of this.#slots.running) run.leaveBehind();
+    await this.#flush();
+    const left = this.#settler.abandon();
+    if (left > 0) logger.error("Outcomes could not be written before the worker stopped; other workers take the tasks over", { left });
+    await looks;
+    await this.#progress.stop();
+    await this.#pump.stop();
+    await this.#presence.stop();
+    this.#unlisten?.();
+  }
+
+  /** Resolves when no handler runs any more, or at that time, which may come nearer meanwhile. */
+  async #emptyBy(time: () => Ms): Promise<void> {
+    while (this.#slots.running.size > 0 && this.clock.monotonic() < time()) {
+      await new Promise<void>((resolve) => {
+        const disarm = afterLong(this.clock, time() - this.clock.monotonic(), resolve);
+        this.#changed = () => {
+          disarm();
+          resolve();
+        };
+      });
+      this.#changed = undefined;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    let disarm: (() => void) | undefined;
+    const late = new Promise<void>((resolve) => {
+      disarm = this.clock.after(LAST_WRITES, resolve);
+    });
+    await Promise.race([this.#settler.flushed(), late]);
+    disarm?.();
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Where handlers run. Invariants: at most `concurrency` of them at a time; the worker claims exactly what has room here, so that a task
+ * which is `running` has its handler running (but for `prefetch`, the stated trade for speed).
+ */
+import type { Clock } from "../core/clock.ts";
+import type { Execution } from "./execution.ts";
+
+/** Synchronous handlers one after the other hold the event loop at most so long, so that beats go on. */
+const LONGEST_TURN = 15;
+
+export interface SlotsOptions {
+  readonly clock: Clock;
+  readonly concurrency: number;
+  readonly prefetch: number;
+  readonly yieldTurn: () => Promise<void>;
+  /** It lay here until it was too late to start it: to be given back. */
+  readonly stale: (run: Execution) => void;
+}
+
+export class Slots {
+  readonly #options: SlotsOptions;
+  #running = new Set<Execution>();
+  /** Claimed and not started: those that were prefetched, or that wait for the turn to end. */
+  #next: Execution[] = [];
+  #filling = false;
+
+  constructor(options: SlotsOptions) {
+    this.#options = options;
+  }
+
+  /** How many more may be claimed. */
+  get room(): number {
+    const { concurrency, prefetch } = this.#options;
+    return concurrency + prefetch - this.#running.size - this.#next.length;
+  }
+
+  get running(): ReadonlySet<Execution> {
+    return this.#running;
+  }
+
+  get isEmpty(): boolean {
+    return this.#running.size === 0 && this.#next.length === 0;
+  }
+
+  /** Takes claims to be run, in this order; `fill` starts them. */
+  add(run: Execution): void {
+    this.#next.push(run);
+  }
+
+  /** Frees the slot of a run that is over. */
+  free(run: Execution): void {
+    this.#running.delete(run);
+  }
+
+  /** Takes one that was not started out again; false when it was. */
+  withdraw(run: Execution): boolean {
+    const at = this.#next.indexOf(run);
+    if (at >= 0) this.#next.splice(at, 1);
+    return at >= 0;
+  }
+
+  /** Takes out all that were not started. */
+  withdrawAll(): readonly Execution[] {
+    const all = this.#next;
+    this.#next = [];
+    return all;
+  }
+
+  /** Starts handlers in the free slots. One that ends at once frees its slot for the next, without recursion. */
+  fill(): void {
+    if (this.#filling) return;
+    const { clock, concurrency } = this.#options;
+    this.#filling = true;
+    const began = clock.monotonic();
+    let at = 0;
+    while (at < this.#next.length && this.#running.size < concurrency) {
+      const run = this.#next[at++];
+      if (run === undefined) continue;
+      if (isStale(run, clock)) this.#options.stale(run);
+      else {
+        this.#running.add(run);
+        run.start();
+      }
+      if (clock.monotonic() - began > LONGEST_TURN) break;
+    }
+    this.#next.splice(0, at);
+    this.#filling = false;
+    if (this.#next.length > 0 && this.#running.size < concurrency) {
+      void this.#fillLater();
+    }
+  }
+
+  async #fillLater(): Promise<void> {
+    await this.#options.yieldTurn();
+    this.fill();
+  }
+}
+
+/** A task is never started at or after its expiry. */
+function isStale({ claim, since }: Execution, clock: Clock): boolean {
+  return claim.expiresIn !== undefined && clock.monotonic() - since >= claim.expiresIn;
+}

@@ -1,0 +1,148 @@
+/** A worker as its user steers it: start, stop, drain, run. What it does while it works is a session. */
+import { milliseconds } from "../core/duration.ts";
+import type { Duration } from "../core/duration.ts";
+import { expected } from "../core/errors.ts";
+import { refuseUnknown } from "../core/nearest.ts";
+import type { Ms } from "../core/record.ts";
+import { Emitter, WORKER_EVENTS } from "./emitter.ts";
+import type { WorkerEvent, WorkerEvents } from "./emitter.ts";
+import type { WorkerParts, WorkerSettings } from "./parts.ts";
+import { definitionsOf, Registry } from "./registry.ts";
+import { Session } from "./session.ts";
+import type { TaskDefinition } from "./signatures.ts";
+
+/** What a worker can run: the definitions themselves, or modules that export them. */
+export type Tasks = { readonly tasks: readonly TaskDefinition[] } | { readonly modules: readonly string[] };
+
+export interface StopOptions {
+  /** How long running handlers have to end before their signals abort. Default 10 s. */
+  readonly timeout?: Duration | undefined;
+}
+export interface RunOptions {
+  /** Signals of the process that stop the worker. Default `["SIGINT", "SIGTERM"]`. */
+  readonly signals?: readonly string[] | undefined;
+}
+
+export const DEFAULT_GRACE: Ms = 10_000;
+
+/** The grace that `stop` was given. @throws InvalidOptionError */
+export function graceOf(options: StopOptions): Ms {
+  refuseUnknown(options, ["timeout"], "stop()");
+  return options.timeout === undefined ? DEFAULT_GRACE : milliseconds(options.timeout, "timeout");
+}
+
+export class WorkerRuntime {
+  readonly #parts: WorkerParts;
+  readonly #settings: WorkerSettings;
+  readonly #tasks: Tasks;
+  readonly #emitter: Emitter;
+  #registry: Registry | undefined;
+  #starting: Promise<Session> | undefined;
+  #stopping: Promise<void> | undefined;
+  /** Who waits in `run` for the worker to stop. */
+  #stopped: (() => void)[] = [];
+
+  /** @throws InvalidOptionError when `tasks` are not definitions with a handler, or share a name. */
+  constructor(parts: WorkerParts, settings: WorkerSettings, tasks: Tasks) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#tasks = tasks;
+    this.#emitter = new Emitter(parts.logger);
+    if ("tasks" in tasks) this.#registry = new Registry(tasks.tasks);
+  }
+
+  get isRunning(): boolean {
+    return this.#starting !== undefined && this.#stopping === undefined;
+  }
+
+  on<E extends WorkerEvent>(event: E, listener: (...args: WorkerEvents[E]) => void): () => void {
+    if (!WORKER_EVENTS.includes(event)) throw expected("event", `one of ${WORKER_EVENTS.join(", ")}`, event);
+    if (typeof listener !== "function") throw expected("listener", "a function", listener);
+    return this.#emitter.on(event, listener);
+  }
+
+  async start(): Promise<void> {
+    await this.#stopping;
+    await this.#started();
+  }
+
+  stop(options: StopOptions = {}): Promise<void> {
+    return this.#stop(graceOf(options));
+  }
+
+  async drain(): Promise<void> {
+    await this.#stopping;
+    const own = this.#starting === undefined;
+    const session = await this.#started();
+    try {
+      await session.drain();
+    } finally {
+      if (own) await this.#stop(DEFAULT_GRACE);
+    }
+  }
+
+  async run(options: RunOptions = {}): Promise<void> {
+    refuseUnknown(options, ["signals"], "run()");
+    const { signals = ["SIGINT", "SIGTERM"] } = options;
+    if (!Array.isArray(signals)) throw expected("signals", "an array of names", signals);
+    let asked = 0;
+    const ends = signals.map((signal: unknown) => {
+      if (typeof signal !== "string") throw expected("signals[]", "the name of a signal", signal);
+      return this.#parts.onSignal(signal, () => {
+        void (asked++ === 0 ? this.#stop(DEFAULT_GRACE) : this.#stop(0, 0));
+      });
+    });
+    try {
+      await this.start();
+      await this.#untilStopped();
+    } finally {
+      for (const end of ends) end();
+    }
+  }
+
+  async #untilStopped(): Promise<void> {
+    if (this.#starting === undefined) return;
+    await new Promise<void>((resolve) => {
+      this.#stopped.push(resolve);
+    });
+  }
+
+  #started(): Promise<Session> {
+    this.#starting ??= this.#begin().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  async #begin(): Promise<Session> {
+    const { load } = this.#parts;
+    this.#registry ??= new Registry("tasks" in this.#tasks ? this.#tasks.tasks : await definitionsOf(this.#tasks.modules, load));
+    const session = new Session(this.#parts, this.#settings, this.#registry, this.#emitter);
+    await session.start();
+    return session;
+  }
+
+  /** One stop at a time; a later call makes it shorter, and waits for the same end. */
+  #stop(grace: Ms, afterAbort?: Ms): Promise<void> {
+    if (this.#starting === undefined) return this.#stopping ?? Promise.resolve();
+    if (this.#stopping !== undefined) {
+      void this.#starting.then((session) => session.stop(grace, afterAbort)).catch(() => {});
+      return this.#stopping;
+    }
+    this.#stopping = this.#end(this.#starting, grace, afterAbort);
+    return this.#stopping;
+  }
+
+  async #end(starting: Promise<Session>, grace: Ms, afterAbort: Ms | undefined): Promise<void> {
+    try {
+      const session = await starting.catch(() => undefined);
+      await session?.stop(grace, afterAbort);
+    } finally {
+      this.#starting = undefined;
+      this.#stopping = undefined;
+      for (const resolve of this.#stopped) resolve();
+      this.#stopped = [];
+    }
+  }
+}
