@@ -1,0 +1,61 @@
+/** What a schedule declared again in code becomes: the same code changes nothing, other code changes it in place. */
+import type { Ms } from "../core/record.ts";
+import { firstOccurrence } from "../core/schedule.ts";
+import type { Rule, ScheduleRow, TaskTemplate } from "../core/schedule.ts";
+
+/** What code says of a schedule. */
+export interface Wanted {
+  readonly rule: Rule;
+  readonly template: TaskTemplate;
+  readonly maxRuns: number | undefined;
+  readonly name: string | undefined;
+  readonly description: string | undefined;
+  readonly tags: readonly string[];
+}
+
+export function created(id: string, wanted: Wanted, now: Ms): ScheduleRow {
+  return withNext({ ...said(wanted), id, revision: 0, status: "active", runCount: 0, createdAt: now }, firstOccurrence(wanted.rule, now));
+}
+
+/** The very same row when nothing has changed. Counts go on; a paused one stays paused; a new trigger counts from now. */
+export function changed(before: ScheduleRow, wanted: Wanted, now: Ms): ScheduleRow {
+  const { maxRuns: _maxRuns, name: _name, description: _description, ...kept } = before;
+  const after: ScheduleRow = { ...kept, ...said(wanted) };
+  if (canonical(after) === canonical(before)) return before;
+  if (before.status === "paused") return after;
+  if (after.maxRuns !== undefined && after.runCount >= after.maxRuns) return completed(after);
+  if (canonical(before.rule) !== canonical(wanted.rule)) return withNext({ ...after, status: "active" }, firstOccurrence(wanted.rule, now));
+  // More runs than before: it goes on, where its trigger has a time left.
+  const repeats = wanted.rule.type === "cron" || wanted.rule.type === "interval";
+  if (before.status === "completed" && repeats) return withNext({ ...after, status: "active" }, firstOccurrence(wanted.rule, now));
+  return after;
+}
+
+function said({ rule, template, maxRuns, name, description, tags }: Wanted) {
+  return {
+    rule,
+    template,
+    tags,
+    ...(maxRuns === undefined ? {} : { maxRuns }),
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description }),
+  };
+}
+
+function withNext(row: ScheduleRow, next: Ms | null): ScheduleRow {
+  return next === null ? completed(row) : { ...row, nextRunAt: next };
+}
+
+function completed(row: ScheduleRow): ScheduleRow {
+  const { nextRunAt: _, ...rest } = row;
+  return { ...rest, status: "completed" };
+}
+
+/** JSON with its keys in order: a backend may give them back in another. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
