@@ -15,7 +15,8 @@ import type { Stores } from "./stores.ts";
 
 /** Everything of the world outside that a worker touches. */
 export interface WorkerParts {
-  readonly stores: Stores;
+  /** Opens the stores, if they are not open. */
+  readonly open: () => Promise<Stores>;
   readonly clock: Clock;
   readonly random: Random;
   readonly newId: () => string;

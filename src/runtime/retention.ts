@@ -15,11 +15,11 @@ export type Retention = { readonly [K in Final | "events"]?: Duration | false | 
 const KINDS = [...FINALS, "events"] as const;
 const DAY: Ms = 86_400_000;
 /** Rows of workers that are long gone, and the memory of occurrences, are of no use to people. */
-const WORKERS_KEPT: Ms = DAY;
+const WORKERS_KEPT: Ms = 3_600_000;
 const OCCURRENCES_KEPT: Ms = 30 * DAY;
-/** Rows of one sweep; sweeps of one kind in a round. */
-const BATCH = 500;
-const BATCHES = 20;
+/** Rows of one sweep; sweeps of one round. */
+const BATCH = 200;
+const BATCHES = 50;
 
 /**
  * The sweeps that a retention asks for.
@@ -46,7 +46,7 @@ export function sweepsOf(given: Retention | undefined): readonly SweepAsk[] {
 }
 
 /**
- * One bounded round of all of them.
+ * One bounded round: a sweep of each kind in turn, so that none keeps another waiting.
  * @param between called after each batch; false ends the round.
  * @returns whether there is more to do.
  */
@@ -55,14 +55,16 @@ export async function sweepRound(
   sweep: (ask: SweepAsk) => Promise<Swept>,
   between: () => Promise<boolean>,
 ): Promise<boolean> {
-  let left = false;
-  for (const ask of sweeps) {
-    let more = true;
-    for (let batch = 0; more && batch < BATCHES; batch++) {
-      ({ more } = await sweep(ask));
+  let open = sweeps;
+  let batches = 0;
+  while (open.length > 0) {
+    const unfinished: SweepAsk[] = [];
+    for (const ask of open) {
+      if (batches++ >= BATCHES) return true;
+      if ((await sweep(ask)).more) unfinished.push(ask);
       if (!(await between())) return true;
     }
-    left ||= more;
+    open = unfinished;
   }
-  return left;
+  return false;
 }

@@ -8,13 +8,13 @@ import type { Ms } from "../core/record.ts";
 import type { StoredTask } from "../core/task.ts";
 import { toTask } from "../models/convert.ts";
 import type { Task } from "../models/task.ts";
+import { Cancels } from "./cancels.ts";
 import type { EnqueueChild, RunView } from "./context.ts";
 import type { Emitter } from "./emitter.ts";
 import { Execution } from "./execution.ts";
 import type { RunHost } from "./execution.ts";
-import { errorFields, Throttle } from "./logger.ts";
+import { Throttle } from "./logger.ts";
 import { Lookout } from "./lookout.ts";
-import { Loop } from "./loop.ts";
 import { parentResults } from "./parents.ts";
 import { Presence } from "./presence.ts";
 import type { Verdict } from "./presence.ts";
@@ -27,13 +27,12 @@ import type { Logger, ParentResult } from "./signatures.ts";
 import { Slots } from "./slots.ts";
 import type { WorkerParts, WorkerSettings } from "./parts.ts";
 import { afterLong } from "./timer.ts";
+import type { Stores } from "./stores.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** How long handlers have after the abort of a stop, and the last writes after them. */
 const AFTER_ABORT: Ms = 1_000;
 const LAST_WRITES: Ms = 5_000;
-/** Hints of cancellations are taken together. */
-const PEEK_GAP: Ms = 250;
 
 export class Session implements RunHost {
   readonly id: string;
@@ -41,7 +40,7 @@ export class Session implements RunHost {
   readonly logger: Logger;
   readonly enqueueChild: EnqueueChild;
 
-  readonly #parts: WorkerParts;
+  readonly #stores: Stores;
   readonly #registry: Registry;
   readonly #slots: Slots;
   readonly #settler: Settler;
@@ -50,7 +49,7 @@ export class Session implements RunHost {
   readonly #upkeep: Upkeep;
   readonly #scheduler: Scheduler;
   readonly #progress: ProgressBoard;
-  readonly #peek: Loop;
+  readonly #cancels: Cancels;
   #claims = 0;
   #unlisten: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
@@ -58,83 +57,60 @@ export class Session implements RunHost {
   #afterAbort = AFTER_ABORT;
   #changed: (() => void) | undefined;
 
-  constructor(parts: WorkerParts, settings: WorkerSettings, registry: Registry, emitter: Emitter) {
-    const { stores, clock, random, logger, newId, yieldTurn } = parts;
-    const { queues, concurrency, prefetch, lease } = settings;
+  constructor(parts: WorkerParts, stores: Stores, settings: WorkerSettings, registry: Registry, emitter: Emitter) {
+    const { clock, random, logger, newId, yieldTurn } = parts;
+    const { queues, concurrency, prefetch, lease: leaseMs, sweeps } = settings;
+    const { names } = registry;
     const worker = newId();
     const throttle = new Throttle(logger, clock);
+    const { main } = stores;
+    const tools = { stores, main, clock, random, logger, throttle, worker, newId, yieldTurn, emitter };
     this.id = worker;
     this.clock = clock;
     this.logger = logger;
     this.enqueueChild = parts.enqueueChild;
-    this.#parts = parts;
+    this.#stores = stores;
     this.#registry = registry;
-    this.#progress = new ProgressBoard({
-      clock,
-      worker,
-      throttle,
-      write: (set) => stores.progress(set),
-      lost: (run) => this.#lose(run),
-    });
+    this.#progress = new ProgressBoard({ ...tools, write: (set) => stores.progress(set), lost: (run) => this.#lose(run) });
     this.#settler = new Settler({
-      clock,
-      random,
-      logger,
-      worker,
-      emitter,
+      ...tools,
       progress: this.#progress,
       wake: () => this.#pump.wake(),
       endedBadly: () => this.#upkeep.nudge(),
     });
-    this.#slots = new Slots({ clock, concurrency, prefetch, yieldTurn, stale: (run) => this.#giveBack(run) });
+    const { held } = this.#settler;
+    this.#slots = new Slots({ ...tools, concurrency, prefetch, stale: (run) => this.#giveBack(run) });
     this.#presence = new Presence({
-      main: stores.main,
-      clock,
-      random,
-      throttle,
-      row: { ...parts.host, worker, role: "worker", leaseMs: lease, queues, names: registry.names, concurrency },
-      held: () => [...this.#settler.held].map(({ claim }) => ({ id: claim.task.id, fence: claim.fence })),
+      ...tools,
+      row: { ...parts.host, worker, role: "worker", leaseMs, queues, names, concurrency },
+      held: () => [...held].map(({ claim }) => ({ id: claim.task.id, fence: claim.fence })),
       beaten: (verdicts) => this.#beaten(verdicts),
       silenced: () => this.#silenced(),
     });
     this.#pump = new Pump({
-      stores,
-      clock,
-      random,
-      throttle,
+      ...tools,
       slots: this.#slots,
       settler: this.#settler,
-      worker,
-      of: { due: true, queues, names: registry.names, announce: true },
-      yieldTurn,
+      of: { due: true, queues, names, announce: true },
       isSilent: () => this.#presence.silent,
       arriveAgain: () => this.#arriveAgain(),
       claimed: (claim) => this.#claimed(claim),
       idle: () => emitter.emit("idle"),
       failed: (error) => emitter.emit("error", error instanceof Error ? error : new Error(String(error))),
     });
-    this.#upkeep = new Upkeep({
-      stores,
-      clock,
-      random,
-      throttle,
-      worker,
-      lookout: new Lookout(clock, parts.isGone),
-      sweeps: settings.sweeps,
-      yieldTurn,
-      end: (claims) => this.#endAll(claims),
-    });
-    this.#scheduler = new Scheduler({ stores, clock, random, logger, throttle, newId });
-    this.#peek = new Loop({ clock, gap: PEEK_GAP, step: () => this.#lookForCancels() });
+    const lookout = new Lookout(clock, parts.isGone);
+    this.#upkeep = new Upkeep({ ...tools, lookout, sweeps, end: (claims) => this.#endAll(claims) });
+    this.#scheduler = new Scheduler(tools);
+    const runs = (): readonly Execution[] => [...held].filter((run) => run.settlement === undefined);
+    this.#cancels = new Cancels({ ...tools, runs, cancelled: (run, reason) => this.#cancelled(run, reason) });
   }
 
   async start(): Promise<void> {
-    await this.#parts.stores.open();
     await this.#presence.start();
-    this.#unlisten = this.#parts.stores.main.listen((hint) => {
+    this.#unlisten = this.#stores.main.listen((hint) => {
       this.#hinted(hint);
     });
-    this.#peek.start(Number.POSITIVE_INFINITY);
+    this.#cancels.start();
     this.#pump.start();
     this.#upkeep.start();
     this.#scheduler.start();
@@ -171,7 +147,7 @@ export class Session implements RunHost {
   }
 
   async parentResults(row: StoredTask): Promise<readonly ParentResult[]> {
-    return parentResults(this.#parts.stores, row);
+    return parentResults(this.#stores, row);
   }
 
   report(run: RunView, fraction: number, note: string | undefined): void {
@@ -212,19 +188,18 @@ export class Session implements RunHost {
     if (hint === "task" || hint === "any") this.#pump.hint();
     if (hint === "schedule" || hint === "any") this.#scheduler.nudge();
     if (hint === "cancel") this.#upkeep.nudge();
-    if ((hint === "cancel" || hint === "any") && this.#slots.running.size > 0) this.#peek.nudge();
+    if ((hint === "cancel" || hint === "any") && this.#slots.running.size > 0) this.#cancels.nudge();
   }
 
   #beaten(verdicts: readonly Verdict[]): void {
-    const cancelled: Execution[] = [];
     for (const { id, fence, is } of verdicts) {
       const run = [...this.#settler.held].find(({ claim }) => claim.task.id === id && claim.fence === fence);
       // What waits to be written is answered by its own write.
       if (run === undefined || run.settlement !== undefined) continue;
       if (is === "lost") this.#lose(run);
-      else cancelled.push(run);
+      // Its reason is read with it.
+      else this.#cancels.nudge();
     }
-    if (cancelled.length > 0) this.#peek.nudge();
     // Hints may be lost: each beat asks again.
     this.#pump.hint();
   }
@@ -246,22 +221,10 @@ export class Session implements RunHost {
     for (const run of this.#slots.running) run.interrupt("silent");
   }
 
-  /** Reads what was cancelled, and why. Reading only: a beat here would wake every other process, and theirs this one. */
-  async #lookForCancels(): Promise<Ms> {
-    const runs = [...this.#settler.held].filter((run) => run.settlement === undefined);
-    try {
-      const rows = await this.#parts.stores.main.desk.get(runs.map(({ claim }) => claim.task.id));
-      for (const [i, run] of runs.entries()) {
-        const row = rows[i];
-        if (row?.mark !== "cancelled" || row.fence !== run.claim.fence) continue;
-        const waiting = this.#slots.withdraw(run);
-        run.cancel(row.reason);
-        if (waiting) this.#settler.settle(run, { kind: "cancelled" });
-      }
-    } catch (error) {
-      this.logger.debug("Cancellations could not be read; the next beat tells of them", errorFields(error));
-    }
-    return Number.POSITIVE_INFINITY;
+  #cancelled(run: Execution, reason: string | undefined): void {
+    const waiting = this.#slots.withdraw(run);
+    run.cancel(reason);
+    if (waiting) this.#settler.settle(run, { kind: "cancelled" });
   }
 
   async #arriveAgain(): Promise<boolean> {
@@ -280,7 +243,7 @@ export class Session implements RunHost {
     const { logger } = this;
     this.#pump.refuse();
     for (const run of this.#slots.withdrawAll()) this.#giveBack(run);
-    const looks = Promise.all([this.#scheduler.stop(), this.#upkeep.stop(), this.#peek.stop()]);
+    const looks = Promise.all([this.#scheduler.stop(), this.#upkeep.stop(), this.#cancels.stop()]);
     await this.#emptyBy(() => this.#graceEnds);
     const aborted = this.clock.monotonic();
     for (const run of this.#slots.running) run.interrupt("stop");

@@ -116,9 +116,9 @@ export class WorkerRuntime {
   }
 
   async #begin(): Promise<Session> {
-    const { load } = this.#parts;
+    const { load, open } = this.#parts;
     this.#registry ??= new Registry("tasks" in this.#tasks ? this.#tasks.tasks : await definitionsOf(this.#tasks.modules, load));
-    const session = new Session(this.#parts, this.#settings, this.#registry, this.#emitter);
+    const session = new Session(this.#parts, await open(), this.#settings, this.#registry, this.#emitter);
     await session.start();
     return session;
   }
