@@ -30,24 +30,54 @@
  *
  * **Desk.** `cancel` leaves what is doomed already as it is. `edit` with `runAt`: `dueAt` is the new time, `null` is now; what waits
  * for a retry goes on waiting, so `nextRetryAt` is `dueAt` then. `requeue`: due now, or at a `runAt` still to come; `expiresAt` is
- * now + ttl. `find` asks for all the tags; its times include their ends. A removed or swept task leaves its fence behind: the
+ * now + ttl, or none. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A removed or swept task leaves its fence behind: the
  * fences of new tasks start at the highest of these.
  *
- * **Others.** A new schedule keeps the revision it came with; each change is + 1. A result's `createdAt` ties are decided by the age
+ * **Others.** The revision of a new schedule is the backend's to choose, so use the row that `put` answers; each change is + 1. `fire`
+ * goes on when one of its tasks is refused: that occurrence has none. A worker that arrives again goes on with its beat. A result's `createdAt` ties are decided by the age
  * of the row, which a replacement keeps. Revision grows with claim, settlement, edit, replacement and requeue. The order of events
  * inside one transaction is not laid down.
  */
 import { TestClock } from "../clock.ts";
 import type { Chapter, Open, Tools } from "./bench.ts";
 import { Bench } from "./bench.ts";
+import { cancelExpiry } from "./cancel-expiry.ts";
 import { claiming } from "./claim.ts";
+import { dependencies } from "./dependencies.ts";
+import { desk } from "./desk.ts";
 import { enqueueing } from "./enqueue.ts";
+import { events } from "./events.ts";
 import { fencing } from "./fence.ts";
+import { group } from "./group.ts";
+import { pair } from "./pair.ts";
+import { presence } from "./presence.ts";
+import { reopening } from "./reopen.ts";
+import { results } from "./results.ts";
+import { schedules } from "./schedules.ts";
 import { settling } from "./settle.ts";
+import { sweeping } from "./sweep.ts";
+import { unique } from "./unique.ts";
 
 export type { Expect, Expectation, Open, Tools } from "./bench.ts";
 
-const CHAPTERS: readonly Chapter[] = [enqueueing, claiming, settling, fencing];
+const CHAPTERS: readonly Chapter[] = [
+  enqueueing,
+  claiming,
+  settling,
+  fencing,
+  presence,
+  cancelExpiry,
+  dependencies,
+  unique,
+  group,
+  desk,
+  schedules,
+  results,
+  events,
+  sweeping,
+  pair,
+  reopening,
+];
 
 /** Tests that do not fit a backend, and why. Each names a chapter or one test; a name that is none is an error. */
 export interface Skip {

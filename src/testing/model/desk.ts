@@ -33,7 +33,7 @@ export function requeue(moment: Moment, id: TaskId): "requeued" | "not-final" | 
     reason: undefined,
     startedAt: undefined,
     completedAt: undefined,
-    expiresAt: row.ttl === undefined ? row.expiresAt : now + row.ttl,
+    expiresAt: row.ttl === undefined ? undefined : now + row.ttl,
     revision: row.revision + 1,
   });
   forgetEdgesOf(moment.state, id);

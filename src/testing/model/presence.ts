@@ -7,8 +7,8 @@ import { isHeld } from "./state.ts";
 /** A worker that arrives again is alive: its beat goes on, so that who saw the old one takes nothing. */
 export function arrive(moment: Moment, row: Omit<WorkerRow, "beat" | "arrivedAt" | "seenAt">): void {
   const { state, now } = moment;
-  const beat = (state.workers.get(row.worker)?.beat ?? 0) + 1;
-  state.workers.set(row.worker, { ...row, beat, arrivedAt: now, seenAt: now });
+  const before = state.workers.get(row.worker);
+  state.workers.set(row.worker, { ...row, beat: (before?.beat ?? 0) + 1, arrivedAt: before?.arrivedAt ?? now, seenAt: now });
 }
 
 export function leave(moment: Moment, worker: string): void {
@@ -33,7 +33,7 @@ export function beat(moment: Moment, worker: string, held: readonly Held[]): rea
 
 function standing(row: Row | undefined, fence: Fence): "lost" | "cancel" | undefined {
   if (row === undefined || !isHeld(row) || row.fence !== fence) return "lost";
-  return row.mark === "cancelled" ? "cancel" : undefined;
+  return row.stage === "running" && row.mark === "cancelled" ? "cancel" : undefined;
 }
 
 export function holdsSomething(moment: Moment, worker: string): boolean {

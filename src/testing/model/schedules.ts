@@ -4,11 +4,11 @@ import { append } from "./events.ts";
 import type { Moment } from "./state.ts";
 import { defined } from "./state.ts";
 
-/** A new row keeps the revision it came with; a changed one has the next. */
+/** The revision of a new row is the backend's to choose; a changed one has the next. */
 export function putSchedule(moment: Moment, row: ScheduleRow, ifRevision?: number): { is: "put" | "stale"; row: ScheduleRow } {
   const there = moment.state.schedules.get(row.id);
   if (there?.revision !== ifRevision) return { is: "stale", row: there ?? row };
-  const written = ifRevision === undefined ? row : { ...row, revision: ifRevision + 1 };
+  const written = { ...row, revision: (ifRevision ?? 0) + 1 };
   moment.state.schedules.set(row.id, written);
   moment.hints.add("schedule");
   return { is: "put", row: written };
@@ -42,7 +42,7 @@ export function fire(moment: Moment, { id, revision, occurrences, nextAt, enqueu
   const keys = occurrences.map((at) => JSON.stringify([id, at]));
   if (row?.revision !== revision || row.status !== "active" || keys.some((key) => state.occurrences.has(key))) return "stale";
   for (const at of occurrences) state.occurrences.set(JSON.stringify([id, at]), { scheduleId: id, firedAt: now });
-  for (const task of enqueue) insert(moment, { ...task, scheduleId: id }, true);
+  for (const task of enqueue) insert(moment, task, true);
   state.schedules.set(
     id,
     defined<ScheduleRow>({

@@ -25,9 +25,9 @@ function settleOne(moment: Moment, settlement: Settlement): Settled {
   if (!isHeld(row)) return row.fence === settlement.fence ? "repeated" : "lost";
   if (row.fence !== settlement.fence) return "lost";
   if (settlement.result !== undefined) put(moment, settlement.result);
+  for (const event of settlement.events) append(moment, event);
   if (settlement.to === "again") again(moment, row, settlement);
   else end(moment, row, settlement);
-  for (const event of settlement.events) append(moment, event);
   return "settled";
 }
 
@@ -61,7 +61,7 @@ function again(moment: Moment, row: Row, { after, counts }: Extract<Settlement, 
   if (row.stage === "doomed") return void change(moment, row, { worker: undefined, revision: row.revision + 1 });
   const retry = counts === "retry";
   const returned = counts === "snooze" || counts === "give-back";
-  const dueAt = now + after;
+  const dueAt = now + Math.max(0, after);
   // A task whose cancellation was asked does not run again: it waits to be ended.
   const marked = row.mark !== undefined;
   change(moment, row, {

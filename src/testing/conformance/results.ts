@@ -1,0 +1,107 @@
+import type { NewResult } from "../../core/result.ts";
+import type { Chapter } from "./bench.ts";
+
+const result = (taskId: string, given: Partial<NewResult> = {}): NewResult => ({ taskId, status: "completed", retryCount: 0, ...given });
+
+export const results: Chapter = {
+  title: "results",
+  tests: {
+    "a result reads back as it was put": async (b) => {
+      const full = result("a", {
+        fence: 3,
+        status: "failed",
+        error: { name: "TypeError", message: "ünexpected", stack: "at x\n at y", code: "E" },
+        ttl: 100,
+        scheduleId: "s",
+        worker: "w",
+        executionMs: 1.5,
+        retryCount: 2,
+        createdAt: b.now - 5,
+        startedAt: b.now - 9,
+        completedAt: b.now - 6,
+      });
+      await b.backend.results.put([full, result("b", { value: '"ü"' })]);
+      b.expect(await b.backend.results.get(["b", "nobody", "a"])).toEqual([
+        { ...result("b", { value: '"ü"' }), createdAt: b.now, completedAt: b.now },
+        undefined,
+        { ...full, expiresAt: b.now + 95 },
+      ]);
+    },
+    "a result needs no task here": async (b) => {
+      b.expect(await b.backend.results.put([result("elsewhere", { value: "1" })])).toEqual(["put"]);
+      b.expect(await b.backend.results.get(["elsewhere"])).toMatchObject([{ value: "1" }]);
+    },
+    "the latest replaces the whole row": async (b) => {
+      await b.backend.results.put([result("a", { fence: 1, status: "failed", error: { name: "E", message: "m" }, worker: "w", ttl: 5 })]);
+      b.expect(await b.backend.results.put([result("a", { fence: 2, value: "2" })])).toEqual(["put"]);
+      b.expect(await b.backend.results.get(["a"])).toEqual([
+        { ...result("a", { fence: 2, value: "2" }), createdAt: b.now, completedAt: b.now },
+      ]);
+    },
+    "a lower fence never overwrites a higher one; the same one may again": async (b) => {
+      const put = async (fence: number | undefined, value: string) =>
+        (await b.backend.results.put([result("a", { value, ...(fence === undefined ? {} : { fence }) })]))[0];
+      b.expect([await put(5, "five"), await put(4, "four"), await put(5, "again"), await put(6, "six"), await put(5, "late")]).toEqual([
+        "put",
+        "older",
+        "put",
+        "put",
+        "older",
+      ]);
+      b.expect(await b.backend.results.get(["a"])).toMatchObject([{ value: "six", fence: 6 }]);
+      b.expect([await put(undefined, "by hand"), await put(1, "one")]).toEqual(["put", "put"]);
+      b.expect(await b.backend.results.get(["a"])).toMatchObject([{ value: "one", fence: 1 }]);
+    },
+    "a set is answered in its order": async (b) => {
+      await b.backend.results.put([result("b", { fence: 2 })]);
+      b.expect(await b.backend.results.put([result("a", { fence: 1 }), result("b", { fence: 1 }), result("c")])).toEqual([
+        "put",
+        "older",
+        "put",
+      ]);
+    },
+    "a result past its TTL reads as absent, to the millisecond": async (b) => {
+      await b.backend.results.put([
+        result("a", { ttl: 100 }),
+        result("b", { ttl: 100, expiresAt: b.now + 300 }),
+        result("c", { createdAt: b.now - 50, ttl: 100 }),
+      ]);
+      const there = async () => (await b.backend.results.get(["a", "b", "c"])).map((row) => row !== undefined);
+      await b.clock.advance(49);
+      b.expect(await there()).toEqual([true, true, true]);
+      await b.clock.advance(1);
+      b.expect(await there()).toEqual([true, true, false]);
+      await b.clock.advance(49);
+      b.expect(await there()).toEqual([true, true, false]);
+      await b.clock.advance(1);
+      b.expect(await there()).toEqual([false, true, false]);
+      b.expect(await b.backend.results.stats(), "reading deletes nothing").toMatchObject({ total: 3, expired: 2 });
+    },
+    "latest is the newest of the schedule that is not past its TTL": async (b) => {
+      b.expect(await b.backend.results.latest("s")).toBe(undefined);
+      const at = b.now;
+      await b.backend.results.put([
+        result("a", { scheduleId: "s", createdAt: at - 2 }),
+        result("b", { scheduleId: "s", createdAt: at, ttl: 10 }),
+        result("c", { scheduleId: "s", createdAt: at - 1 }),
+        result("d", { scheduleId: "other", createdAt: at + 5 }),
+        result("e", { createdAt: at + 5 }),
+      ]);
+      b.expect((await b.backend.results.latest("s"))?.taskId).toBe("b");
+      await b.clock.advance(10);
+      b.expect((await b.backend.results.latest("s"))?.taskId).toBe("c");
+    },
+    "remove says what was there": async (b) => {
+      await b.backend.results.put([result("a"), result("past", { ttl: 0 })]);
+      b.expect(await b.backend.results.remove(["a", "nobody", "past", "a"])).toEqual([true, false, true, false]);
+      b.expect(await b.backend.results.get(["a"])).toEqual([undefined]);
+      b.expect(await b.backend.results.stats()).toEqual({ total: 0, completed: 0, failed: 0, expired: 0 });
+    },
+    "stats count what is there": async (b) => {
+      await b.backend.results.put([result("a"), result("b", { status: "failed" }), result("c", { ttl: 5 }), result("d")]);
+      b.expect(await b.backend.results.stats()).toEqual({ total: 4, completed: 3, failed: 1, expired: 0 });
+      await b.clock.advance(5);
+      b.expect(await b.backend.results.stats()).toMatchObject({ total: 4, expired: 1 });
+    },
+  },
+};

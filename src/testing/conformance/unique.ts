@@ -1,0 +1,186 @@
+import type { NewTask, Unique } from "../../core/task.ts";
+import type { Chapter } from "./bench.ts";
+import { newTask } from "./bench.ts";
+
+type Given = Partial<NewTask> & { readonly on?: Unique["onConflict"]; readonly until?: Unique["until"] };
+
+function keyed(id: string, { on = "keep", until = "finished", ...given }: Given = {}): NewTask {
+  return newTask(id, { ...given, unique: { key: "k", until, onConflict: on } });
+}
+
+const REFUSED = [{ is: "refused", why: "unique" }];
+const known = (id: string): object => [{ is: "known", id }];
+const added = (id: string): object => [{ is: "added", id }];
+
+export const unique: Chapter = {
+  title: "unique",
+  tests: {
+    "keep: the holder stays as it is": async (b) => {
+      await b.add(keyed("a", { args: "1" }));
+      const before = await b.everything();
+      b.expect(await b.call([keyed("b", { args: "2" })], true)).toEqual(known("a"));
+      b.expect(await b.everything()).toEqual(before);
+    },
+    "refuse: the call is refused whole": async (b) => {
+      await b.add(keyed("a"));
+      const before = await b.everything();
+      b.expect(await b.call([newTask("x"), keyed("b", { on: "refuse" })], true)).toMatchObject([...REFUSED, ...REFUSED]);
+      b.expect(await b.everything()).toEqual(before);
+    },
+    "replace: the holder is the new task, but for its id, creation and parents": async (b) => {
+      const old = {
+        args: "1",
+        kwargs: "{}",
+        label: "old",
+        description: "old",
+        callback: { func: "old" },
+        timeout: 9,
+        resultTtl: 9,
+        tags: ["old"],
+      };
+      await b.add(newTask("parent", { queue: "other" }));
+      await b.add(keyed("a", { ...old, dependsOn: [{ id: "parent", ifFailed: "run" }] }));
+      const { revision, createdAt } = await b.get("a");
+      await b.clock.advance(5);
+      const fresh = {
+        args: "2",
+        queue: "high",
+        priority: 3,
+        ttl: 100,
+        tags: ["new"],
+        maxRetries: 8,
+        retryDelay: 1,
+        backoff: "exponential",
+        storeResult: false,
+      } as const;
+      b.expect(await b.call([keyed("b", { ...fresh, on: "replace" })], true)).toEqual([{ is: "replaced", id: "a" }]);
+      b.expect(await b.peek("b")).toBe(undefined);
+      const task = await b.get("a");
+      b.expect(task).toMatchObject({
+        ...fresh,
+        id: "a",
+        createdAt,
+        expiresAt: createdAt + 100,
+        dueAt: b.now,
+        status: "pending",
+        phase: "blocked",
+        openParents: 1,
+      });
+      b.expect(task).toMatchObject({ dependsOn: [{ id: "parent", ifFailed: "run" }], attempt: 0 });
+      b.expect(["kwargs", "label", "description", "callback", "timeout", "resultTtl", "runAt"].filter((key) => key in task)).toEqual([]);
+      b.expect(task.revision).toBe(revision + 1);
+      b.expect(await b.events()).toEqual(["a enqueued"]);
+    },
+    "replace: the new due time counts": async (b) => {
+      await b.add(keyed("a"));
+      await b.add(keyed("b", { on: "replace", due: { in: 10 } }));
+      b.expect(await b.get("a")).toMatchObject({ phase: "delayed", runAt: b.now + 10, dueAt: b.now + 10 });
+      await b.add(keyed("b", { on: "replace" }));
+      b.expect(await b.phase("a")).toBe("ready");
+      b.expect("runAt" in (await b.get("a"))).toBe(false);
+    },
+    "replace: a wait for a retry is over": async (b) => {
+      await b.run(keyed("a"), { kind: "threw", failure: { name: "E", message: "" } });
+      b.expect(await b.add(keyed("b", { on: "replace" }))).toEqual([{ is: "replaced", id: "a" }]);
+      b.expect(await b.get("a")).toMatchObject({ status: "pending", phase: "ready" });
+      b.expect("nextRetryAt" in (await b.get("a"))).toBe(false);
+    },
+    "a running holder is kept, or refuses": async (b) => {
+      await b.add(keyed("a"));
+      await b.one();
+      b.expect(await b.add(keyed("b"))).toEqual(known("a"));
+      b.expect(await b.add(keyed("b", { on: "replace" }))).toMatchObject(REFUSED);
+      b.expect(await b.add(keyed("b", { on: "refuse" }))).toMatchObject(REFUSED);
+    },
+    "a marked holder cannot be replaced": async (b) => {
+      await b.add(keyed("a"));
+      await b.backend.desk.cancel(["a"]);
+      b.expect(await b.add(keyed("b", { on: "replace" }))).toMatchObject(REFUSED);
+      await b.end(b.only(await b.marked("a")), { kind: "ended" });
+      b.expect(await b.add(keyed("b", { on: "replace" }))).toEqual(added("b"));
+    },
+    "until finished: free at the end, not at a retry or a snooze": async (b) => {
+      await b.add(keyed("a", { maxRetries: 1, retryDelay: 0 }));
+      await b.end(await b.one(), { kind: "snooze", after: 0 });
+      b.expect(await b.add(keyed("b"))).toEqual(known("a"));
+      await b.end(await b.one(), { kind: "threw", failure: { name: "E", message: "" } });
+      b.expect(await b.add(keyed("b"))).toEqual(known("a"));
+      await b.end(await b.one(), { kind: "threw", failure: { name: "E", message: "" } });
+      b.expect(await b.add(keyed("b"))).toEqual(added("b"));
+    },
+    "until started: free when it runs": async (b) => {
+      await b.add(keyed("a", { until: "started" }));
+      b.expect(await b.add(keyed("b", { until: "started" }))).toEqual(known("a"));
+      await b.one();
+      b.expect(await b.add(keyed("b", { until: "started", on: "refuse" }))).toEqual(added("b"));
+    },
+    "until started: an expired task holds its key until it is ended": async (b) => {
+      await b.add(keyed("a", { until: "started", ttl: 0 }));
+      const claim = await b.one();
+      b.expect(await b.add(keyed("b"))).toEqual(known("a"));
+      await b.end(claim, { kind: "ended" });
+      b.expect(await b.add(keyed("b"))).toEqual(added("b"));
+    },
+    "until a time: free when it is over, to the millisecond": async (b) => {
+      await b.add(keyed("a", { until: 100 }));
+      await b.clock.advance(99);
+      b.expect(await b.add(keyed("b", { on: "refuse" }))).toMatchObject(REFUSED);
+      await b.clock.advance(1);
+      b.expect(await b.add(keyed("b", { on: "refuse", until: 50 }))).toEqual(added("b"));
+      b.expect(await b.phase("a")).toBe("ready");
+      await b.clock.advance(49);
+      b.expect(await b.add(keyed("c"))).toEqual(known("b"));
+    },
+    "until a time: held also after the end": async (b) => {
+      await b.run(keyed("a", { until: 100 }));
+      b.expect(await b.add(keyed("b"))).toEqual(known("a"));
+      b.expect(await b.add(keyed("b", { on: "replace" }))).toMatchObject(REFUSED);
+      await b.clock.advance(100);
+      b.expect(await b.add(keyed("b"))).toEqual(added("b"));
+    },
+    "until a time: replacing begins the window anew": async (b) => {
+      await b.add(keyed("a", { until: 100, due: { in: 1_000 } }));
+      await b.clock.advance(60);
+      await b.add(keyed("b", { until: 100, on: "replace", due: { in: 1_000 } }));
+      await b.clock.advance(60);
+      b.expect(await b.add(keyed("c"))).toEqual(known("a"));
+      await b.clock.advance(40);
+      b.expect(await b.add(keyed("c"))).toEqual(added("c"));
+    },
+    "a deleted or swept holder frees its key": async (b) => {
+      await b.add(keyed("a"));
+      await b.backend.desk.remove(["a"]);
+      await b.run(keyed("b", { until: 1_000 }));
+      await b.backend.sweep({ what: "tasks", status: "completed", olderThan: 0, limit: 10 });
+      b.expect(await b.add(keyed("c"))).toEqual(added("c"));
+    },
+    "two of one key in one call": async (b) => {
+      b.expect(await b.add(keyed("a"), keyed("b", { args: "2" }), keyed("c", { args: "3", on: "replace" }))).toEqual([
+        { is: "added", id: "a" },
+        { is: "known", id: "a" },
+        { is: "replaced", id: "a" },
+      ]);
+      b.expect((await b.get("a")).args).toBe("3");
+    },
+    "a repeated call is known under its own id, whoever holds its key now": async (b) => {
+      await b.run(keyed("a"));
+      await b.add(keyed("b"));
+      b.expect(await b.add(keyed("a"))).toEqual(known("a"));
+      b.expect(await b.add(keyed("a", { on: "refuse" }))).toEqual(known("a"));
+    },
+    "a requeued task does not take its key again": async (b) => {
+      await b.add(keyed("a"));
+      await b.cancel("a");
+      await b.add(keyed("b"));
+      b.expect(await b.backend.desk.requeue(["a"])).toEqual(["requeued"]);
+      b.expect(await b.add(keyed("c"))).toEqual(known("b"));
+      await b.cancel("b");
+      b.expect(await b.add(keyed("c"))).toEqual(added("c"));
+    },
+    "keys are apart": async (b) => {
+      await b.add(keyed("a"));
+      const other = newTask("b", { unique: { key: "K", until: "finished", onConflict: "refuse" } });
+      b.expect(await b.add(other)).toEqual(added("b"));
+    },
+  },
+};
