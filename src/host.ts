@@ -3,7 +3,11 @@
  * identity. Everything else is handed them.
  */
 import { v7 } from "uuid";
+import { sqlitePathOf, withoutSecrets } from "./config/url.ts";
+import type { Backend } from "./core/backend.ts";
 import type { Clock, Random } from "./core/clock.ts";
+import { expected, InvalidOptionError } from "./core/errors.ts";
+import type { Logger } from "./runtime/signatures.ts";
 
 /** The machine's clock; its timers let the process end unless asked to keep it. */
 export const systemClock: Clock = {
@@ -87,4 +91,84 @@ export function isGone(other: HostIdentity): boolean {
   }
   const started = startOf(other.pid);
   return other.started !== "" && started !== "" && started !== other.started;
+}
+
+/** A later turn of the event loop: lets timers, I/O and signals through. */
+export function yieldTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+/** Calls `fn` on each such signal of the process; returns the function that ends it. */
+export function onSignal(signal: string, fn: () => void): () => void {
+  process.on(signal, fn);
+  return () => {
+    process.off(signal, fn);
+  };
+}
+
+/** Imports a module by its URL. */
+export function loadModule(url: string): Promise<unknown> {
+  return import(url);
+}
+
+/** The variables of the process. */
+export function environment(): Readonly<Record<string, string | undefined>> {
+  return process.env;
+}
+
+/** The text of a file. */
+export function readTextFile(path: string): Promise<string> {
+  return fs.promises.readFile(path, "utf8");
+}
+
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+
+/** Writes messages of a level and above to stderr, a line each: time, level, message, then fields as JSON. */
+export function stderrLogger(least: (typeof LEVELS)[number] | "off" = "warn"): Logger {
+  const from = least === "off" ? LEVELS.length : LEVELS.indexOf(least);
+  const at =
+    (level: (typeof LEVELS)[number]) =>
+    (message: string, data?: Readonly<Record<string, unknown>>): void => {
+      if (LEVELS.indexOf(level) < from) return;
+      const fields = data === undefined ? "" : ` ${JSON.stringify(data)}`;
+      process.stderr.write(`${new Date().toISOString()} ${level.toUpperCase()} omniq: ${message}${fields}\n`);
+    };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** Where a backend lies and how it is opened: either a file (`path`, or `baseDir` and `projectName`) or memory (`path: ":memory:"`). */
+export interface BackendPlace {
+  readonly projectName?: string;
+  readonly baseDir?: string;
+  readonly path?: string;
+  readonly durability?: "full" | "normal";
+  readonly tablePrefix?: string;
+  readonly busyTimeout?: number;
+  readonly clock?: Clock;
+}
+
+const SCHEMES = "sqlite:<path> (such as sqlite:./data/shop.db) and sqlite::memory:";
+
+/**
+ * The path that the URL of a store names.
+ * @throws InvalidOptionError for a scheme that is not known, or not built yet.
+ */
+export function pathOfUrl(url: unknown, name: string): string {
+  const path = typeof url === "string" ? sqlitePathOf(url) : undefined;
+  if (path !== undefined) return path;
+  if (typeof url === "string" && /^postgres(?:ql)?:/i.test(url)) {
+    throw new InvalidOptionError(
+      "INVALID_OPTION",
+      `Expected \`${name}\` to be ${SCHEMES}, got a postgres: URL: that backend is not built yet`,
+    );
+  }
+  throw expected(name, `a URL of a known scheme: ${SCHEMES}`, typeof url === "string" ? withoutSecrets(url) : url);
+}
+
+/** The backend of a place, not opened yet. Its code and driver are loaded by this call, and not before. */
+export async function backendAt(place: BackendPlace): Promise<Backend> {
+  const { SQLiteBackend } = await import("./sqlite.ts");
+  return new SQLiteBackend(place);
 }
