@@ -24,14 +24,14 @@ import { EventStorage } from "../../components/event-storage.ts";
 import { ResultStorage } from "../../components/result-storage.ts";
 import { TaskQueue } from "../../components/task-queue.ts";
 import { systemClock, systemRandom } from "../../host.ts";
-import { Db } from "./db.ts";
+import type { Db } from "./db.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Engine } from "./engine.ts";
-import { storageError } from "./failure.ts";
+import { busy } from "./failure.ts";
 import { Guest } from "./guest.ts";
 import type { LentConnection } from "./guest.ts";
 import { libraryOf, nodeLibrary } from "./library.ts";
-import { connect, dataVersion, makeFile, tryPrepare } from "./open.ts";
+import { connect, dataVersion, makeFile, tryOpen } from "./open.ts";
 import type { Durability, Place } from "./open.ts";
 import { checkOptions, pathOf } from "./options.ts";
 import { CallerHandles } from "./tx.ts";
@@ -176,28 +176,15 @@ export class SQLiteBackend implements Backend {
     while (!attempt(performance.now() > deadline)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1 + this.#random() * 9);
   }
 
-  /** Opens the connection and answers the step to repeat until it is true: false is "another process holds the lock". */
+  /** Answers the step to repeat until it is true: false is "another process holds the lock", which is an error the last time. */
   #startOpening(): (last: boolean) => boolean {
     const place = this.#place;
     if (place.path !== ":memory:") makeFile(place);
-    let db: Db;
-    try {
-      db = new Db(connect(place), place.tablePrefix);
-    } catch (error) {
-      throw storageError(error, place.path);
-    }
     return (last) => {
-      try {
-        if (tryPrepare(db, place, this.#clock.now())) {
-          this.#become(db);
-          return true;
-        }
-        if (last) throw storageError(Object.assign(new Error("database is locked"), { errcode: 5 }), place.path);
-        return false;
-      } catch (error) {
-        db.connection.close();
-        throw error;
-      }
+      const db = tryOpen(place, this.#clock.now());
+      if (db !== undefined) this.#become(db);
+      else if (last) throw busy(place.path);
+      return db !== undefined;
     };
   }
 

@@ -2,11 +2,13 @@
 import { PROMOTIONS } from "../../core/backend.ts";
 import type { Claim, ClaimAsk, Claims } from "../../core/backend.ts";
 import { WorkerUnknownError } from "../../core/errors.ts";
-import { int, optionalInt, str } from "./db.ts";
+import type { NewEvent } from "../../core/event.ts";
+import type { StoredTask } from "../../core/task.ts";
+import { int, optionalInt } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Row } from "./library.ts";
 import { MARK, STAGE, UNTIL } from "./schema.ts";
-import { markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
+import { CLAIMED_COLUMNS, claimedTask, markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
 
 export function claim(db: Db, ask: ClaimAsk): Claims {
   const worker = db.get("SELECT rid FROM {workers} WHERE id = ?", ask.worker);
@@ -62,7 +64,7 @@ const TAKE: Sql = `UPDATE {tasks} SET
   fence = fence + 1, revision = revision + 1, worker = ?2
   WHERE rid IN (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready} AND queue_name = (SELECT ?3)
     AND func IN (SELECT value FROM json_each(?4)) ORDER BY priority DESC, due_at, rid LIMIT (?5+0))
-  RETURNING ${TASK_COLUMNS}`;
+  RETURNING ${CLAIMED_COLUMNS}`;
 
 /** The distinct ready names of a queue, one index seek a name. */
 const NAMES: Sql = `WITH RECURSIVE f(x) AS (
@@ -88,12 +90,22 @@ function take(db: Db, queue: string, of: DueAsk, limit: number, worker: number, 
   // RETURNING answers in any order.
   rows.sort((a, b) => int(b["priority"]) - int(a["priority"]) || int(a["due_at"]) - int(b["due_at"]) || int(a["rid"]) - int(b["rid"]));
   for (const row of rows) {
-    claims.push(claimOf(db, row, row["stage"] === STAGE.running ? "run" : "expired"));
-    if (of.announce && row["stage"] === STAGE.running) {
-      const scheduleId = row["schedule_id"] === null ? {} : { scheduleId: str(row["schedule_id"]) };
-      db.events.push({ type: "executing", taskId: str(row["id"]), queue, worker: workerId, ...scheduleId });
-    }
+    const claim = takenOf(db, row, queue, workerId);
+    claims.push(claim);
+    if (of.announce && claim.for === "run") db.events.push(executing(claim.task, workerId));
   }
+}
+
+function takenOf(db: Db, row: Row, queue: string, worker: string): Claim {
+  const whole = row["rare"] === 1 ? db.get(BY_RID, int(row["rid"])) : undefined;
+  if (whole !== undefined) return claimOf(db, whole, whole["stage"] === STAGE.running ? "run" : "expired");
+  const task = claimedTask(row, queue, worker, db.now);
+  return { task, fence: task.fence, for: "run" };
+}
+
+function executing({ id, queue, scheduleId }: StoredTask, worker: string): NewEvent {
+  const event: NewEvent = { type: "executing", taskId: id, queue, worker };
+  return scheduleId === undefined ? event : { ...event, scheduleId };
 }
 
 function claimOf(db: Db, row: Row, why: Claim["for"]): Claim {

@@ -2,7 +2,7 @@
 import type { Count, Desk, QueueRow, Sync, TaskPage, TaskQuery } from "../../core/backend.ts";
 import type { Phase, StoredTask } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
-import { int, optionalInt, str } from "./db.ts";
+import { int, optionalInt, optionalStr, str } from "./db.ts";
 import type { Db } from "./db.ts";
 import type { Param } from "./library.ts";
 import { MARK, STAGE } from "./schema.ts";
@@ -144,8 +144,9 @@ const REQUEUE = `UPDATE {tasks} SET stage = iif(coalesce(run_at, 0) > ?1, ${STAG
 export function requeue(db: Db, ids: readonly string[]): ReturnType<SyncDesk["requeue"]> {
   return ids.map((id) => {
     if (db.run(REQUEUE, db.now, id) === 0) return db.get("SELECT 1 FROM {tasks} WHERE id = ?", id) === undefined ? "missing" : "not-final";
-    const queue = str(db.get("SELECT queue_name FROM {tasks} WHERE id = ?", id)?.["queue_name"]);
-    db.events.push({ type: "requeued", taskId: id, queue });
+    const row = db.get("SELECT queue_name, schedule_id FROM {tasks} WHERE id = ?", id);
+    const scheduleId = optionalStr(row?.["schedule_id"]);
+    db.events.push({ type: "requeued", taskId: id, queue: str(row?.["queue_name"]), ...(scheduleId === undefined ? {} : { scheduleId }) });
     db.hints.add("task");
     return "requeued";
   });
@@ -200,11 +201,10 @@ export function queues(db: Db): readonly QueueRow[] {
   return [...rows.values()];
 }
 
+const SET_PAUSED = `INSERT INTO {queues}(name, paused_at) VALUES (?1, ?2)
+  ON CONFLICT(name) DO UPDATE SET paused_at = iif(?2 IS NULL, NULL, coalesce(paused_at, ?2))`;
+
 export function setPaused(db: Db, queue: string, paused: boolean): void {
-  db.run(
-    "INSERT INTO {queues}(name, paused_at) VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET paused_at = excluded.paused_at",
-    queue,
-    paused ? db.now : null,
-  );
+  db.run(SET_PAUSED, queue, paused ? db.now : null);
   db.hints.add("task");
 }

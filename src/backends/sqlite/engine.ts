@@ -8,7 +8,7 @@ import type { Clock, Random } from "../../core/clock.ts";
 import { ClosedError, ConnectionError } from "../../core/errors.ts";
 import type { Db } from "./db.ts";
 import { flushEvents } from "./events.ts";
-import { isBusy, storageError } from "./failure.ts";
+import { busy, isBusy, storageError } from "./failure.ts";
 
 /** Calls of one transaction at most: a flush of 1,000 single enqueues holds the event loop for about 10 ms. */
 const LARGEST_GROUP = 1_000;
@@ -87,8 +87,7 @@ export class Engine {
   /** The sync twins may block: slices of a few milliseconds until the deadline. */
   #sleepUnless(done: boolean, deadline: number): void {
     if (done) return;
-    if (performance.now() > deadline)
-      throw storageError(Object.assign(new Error("database is locked"), { errcode: 5 }), this.#options.path);
+    if (performance.now() > deadline) throw busy(this.#options.path);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1 + this.#options.random() * 4);
   }
 
@@ -121,8 +120,7 @@ export class Engine {
     const late = this.#waiting.filter((call) => call.since < oldest);
     if (late.length === 0) return;
     this.#waiting = this.#waiting.filter((call) => call.since >= oldest);
-    const busy = storageError(Object.assign(new Error("database is locked"), { errcode: 5 }), this.#options.path);
-    for (const call of late) call.reject(busy);
+    for (const call of late) call.reject(busy(this.#options.path));
   }
 
   /** True when the group was written or refused; false when the lock was held, and the group still waits. */

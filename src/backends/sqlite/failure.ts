@@ -31,6 +31,12 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED;
 }
 
+/** The error of a call that has waited for the lock as long as it may. */
+export function busy(path: string): StorageError {
+  const [, text] = explain(BUSY, path);
+  return new StorageError("STORAGE_BUSY", text);
+}
+
 /** An SQLite error as a StorageError that says what to do; any other error as it is. */
 export function storageError(error: unknown, path: string): unknown {
   if (error instanceof OmniQError) return error;

@@ -1,7 +1,6 @@
 /** Making a file into an open, current database: permissions, pragmas, version floor, migrations. */
 import { StorageError } from "../../core/errors.ts";
-import { int, str } from "./db.ts";
-import type { Db } from "./db.ts";
+import { Db, int, str } from "./db.ts";
 import { isBusy, storageError } from "./failure.ts";
 import type { Connection, Library } from "./library.ts";
 import { isCurrent, migrate } from "./migrate.ts";
@@ -31,12 +30,21 @@ export function makeFile(place: Place): void {
   const folder = path.dirname(place.path);
   try {
     if (place.makeFolder) fs.mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    const code = codeOf(error);
+    throw cannotMake(place.path, folder, code === "EEXIST" ? "ENOTDIR" : code, error);
+  }
+  try {
     fs.closeSync(fs.openSync(place.path, "wx", 0o600));
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === "EEXIST" && fs.statSync(place.path, { throwIfNoEntry: false })?.isFile() === true) return refuseHollow(place);
     throw cannotMake(place.path, folder, code, error);
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 function cannotMake(file: string, folder: string, code: unknown, cause: unknown): StorageError {
@@ -69,15 +77,22 @@ function refuseHollow(place: Place): void {
 /** Opens one more connection with the settings that live with a connection. */
 export function connect(place: Place, wait = 0): Connection {
   const connection = place.library.open(place.path, { wait });
-  const synchronous = place.durability === "full" ? "FULL" : "NORMAL";
-  connection.exec(`PRAGMA synchronous = ${synchronous}`);
+  try {
+    configure(connection, place);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function configure(connection: Connection, { durability }: Place): void {
+  connection.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
   connection.exec(`PRAGMA journal_size_limit = ${WAL_LIMIT}`);
   connection.exec("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0");
   connection.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
   // Without these, macOS keeps a "durable" commit in the drive's cache.
-  if (process.platform === "darwin" && place.durability === "full")
-    connection.exec("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1");
-  return connection;
+  if (process.platform === "darwin" && durability === "full") connection.exec("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1");
 }
 
 export function refuseOldSqlite(connection: Connection): void {
@@ -94,29 +109,38 @@ export function refuseOldSqlite(connection: Connection): void {
 }
 
 /**
- * One attempt to bring the file to WAL and to the current schema. False when another process holds the lock: then it is tried again.
- * @throws StorageError for everything else; the connection is left to the caller to close.
+ * One attempt to open the file in WAL mode with the current schema. `undefined` when another process holds the lock (also the very
+ * first statement of a connection may find it): then it is tried again.
+ * @throws StorageError for everything else.
  */
-export function tryPrepare(db: Db, place: Place, now: number): boolean {
-  const { connection } = db;
+export function tryOpen(place: Place, now: number): Db | undefined {
+  let connection: Connection | undefined;
   try {
-    refuseOldSqlite(connection);
-    if (place.path !== ":memory:") {
-      const mode = str(connection.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"]);
-      if (mode !== "wal")
-        throw new StorageError("STORAGE_FAILED", `Expected ${place.path} to accept WAL mode, got ${mode}: is it on a network file system?`);
-    }
-    if (isCurrent(db, place.path)) return true;
-    connection.exec("BEGIN IMMEDIATE");
-    db.begin(now);
-    migrate(db, place.path);
-    connection.exec("COMMIT");
-    return true;
+    connection = connect(place);
+    const db = new Db(connection, place.tablePrefix);
+    prepare(db, place, now);
+    return db;
   } catch (error) {
-    if (connection.inTransaction) connection.exec("ROLLBACK");
-    if (isBusy(error)) return false;
+    if (connection?.inTransaction === true) connection.exec("ROLLBACK");
+    connection?.close();
+    if (isBusy(error)) return undefined;
     throw storageError(error, place.path);
   }
+}
+
+function prepare(db: Db, place: Place, now: number): void {
+  const { connection } = db;
+  refuseOldSqlite(connection);
+  if (place.path !== ":memory:") {
+    const mode = str(connection.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"]);
+    if (mode !== "wal")
+      throw new StorageError("STORAGE_FAILED", `Expected ${place.path} to accept WAL mode, got ${mode}: is it on a network file system?`);
+  }
+  if (isCurrent(db, place.path)) return;
+  connection.exec("BEGIN IMMEDIATE");
+  db.begin(now);
+  migrate(db, place.path);
+  connection.exec("COMMIT");
 }
 
 /** The file behind the main database of a connection; empty in memory. */

@@ -107,6 +107,45 @@ export function storedTask(row: Row, now: number): StoredTask {
   };
 }
 
+/**
+ * What a claim reads. Most tasks have none of the rare columns: for them `rare` is 0, and reading half as many columns takes half the
+ * time (a claim of 100 spends more on its answer than on its rows).
+ */
+export const CLAIMED_COLUMNS = `rid, id, func, args, priority, due_at, revision, fence, attempt, retry_count, crash_count, max_retries,
+  retry_delay, max_crashes, store_result, created_at, coalesce(mark, reason, expires_at, ttl, timeout, backoff, at_most_once, result_ttl,
+  run_at, completed_at, name, description, tags, depends_on, callback, schedule_id, kwargs) IS NOT NULL AS rare`;
+
+/** A task that was claimed to be run at `now`, of a row without rare columns. */
+export function claimedTask(row: Row, queue: string, worker: string, now: number): StoredTask {
+  return {
+    id: str(row["id"]),
+    func: str(row["func"]),
+    args: str(row["args"]),
+    queue,
+    status: "running",
+    phase: "running",
+    priority: int(row["priority"]),
+    dueAt: int(row["due_at"]),
+    revision: int(row["revision"]),
+    fence: int(row["fence"]),
+    attempt: int(row["attempt"]),
+    retryCount: int(row["retry_count"]),
+    crashCount: int(row["crash_count"]),
+    openParents: 0,
+    maxRetries: int(row["max_retries"]),
+    retryDelay: int(row["retry_delay"]),
+    backoff: "fixed",
+    atMostOnce: false,
+    maxCrashes: int(row["max_crashes"]),
+    storeResult: row["store_result"] === 1,
+    createdAt: int(row["created_at"]),
+    startedAt: now,
+    worker,
+    tags: [],
+    dependsOn: [],
+  };
+}
+
 export function tagsOf(value: Param | undefined): readonly string[] {
   const tags = json(value);
   return Array.isArray(tags) ? tags.map(String) : [];

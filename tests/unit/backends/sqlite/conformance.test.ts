@@ -19,6 +19,7 @@ conformance({
     await backend.open();
     return backend;
   },
+  skip: [{ reason: "what is in memory ends with the connection", tests: ["what was written is there after the place was opened again"] }],
   tools,
 });
 
