@@ -47,7 +47,7 @@ describe("a new result", () => {
     ["executionTime", "soon", /Expected `executionTime`/],
     ["retryCount", -1, /Expected `retryCount`/],
     ["createdAt", 5, /Expected `createdAt` to be a valid Date/],
-    ["worker", "w", /got `worker`. Did you mean `workerId`|Known are/],
+    ["worker", "w", /got `worker`/],
   ])("refuses %s: %o", (field, value, message) => {
     expect(() => TaskResult.fromJSON({ taskId: "t", status: "completed", [field]: value })).toThrow(message);
   });
