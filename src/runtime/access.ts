@@ -6,7 +6,7 @@ export interface AccessOptions {
   /** Makes the stores; nothing is opened yet. Called again when opening failed before. */
   readonly make: () => Promise<Stores>;
   /** The stores without waiting, where their backends were handed in. */
-  readonly makeNow?: (() => Stores) | undefined;
+  readonly makeNow?: (() => Stores | undefined) | undefined;
 }
 
 export class Access {

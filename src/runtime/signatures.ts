@@ -78,6 +78,12 @@ export interface EnqueueOptions extends TaskDefaults {
 /** `tx`: write within the caller's own open transaction, where the backend can. */
 export type TxOption<Tx> = [Tx] extends [never] ? { readonly tx?: undefined } : { readonly tx?: Tx | undefined };
 
+/** An open connection of `node:sqlite` or `better-sqlite3`, with a transaction of yours under way. */
+export interface SQLiteHandle {
+  exec(sql: string): unknown;
+  prepare(sql: string): unknown;
+}
+
 /** What a callback's handler gets, beside the caller's own `callbackArgs`. */
 export interface Ended<R = unknown> {
   readonly taskId: TaskId;
@@ -100,7 +106,7 @@ export interface TaskReference<in In = never, out R = unknown> {
   readonly input: StandardSchemaV1 | undefined;
   readonly output: StandardSchemaV1 | undefined;
   readonly [types]?: { readonly in: (args: In) => void; readonly out: () => R };
-  /** This task with its arguments, for `enqueueMany` and `schedule`. */
+  /** This task with its arguments, for `enqueueMany`. */
   with(args: In, options?: EnqueueOptions): CallOf<TaskReference<In, R>>;
 }
 

@@ -1,0 +1,223 @@
+/** The composition root: the façade, put together from the runtime, the configuration and the host. */
+import { resolveConfig, loadConfig } from "./config/load.ts";
+import type { ConfigData, ConfigInput } from "./config/options.ts";
+import { settingsOf } from "./config/settings.ts";
+import type { StoreSettings } from "./config/settings.ts";
+import { environment, hostIdentity, newId, pathOfUrl, backendAt, readTextFile, stderrLogger, systemClock, systemRandom } from "./host.ts";
+import type { OmniQConfig } from "./models/config.ts";
+import type { Schedule } from "./models/schedule.ts";
+import { Access } from "./runtime/access.ts";
+import { Client } from "./runtime/client.ts";
+import { Ender } from "./runtime/ender.ts";
+import { EventsDesk } from "./runtime/events-desk.ts";
+import { Handle } from "./runtime/handle.ts";
+import type { HandleHost } from "./runtime/handle.ts";
+import { safeLogger } from "./runtime/logger.ts";
+import { checkId } from "./runtime/options.ts";
+import { QueuesDesk, WorkersDesk } from "./runtime/queues-desk.ts";
+import { ResultsDesk } from "./runtime/results-desk.ts";
+import { sweepsOf } from "./runtime/retention.ts";
+import { SchedulesDesk } from "./runtime/schedules-desk.ts";
+import type { ScheduleOptions } from "./runtime/schedules-desk.ts";
+import { setupOf, storesNow, storesOf } from "./runtime/setup.ts";
+import type { OmniQOptions, Place, Setup } from "./runtime/setup.ts";
+import type { Shared } from "./runtime/shared.ts";
+import type { CallOf, EnqueueOptions, InOf, OutOf, Rest, SQLiteHandle, TaskHandle, TaskReference, TxOption } from "./runtime/signatures.ts";
+import { cleanUp, statsOf } from "./runtime/stats.ts";
+import type { CleanedUp, Stats } from "./runtime/stats.ts";
+import { TasksDesk } from "./runtime/tasks-desk.ts";
+import { Waiter } from "./runtime/waiter.ts";
+
+/** What a configuration cannot say. */
+export type InCode = Pick<OmniQOptions, "logger" | "clock">;
+
+/** Setups that a configuration was made to, by the options object that stands for them. */
+const configured = new WeakMap<object, Setup>();
+
+/**
+ * Tasks, schedules, results and events of one place. Opens nothing until it is first used.
+ *
+ * ```ts
+ * const omniq = new OmniQ({ projectName: "shop", baseDir: "./data" });
+ * const handle = await omniq.enqueue(resize, { url, width: 800 });
+ * const { path } = await handle.result({ timeout: "30s" });
+ * await omniq.close();
+ * ```
+ */
+export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
+  readonly tasks: TasksDesk;
+  readonly results: ResultsDesk;
+  readonly events: EventsDesk;
+  readonly schedules: SchedulesDesk;
+  readonly queues: QueuesDesk;
+  readonly workers: WorkersDesk;
+  readonly #setup: Setup;
+  readonly #shared: Shared;
+  readonly #client: Client;
+  readonly #ender: Ender;
+  readonly #host: HandleHost;
+  readonly #own = new Set<{ stop(): Promise<void> }>();
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Reads no file and no variable. Without options: `./omniq_data/omniq.db`.
+   * @throws InvalidOptionError for a wrong or unknown option, and for two that contradict each other.
+   */
+  constructor(options: OmniQOptions<Tx> = {}) {
+    const setup = configured.get(options) ?? setupOf(options, pathOfUrl);
+    const shared = sharedOf(setup);
+    this.#setup = setup;
+    this.#shared = shared;
+    this.#ender = new Ender(shared);
+    this.tasks = new TasksDesk(shared, this.#ender);
+    this.results = new ResultsDesk(shared);
+    this.events = new EventsDesk(shared);
+    this.schedules = new SchedulesDesk(shared);
+    this.queues = new QueuesDesk(shared);
+    this.workers = new WorkersDesk(shared);
+    const waiter = new Waiter(shared, this.#ender);
+    this.#host = {
+      wait: (id, waiting) => waiter.wait(id, waiting),
+      get: (id) => this.tasks.get(id),
+      cancel: (id, reason) => this.tasks.cancel(id, { reason }),
+      eventsOf: (id) => this.events.of(id),
+    };
+    this.#client = new Client(shared, this.#host);
+  }
+
+  /**
+   * From a configuration in code: plain data or a model.
+   * @throws ConfigError naming the first wrong value.
+   */
+  static fromConfig(config: ConfigInput | OmniQConfig, inCode: InCode = {}): OmniQ {
+    return fromData(resolveConfig({ object: config }).config, inCode);
+  }
+
+  /**
+   * From a YAML or JSON file, over which the `OMNIQ_…` variables count and over those `overrides`.
+   * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_SYNTAX`, or `CONFIG_INVALID` with file and line or the variable's name.
+   */
+  static async fromConfigFile(path: string, overrides?: ConfigInput, inCode: InCode = {}): Promise<OmniQ> {
+    const { config } = await loadConfig({ file: path, readFile: readTextFile, env: environment(), object: overrides });
+    return fromData(config, inCode);
+  }
+
+  /**
+   * From the `OMNIQ_…` variables, over which `overrides` count.
+   * @throws ConfigError naming the variable.
+   */
+  static fromEnv(overrides?: ConfigInput, inCode: InCode = {}): OmniQ {
+    return fromData(resolveConfig({ env: environment(), object: overrides }).config, inCode);
+  }
+
+  /**
+   * Stores a task to be run and answers its handle once that is safe.
+   * @throws InputInvalidError, PayloadError for its arguments; InvalidOptionError; EnqueueRefusedError: nothing was written.
+   */
+  enqueue<T extends TaskReference>(task: T, ...rest: Rest<InOf<T>, EnqueueOptions & TxOption<Tx>>): Promise<TaskHandle<OutOf<T>>> {
+    const [args, options] = rest;
+    return this.#client.enqueue(task, args, options) as Promise<TaskHandle<OutOf<T>>>;
+  }
+
+  /** The same by the task's name alone, where its definition is not at hand: nothing checks the arguments before the worker does. */
+  enqueueNamed<R = unknown>(name: string, args?: unknown, options?: EnqueueOptions & TxOption<Tx>): Promise<TaskHandle<R>> {
+    return this.#client.enqueueNamed(name, args, options) as Promise<TaskHandle<R>>;
+  }
+
+  /** Several tasks, `{ task, args, options }` or `task.with(args, options)`: all of them or none. The handles stand as the calls do. */
+  enqueueMany<const T extends readonly TaskReference[]>(
+    calls: { readonly [K in keyof T]: CallOf<T[K]> },
+    options?: TxOption<Tx>,
+  ): Promise<{ -readonly [K in keyof T]: TaskHandle<OutOf<T[K]>> }> {
+    return this.#client.enqueueMany(calls, options) as Promise<{ -readonly [K in keyof T]: TaskHandle<OutOf<T[K]>> }>;
+  }
+
+  /** The handle of a task that was enqueued elsewhere, by its id; with the task as the first argument its result is typed. */
+  handle<T extends TaskReference>(task: T, id: string): TaskHandle<OutOf<T>>;
+  handle(id: string): TaskHandle;
+  handle(...given: readonly unknown[]): TaskHandle {
+    return new Handle(this.#host, checkId(given.at(-1), "id"), false);
+  }
+
+  /**
+   * Runs a task again and again, or once. With an `id` it can stand in code that runs at each start: the same code again changes
+   * nothing, changed code changes the schedule in place, and its counts go on.
+   * @throws InputInvalidError, PayloadError, InvalidOptionError
+   */
+  schedule<T extends TaskReference>(task: T, args: InOf<T>, options: ScheduleOptions): Promise<Schedule> {
+    return this.schedules.put(task, args, options);
+  }
+
+  /** The whole in numbers. */
+  stats(): Promise<Stats> {
+    return statsOf(this.#shared);
+  }
+
+  /** Takes away all that is past its time, in small batches, and answers how much. Workers do so by and by. */
+  cleanup(): Promise<CleanedUp> {
+    return cleanUp(this.#shared, sweepsOf(this.#setup.retention));
+  }
+
+  /** Opens it now instead of at the first use. */
+  async open(): Promise<void> {
+    await this.#shared.access.open();
+  }
+
+  /** Stops its workers, waits for what is under way, and closes what it opened. Whoever waits for a result gets a ClosedError. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([...this.#own].map((worker) => worker.stop()));
+    await this.#shared.access.close((stores) => this.#ender.leave(stores));
+  }
+}
+
+function sharedOf(setup: Setup): Shared {
+  const clock = setup.clock ?? systemClock;
+  const access = new Access({ make: () => storesOf(setup, backendAt), makeNow: () => storesNow(setup) });
+  return {
+    access,
+    clock,
+    random: systemRandom,
+    newId,
+    identity: hostIdentity,
+    now: () => clock.now(),
+    defaults: setup.taskDefaults,
+    logger: safeLogger(setup.logger ?? stderrLogger()),
+    ...(setup.payloadLimit === undefined ? {} : { payloadLimit: setup.payloadLimit }),
+  };
+}
+
+function fromData(config: ConfigData, { logger, clock }: InCode): OmniQ {
+  const settings = settingsOf(config);
+  const { projectName, taskQueue, resultStore, eventStore, retention, queues, concurrency, lease, prefetch } = settings;
+  const placeOf = ({ key, type: _type, ...open }: StoreSettings): Place => ({
+    key,
+    open: { projectName, ...open, ...(clock === undefined ? {} : { clock }) },
+  });
+  const options = {};
+  configured.set(options, {
+    main: placeOf(taskQueue),
+    results: placeOf(resultStore),
+    events: placeOf(eventStore),
+    taskDefaults: settings.taskDefaults,
+    retention,
+    workers: {
+      queues,
+      ...(concurrency === undefined ? {} : { concurrency }),
+      ...(lease === undefined ? {} : { lease }),
+      ...(prefetch === undefined ? {} : { prefetch }),
+    },
+    payloadLimit: undefined,
+    logger: logger ?? stderrLogger(settings.logLevel),
+    clock,
+  });
+  return new OmniQ(options);
+}
