@@ -3,11 +3,12 @@
  * when the process ends. Every verb works on a copy of the state, which becomes the state when the verb returns: one that throws
  * has changed nothing.
  */
-import type { Backend, Hint, SweepAsk, SyncBackend, Traits } from "../core/backend.ts";
+import type { Backend, Hint, SyncBackend, Traits } from "../core/backend.ts";
 import type { Clock } from "../core/clock.ts";
 import { ClosedError, ConnectionError } from "../core/errors.ts";
 import { claim } from "./model/claim.ts";
 import * as desk from "./model/desk.ts";
+import { asynchronous } from "./model/asynchronous.ts";
 import { enqueue } from "./model/enqueue.ts";
 import * as events from "./model/events.ts";
 import * as presence from "./model/presence.ts";
@@ -23,14 +24,6 @@ export interface ModelOptions {
   readonly projectName?: string;
   readonly clock: Clock;
 }
-
-/** The asynchronous form of a synchronous verb. */
-const later =
-  <A extends readonly unknown[], R>(verb: (...args: A) => R) =>
-  async (...args: A): Promise<R> => {
-    await Promise.resolve();
-    return verb(...args);
-  };
 
 /** The oracle: see the head of this file. Has no transactions of the caller's own (`tx`). */
 export class ModelBackend implements Backend<never> {
@@ -122,56 +115,17 @@ export class ModelBackend implements Backend<never> {
     },
   };
 
-  readonly open = later(() => this.sync.open());
-  readonly close = later(() => this.sync.close());
-  readonly now = later(() => this.sync.now());
-  readonly sweep = later((ask: SweepAsk) => this.sync.sweep(ask));
-  readonly work: Backend<never>["work"] = {
-    enqueue: later(this.sync.work.enqueue),
-    claim: later(this.sync.work.claim),
-    settle: later(this.sync.work.settle),
-    progress: later(this.sync.work.progress),
-    release: later(this.sync.work.release),
-  };
-  readonly presence: Backend["presence"] = {
-    arrive: later(this.sync.presence.arrive),
-    leave: later(this.sync.presence.leave),
-    beat: later(this.sync.presence.beat),
-    workers: later(this.sync.presence.workers),
-  };
-  readonly desk: Backend["desk"] = {
-    get: later(this.sync.desk.get),
-    find: later(this.sync.desk.find),
-    count: later(this.sync.desk.count),
-    ahead: later(this.sync.desk.ahead),
-    cancel: later(this.sync.desk.cancel),
-    requeue: later(this.sync.desk.requeue),
-    edit: later(this.sync.desk.edit),
-    remove: later(this.sync.desk.remove),
-    waiting: later(this.sync.desk.waiting),
-    queues: later(this.sync.desk.queues),
-    setPaused: later(this.sync.desk.setPaused),
-  };
-  readonly schedules: Backend["schedules"] = {
-    put: later(this.sync.schedules.put),
-    list: later(this.sync.schedules.list),
-    drop: later(this.sync.schedules.drop),
-    fire: later(this.sync.schedules.fire),
-  };
-  readonly results: Backend["results"] = {
-    put: later(this.sync.results.put),
-    get: later(this.sync.results.get),
-    latest: later(this.sync.results.latest),
-    remove: later(this.sync.results.remove),
-    stats: later(this.sync.results.stats),
-  };
-  readonly events: Backend["events"] = {
-    append: later(this.sync.events.append),
-    read: later(this.sync.events.read),
-    tail: later(this.sync.events.tail),
-    newest: later(this.sync.events.newest),
-    stats: later(this.sync.events.stats),
-  };
+  readonly #later = asynchronous(this.sync);
+  readonly open = this.#later.open;
+  readonly close = this.#later.close;
+  readonly now = this.#later.now;
+  readonly sweep = this.#later.sweep;
+  readonly work = this.#later.work;
+  readonly presence = this.#later.presence;
+  readonly desk = this.#later.desk;
+  readonly schedules = this.#later.schedules;
+  readonly results = this.#later.results;
+  readonly events = this.#later.events;
 
   listen(onHint: (hint: Hint) => void): () => void {
     this.#listeners.add(onHint);

@@ -66,14 +66,15 @@ export class Bench {
   readonly backend: Backend;
   readonly clock: TestClock;
   readonly expect: Expect;
-  readonly #open: Open;
+  /** Opens another new place. */
+  readonly open: Open;
   readonly #opened: Backend[];
 
   private constructor(backend: Backend, clock: TestClock, expect: Expect, open: Open) {
     this.backend = backend;
     this.clock = clock;
     this.expect = expect;
-    this.#open = open;
+    this.open = open;
     this.#opened = [backend];
   }
 
@@ -88,7 +89,7 @@ export class Bench {
 
   /** A second place, on the same clock. */
   async another(): Promise<Backend> {
-    const backend = await this.#open(this.clock);
+    const backend = await this.open(this.clock);
     this.#opened.push(backend);
     await backend.open();
     return backend;

@@ -56,9 +56,12 @@ import { results } from "./results.ts";
 import { schedules } from "./schedules.ts";
 import { settling } from "./settle.ts";
 import { sweeping } from "./sweep.ts";
+import { sync } from "./sync.ts";
 import { unique } from "./unique.ts";
 
 export type { Expect, Expectation, Open, Tools } from "./bench.ts";
+export { equivalence } from "./equivalence.ts";
+export type { EquivalenceOptions } from "./equivalence.ts";
 
 const CHAPTERS: readonly Chapter[] = [
   enqueueing,
@@ -76,6 +79,7 @@ const CHAPTERS: readonly Chapter[] = [
   events,
   sweeping,
   pair,
+  sync,
   reopening,
 ];
 

@@ -1,0 +1,40 @@
+/** Random commands on schedules. */
+import type { ScheduleRow } from "../../core/schedule.ts";
+import type { NewTask } from "../../core/task.ts";
+import { newTask } from "./bench.ts";
+import type { Command, Place, Throws } from "./throws.ts";
+import { thrownTask } from "./throws.ts";
+
+function newSchedule(id: string, now: number): ScheduleRow {
+  const { id: _id, dependsOn: _dependsOn, ...template } = newTask("-");
+  const rule = { type: "interval", every: 10 } as const;
+  return { id, revision: 0, rule, template, status: "active", runCount: 0, createdAt: now, nextRunAt: now, tags: [] };
+}
+
+async function rowOf({ backend }: Place, id: string): Promise<ScheduleRow | undefined> {
+  return (await backend.schedules.list({ ids: [id], limit: 1 }))[0];
+}
+
+export function scheduleCommands(t: Throws): Command {
+  const { dice } = t;
+  const id = dice.pick(["s1", "s2"]);
+  const what = dice.pick(["put", "fire", "fire", "change", "drop"]);
+  const stale = dice.chance(20) ? 1 : 0;
+  const [last, again, status] = [dice.chance(15), dice.chance(20) ? 10 : 0, dice.pick(["active", "paused"])];
+  const make: (clock: Place["clock"]) => NewTask = thrownTask(t);
+  return {
+    what: `${what} schedule ${id}`,
+    run: async (place) => {
+      const { schedules } = place.backend;
+      if (what === "drop") return schedules.drop([id]);
+      const row = await rowOf(place, id);
+      if (what === "put" || row === undefined) return (await schedules.put(newSchedule(id, place.clock.now()))).is;
+      const revision = row.revision - stale;
+      if (what === "change") return (await schedules.put({ ...row, status, name: "n" }, revision)).is;
+      const at = (row.nextRunAt ?? 0) - again;
+      const enqueue = [{ ...make(place.clock), scheduleId: id }];
+      const events = [{ type: "schedule_fired", scheduleId: id } as const];
+      return schedules.fire([{ id, revision, occurrences: [at], nextAt: last ? null : at + 10, enqueue, events }]);
+    },
+  };
+}
