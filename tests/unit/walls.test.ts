@@ -23,7 +23,7 @@ const WALLS: readonly (readonly [where: string, wall: Wall])[] = [
   ["models/config.ts", { may: ["core/", "config/options.ts", "config/check.ts"] }],
   ["models/", { may: ["core/", "models/", "host.ts"] }],
   ["components/", { may: ["core/", "models/", "components/"] }],
-  ["config/", { may: ["core/", "config/", "models/config.ts", "yaml"] }],
+  ["config/", { may: ["core/", "config/", "yaml"] }],
   ["runtime/", { may: ["core/", "models/", "components/", "runtime/", "@standard-schema/spec"] }],
   ["backends/shared/", { may: ["core/", "components/", "backends/shared/", "host.ts", "node:*"] }],
   ["backends/sqlite/", { may: ["core/", "components/", "backends/shared/", "backends/sqlite/", "host.ts", "node:*"] }],

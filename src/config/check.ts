@@ -1,0 +1,184 @@
+/** Reads data against the table of options: known keys only, each value of its kind. */
+import { ConfigError, describe } from "../core/errors.ts";
+import { didYouMean } from "../core/nearest.ts";
+import { isOption, OPTIONS } from "./options.ts";
+import type { AnyOption, ConfigData, Section, Values } from "./options.ts";
+import { withoutSecrets } from "./url.ts";
+
+/** Where a value came from. `file` is the name that was given, lines and columns count from 1. */
+export type Origin =
+  | { readonly from: "default" | "code" }
+  | { readonly from: "variable"; readonly name: string }
+  | { readonly from: "file"; readonly file: string; readonly line: number; readonly column: number };
+
+/** `default`, `code`, `OMNIQ_URL`, `omniq.yaml:3:5`. */
+export function originText(origin: Origin): string {
+  if (origin.from === "variable") return origin.name;
+  return origin.from === "file" ? `${origin.file}:${origin.line}:${origin.column}` : origin.from;
+}
+
+/** One value of the configuration. `rank`: a source that counts for more has a higher one. */
+interface Leaf {
+  readonly value: unknown;
+  readonly origin: Origin;
+  readonly rank: number;
+}
+/** The values that one source gives, or all of them together, by path. */
+export type Leaves = Map<string, Leaf>;
+
+/** Tells where something stands, by the keys as they are written there; `key` asks for the last key instead of its value. */
+export type Where = (keys: readonly string[], what: "key" | "value") => Origin | undefined;
+const nowhere: Where = () => undefined;
+
+const at = (origin: Origin | undefined): string => {
+  if (origin === undefined) return "";
+  return origin.from === "code" ? " (given in code)" : ` (${originText(origin)})`;
+};
+
+/** @returns the error for a value that an option cannot have. */
+export function wrongValue(path: string, option: AnyOption, value: unknown, origin: Origin | undefined): ConfigError {
+  return new ConfigError(
+    "CONFIG_INVALID",
+    `Expected \`${path}\` to be ${option.kind.wanted}, got ${shown(value, option.secret)}${at(origin)}`,
+  );
+}
+
+/** A value for a message: no passwords. */
+function shown(value: unknown, secret: boolean): string {
+  if (typeof value !== "string") return describe(value);
+  return secret ? `a text of ${value.length} characters that is not shown` : describe(withoutSecrets(value));
+}
+
+/**
+ * The values that plain data gives for a section of the table, by path. Keys may be in camelCase or in snake_case; `null` is absent.
+ * @throws ConfigError `CONFIG_INVALID` for an unknown key, with the nearest known one, and for a value of another kind.
+ */
+export function readSection(section: Section, data: unknown, path: string, rank: number, where: Where = nowhere): Leaves {
+  const leaves: Leaves = new Map();
+  new Reader(leaves, rank, where).section(section, data, { path, written: [] });
+  return leaves;
+}
+
+interface Place {
+  readonly path: string;
+  /** The keys as they are written. */
+  readonly written: readonly string[];
+}
+
+class Reader {
+  readonly #leaves: Leaves;
+  readonly #rank: number;
+  readonly #where: Where;
+
+  constructor(leaves: Leaves, rank: number, where: Where) {
+    this.#leaves = leaves;
+    this.#rank = rank;
+    this.#where = where;
+  }
+
+  section(section: Section, data: unknown, place: Place): void {
+    const seen = new Set<string>();
+    for (const [written, value] of Object.entries(this.#plain(data, place))) {
+      const key = written.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+      const inner: Place = { path: place.path === "" ? key : `${place.path}.${key}`, written: [...place.written, written] };
+      const node = Object.hasOwn(section, key) ? section[key] : undefined;
+      if (node === undefined) throw this.#unknown(section, written, place, inner);
+      if (seen.has(key)) throw this.#wrong(`Expected \`${inner.path}\` to be given once, got it in two spellings`, inner, "key");
+      seen.add(key);
+      if (value === null || value === undefined) continue;
+      if (isOption(node)) this.#option(node, value, inner);
+      else this.section(node, value, inner);
+    }
+  }
+
+  #option(option: AnyOption, value: unknown, place: Place): void {
+    const origin = this.#where(place.written, "value");
+    const kept: unknown = option.kind.read(value);
+    if (kept === undefined) throw wrongValue(place.path, option, value, origin);
+    this.#leaves.set(place.path, { value: kept, origin: origin ?? { from: "code" }, rank: this.#rank });
+  }
+
+  /** A plain object; a model of the configuration counts as its data. */
+  #plain(data: unknown, place: Place): object {
+    if (typeof data === "object" && data !== null && !Array.isArray(data)) {
+      if (!("toJSON" in data) || typeof data.toJSON !== "function" || Object.hasOwn(data, "toJSON")) return data;
+      const json: unknown = data.toJSON();
+      if (typeof json === "object" && json !== null) return json;
+    }
+    const name = place.path === "" ? "the configuration" : `\`${place.path}\``;
+    throw this.#wrong(`Expected ${name} to be an object of options, got ${shown(data, true)}`, place, "value");
+  }
+
+  #unknown(section: Section, written: string, { path }: Place, inner: Place): ConfigError {
+    const of = path === "" ? "the configuration" : `\`${path}\``;
+    const message = `Expected ${of} to have known keys only, got \`${withoutSecrets(written)}\``;
+    return this.#wrong(`${message}${at(this.#where(inner.written, "key"))}.${didYouMean(written, Object.keys(section))}`);
+  }
+
+  #wrong(message: string, place?: Place, what: "key" | "value" = "value"): ConfigError {
+    return new ConfigError("CONFIG_INVALID", place === undefined ? message : `${message}${at(this.#where(place.written, what))}`);
+  }
+}
+
+const NOT_GIVEN = 0;
+
+/** Each option that has a value of its own. */
+export function presets(section: Section, path: string): Leaves {
+  const leaves: Leaves = new Map();
+  for (const [key, node] of Object.entries(section)) {
+    const inner = path === "" ? key : `${path}.${key}`;
+    if (!isOption(node)) for (const [each, leaf] of presets(node, inner)) leaves.set(each, leaf);
+    else if ("initial" in node) leaves.set(inner, { value: copy(node.initial), origin: { from: "default" }, rank: NOT_GIVEN });
+  }
+  return leaves;
+}
+
+function copy(value: unknown): unknown {
+  return Array.isArray(value) ? [...value] : value;
+}
+
+/** The values as nested plain objects; every section is there, also an empty one. */
+export function nest<const S extends Section>(section: S, leaves: Leaves, path: string): Values<S> {
+  const out: Record<string, unknown> = {};
+  for (const [key, node] of Object.entries(section)) {
+    const inner = path === "" ? key : `${path}.${key}`;
+    if (!isOption(node)) out[key] = nest(node, leaves, inner);
+    else if (leaves.has(inner)) out[key] = copy(leaves.get(inner)?.value);
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each value was read by its option's kind, from which the type is made
+  return out as Values<S>;
+}
+
+/** Where the task queue lies when nothing says otherwise. */
+const BASE_DIR = "./omniq_data";
+const STORES = ["taskQueue", "resultStore", "eventStore"] as const;
+
+/**
+ * Each store at one place: of `url` and `baseDir` the one of the higher rank stays, and the task queue has one of them.
+ * @throws ConfigError when both come from the same source.
+ */
+export function placeStores(leaves: Leaves): void {
+  for (const store of STORES) {
+    const [urlPath, dirPath] = [`${store}.config.url`, `${store}.config.baseDir`];
+    const [url, dir] = [leaves.get(urlPath), leaves.get(dirPath)];
+    if (url !== undefined && dir !== undefined) {
+      if (url.rank === dir.rank) {
+        const message = `Expected \`${urlPath}\` to be given alone, got \`${dirPath}\` too`;
+        throw new ConfigError("CONFIG_INVALID", `${message}${at(dir.origin)}`);
+      }
+      leaves.delete(url.rank > dir.rank ? dirPath : urlPath);
+    } else if (store === "taskQueue" && url === undefined && dir === undefined) {
+      leaves.set(dirPath, { value: BASE_DIR, origin: { from: "default" }, rank: NOT_GIVEN });
+    }
+  }
+}
+
+/**
+ * The whole configuration that plain data gives, with the defaults.
+ * @throws ConfigError `CONFIG_INVALID` naming the path of the first wrong value.
+ */
+export function readConfig(data: unknown): ConfigData {
+  const leaves = new Map([...presets(OPTIONS, ""), ...readSection(OPTIONS, data, "", 1)]);
+  placeStores(leaves);
+  return nest(OPTIONS, leaves, "");
+}

@@ -1,0 +1,145 @@
+/** What a value of the configuration can be: how it is read, from text too, and what it is called when it is something else. */
+import { milliseconds } from "../core/duration.ts";
+import type { Duration } from "../core/duration.ts";
+import type { Ms } from "../core/record.ts";
+import { sqlitePathOf } from "./url.ts";
+
+/** `T` is what is kept, `In` what may be given. */
+export interface Kind<T, In = T> {
+  /** Ends *Expected `x` to be …*, and says in the documentation what may be given. */
+  readonly wanted: string;
+  /** The value as it is kept, or `undefined` when it is something else. */
+  readonly read: (value: unknown) => T | undefined;
+  /** The text of a variable as a value that `read` may take. */
+  readonly fromText: (text: string) => unknown;
+  /** Only ever for the type. */
+  readonly takes?: In;
+}
+
+const asIs = (text: string): unknown => text;
+/** A number where the text is one, else the text. */
+const numeric = (text: string): unknown => (/^[+-]?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
+
+/** The name of a project, which names its file. */
+export const projectName: Kind<string> = {
+  wanted: "a name of 1 to 200 characters that can name a file",
+  read: (value) => (isText(value, 200) && value !== "." && value !== ".." && !/[/\\]/.test(value) ? value : undefined),
+  fromText: asIs,
+};
+
+/** The path of a folder. */
+export const folder: Kind<string> = {
+  wanted: "the path of a folder",
+  read: (value) => (isText(value, 4_096) ? value : undefined),
+  fromText: asIs,
+};
+
+/** Where a store lies, as a URL. */
+export const storeUrl: Kind<string> = {
+  wanted: "the URL of a store, such as `sqlite:./data/shop.db`, `sqlite:///var/lib/shop.db` or `sqlite::memory:`",
+  read: (value) => (typeof value === "string" && sqlitePathOf(value) !== undefined ? value : undefined),
+  fromText: asIs,
+};
+
+export const tablePrefix: Kind<string> = {
+  wanted: "at most 31 letters, digits and `_`, not beginning with a digit",
+  read: (value) => (typeof value === "string" && /^(?:[A-Za-z_][A-Za-z0-9_]{0,30})?$/.test(value) ? value : undefined),
+  fromText: asIs,
+};
+
+export const queueName: Kind<string> = {
+  wanted: "the name of a queue, of 1 to 200 characters",
+  read: (value) => (isText(value, 200) ? value : undefined),
+  fromText: asIs,
+};
+
+/** Queues in the order in which they are served; in a variable parted by commas. */
+export const queueNames: Kind<string[], readonly string[]> = {
+  wanted: "a list of queue names, at least one and none twice",
+  read(value) {
+    if (!Array.isArray(value) || value.length === 0) return undefined;
+    const names = value.map((name) => queueName.read(name));
+    return names.every((name) => name !== undefined) && new Set(names).size === names.length ? names : undefined;
+  },
+  fromText: (text) => text.split(",").map((name) => name.trim()),
+};
+
+/** One of some words, in any case. */
+export function word<const T extends string>(...words: readonly T[]): Kind<T> {
+  const list = words.map((each) => `"${each}"`);
+  return {
+    wanted: list.length === 1 ? `${list.join("")} (the only one so far)` : `one of ${list.join(", ")}`,
+    read: (value) => words.find((each) => typeof value === "string" && each === value.toLowerCase()),
+    fromText: asIs,
+  };
+}
+
+/** From which messages are written. */
+export const logLevel: Kind<"debug" | "info" | "warn" | "error" | "off"> = {
+  wanted: 'one of "debug", "info", "warn", "error", "off"',
+  read(value) {
+    const plain = word("debug", "info", "warn", "warning", "error", "off").read(value);
+    return plain === "warning" ? "warn" : plain;
+  },
+  fromText: asIs,
+};
+
+export function whole(least: number): Kind<number> {
+  return {
+    wanted: `a whole number of at least ${least}`,
+    read: (value) => (typeof value === "number" && Number.isSafeInteger(value) && value >= least ? value : undefined),
+    fromText: numeric,
+  };
+}
+
+const LENGTH = 'milliseconds, or text such as "5s" or "1h30m"';
+
+/** A duration, kept as milliseconds; `least` is 0 or 1. */
+export function duration(least: 0 | 1): Kind<Ms, Duration> {
+  return {
+    wanted: `a duration${least === 1 ? " longer than 0" : ""} (${LENGTH})`,
+    read(value) {
+      const ms = durationMs(value);
+      return ms === undefined || ms < least ? undefined : ms;
+    },
+    fromText: numeric,
+  };
+}
+
+/** How long something is kept; `false` for ever. */
+export const keepFor: Kind<Ms | false, Duration | false> = {
+  wanted: `a duration (${LENGTH}), or false to keep for ever`,
+  read: (value) => (value === false ? false : durationMs(value)),
+  fromText: numeric,
+};
+
+const FLAGS: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["yes", true],
+  ["on", true],
+  ["false", false],
+  ["0", false],
+  ["no", false],
+  ["off", false],
+]);
+
+export const flag: Kind<boolean> = {
+  wanted: "true or false",
+  read: (value) => (typeof value === "boolean" ? value : undefined),
+  fromText: (text) => FLAGS.get(text.toLowerCase()) ?? text,
+};
+
+function durationMs(value: unknown): Ms | undefined {
+  try {
+    return milliseconds(value, "");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Text of 1 to `longest` characters, none of them a control character. */
+function isText(value: unknown, longest: number): value is string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return typeof value === "string" && value !== "" && value.length <= longest && !/[\u0000-\u001F\u007F]/.test(value);
+}
