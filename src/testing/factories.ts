@@ -4,6 +4,7 @@
  */
 import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
+import { OmniQConfig } from "../models/config.ts";
 import { DEFAULTS } from "../models/defaults.ts";
 import type { ModelTools } from "../models/defaults.ts";
 import { TaskEvent } from "../models/event.ts";
@@ -114,6 +115,45 @@ export function createEvent(given: EventOptions = {}, tools?: ModelTools): TaskE
     },
     tools,
   );
+}
+
+type ConfigInit = NonNullable<ConstructorParameters<typeof OmniQConfig>[0]>;
+type PartOf<P extends "taskQueue" | "resultStore" | "eventStore" | "worker"> = NonNullable<ConfigInit[P]>;
+
+/** What `createConfig` takes: types and settings of the four parts; settings are added to the defaults, key by key. */
+export interface ConfigOptions {
+  readonly projectName?: ConfigInit["projectName"];
+  readonly taskQueueType?: PartOf<"taskQueue">["type"];
+  readonly resultStoreType?: PartOf<"resultStore">["type"];
+  readonly eventStoreType?: PartOf<"eventStore">["type"];
+  readonly workerType?: PartOf<"worker">["type"];
+  readonly taskQueueConfig?: PartOf<"taskQueue">["config"];
+  readonly resultStoreConfig?: PartOf<"resultStore">["config"];
+  readonly eventStoreConfig?: PartOf<"eventStore">["config"];
+  readonly workerConfig?: PartOf<"worker">["config"];
+}
+
+/**
+ * A configuration. Defaults: projectName `"test_project"`, all three stores `sqlite` in `./test_data`, queues `high`, `medium`,
+ * `low`, an `async` worker with `maxWorkers` 2.
+ */
+export function createConfig(given: ConfigOptions = {}): OmniQConfig {
+  const types = {
+    projectName: "test_project",
+    taskQueueType: "sqlite",
+    resultStoreType: "sqlite",
+    eventStoreType: "sqlite",
+    workerType: "async",
+  };
+  const { projectName, taskQueueType, resultStoreType, eventStoreType, workerType, ...config } = { ...types, ...given };
+  const baseDir = "./test_data";
+  return OmniQConfig.fromJSON({
+    projectName,
+    taskQueue: { type: taskQueueType, config: { baseDir, queues: ["high", "medium", "low"], ...config.taskQueueConfig } },
+    resultStore: { type: resultStoreType, config: { baseDir, ...config.resultStoreConfig } },
+    eventStore: { type: eventStoreType, config: { baseDir, ...config.eventStoreConfig } },
+    worker: { type: workerType, config: { maxWorkers: 2, ...config.workerConfig } },
+  });
 }
 
 /** `count` tasks of one queue (default `"test"`), named `Task 0`, `Task 1` … */
