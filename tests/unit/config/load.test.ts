@@ -458,7 +458,19 @@ describe("whatever is given", () => {
       ..."projectName taskQueue config queues worker max_workers url base_dir : - ? [ ] { } , & * ! | > ' \" # % @ ` ~ 5s -1 null".split(
         " ",
       ),
-      ...[": ", "- ", " ", "  ", "\n", "\n  ", "\t", "&a", "*a", "<<", "---", "\u0000", "sqlite:a"],
+      ": ",
+      "- ",
+      " ",
+      "  ",
+      "\n",
+      "\n  ",
+      "\t",
+      "&a",
+      "*a",
+      "<<",
+      "---",
+      "\u0000",
+      "sqlite:a",
     );
     const text = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(""));
     await fc.assert(
