@@ -10,7 +10,6 @@ import type { Outcome, Run } from "../core/lifecycle.ts";
 import type { Failure } from "../core/record.ts";
 import type { Emitter, Ran } from "./emitter.ts";
 import type { Execution } from "./execution.ts";
-import { errorFields } from "./logger.ts";
 import type { ProgressBoard } from "./progress.ts";
 import type { Logger } from "./signatures.ts";
 
@@ -151,22 +150,11 @@ export class Settler {
   }
 
   #decide(run: Execution, outcome: Outcome): Settlement {
-    const { clock, random, worker, logger } = this.#options;
+    const { clock, random, worker } = this.#options;
     const { claim, executionMs } = run;
     const elapsed = clock.monotonic() - run.since;
     const facts: Run = executionMs === undefined ? { worker, elapsed, random } : { worker, elapsed, random, executionMs };
-    try {
-      return decide(claim, outcome, facts);
-    } catch (error) {
-      // A callback whose arguments nobody can read must not keep its task from ending.
-      logger.error("The callback of a task could not be made; the task ends without it", {
-        taskId: claim.task.id,
-        func: claim.task.func,
-        ...errorFields(error),
-      });
-      const { callback: _callback, ...task } = claim.task;
-      return decide({ ...claim, task }, outcome, facts);
-    }
+    return decide(claim, outcome, facts);
   }
 
   #tell(run: Execution): void {

@@ -62,7 +62,7 @@ export class WorkerRuntime {
   }
 
   async start(): Promise<void> {
-    await this.#stopping;
+    if (this.#stopping !== undefined) await this.#stopping;
     await this.#started();
   }
 
@@ -71,7 +71,7 @@ export class WorkerRuntime {
   }
 
   async drain(): Promise<void> {
-    await this.#stopping;
+    if (this.#stopping !== undefined) await this.#stopping;
     const own = this.#starting === undefined;
     const session = await this.#started();
     try {

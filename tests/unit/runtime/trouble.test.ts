@@ -1,0 +1,272 @@
+import { describe, expect, test } from "vitest";
+import { StorageError } from "../../../src/core/errors.ts";
+import type { WorkerRow } from "../../../src/core/backend.ts";
+import { gate, quiet, Rig, task, until, untilAborted } from "./rig.ts";
+
+/** Makes verbs of a slice fail while `broken` says so, and counts the calls. */
+function breakable<S extends object>(slice: S, names: readonly (keyof S)[]): { broken: boolean; calls: number } {
+  const state = { broken: false, calls: 0 };
+  for (const name of names) {
+    const verb = slice[name];
+    if (typeof verb !== "function") throw new TypeError(String(name));
+    Object.assign(slice, {
+      [name]: (...args: readonly unknown[]): unknown => {
+        state.calls++;
+        return state.broken ? Promise.reject(new StorageError("STORAGE_BUSY", "busy")) : Reflect.apply(verb, undefined, args);
+      },
+    });
+  }
+  return state;
+}
+
+describe("a store that fails", () => {
+  test("is tried again with growing waits, never in a busy loop; nothing that was done is lost", async () => {
+    const rig = new Rig();
+    const work = breakable(rig.backend.work, ["claim", "settle"]);
+    const slow = gate();
+    let runs = 0;
+    const worker = rig.worker([
+      task("t", async () => {
+        runs++;
+        await slow.promise;
+        return "kept";
+      }),
+    ]);
+    const errors: Error[] = [];
+    worker.on("error", (error) => errors.push(error));
+    await worker.start();
+    const [id] = await rig.enqueue("t");
+    await until(() => runs === 1);
+    work.broken = true;
+    work.calls = 0;
+    slow.open();
+    await until(() => work.calls === 1);
+    await quiet();
+    expect(work.calls).toBe(1);
+    await rig.pass(4_000);
+    expect(work.calls).toBeGreaterThan(6);
+    expect(work.calls).toBeLessThan(18);
+    expect(rig.logs.filter(({ message }) => message.startsWith("The store")).length).toBeLessThanOrEqual(5);
+    expect(errors[0]).toBeInstanceOf(StorageError);
+    expect(await rig.status(id)).toBe("running");
+    work.broken = false;
+    await rig.clock.advance(5_000);
+    await rig.ended(id);
+    expect(await rig.value(id)).toBe("kept");
+    expect(runs).toBe(1);
+    await worker.stop();
+  });
+
+  test("a claim that fails does not keep what has ended from being written", async () => {
+    const rig = new Rig();
+    const { claim, settle } = rig.backend.work;
+    const slow = gate();
+    const worker = rig.worker([task("t", () => slow.promise)], { concurrency: 2 });
+    await worker.start();
+    const [id] = await rig.enqueue("t");
+    await until(async () => (await rig.status(id)) === "running");
+    const fail = (): Promise<never> => Promise.reject(new StorageError("STORAGE_FAILED", "claims fail"));
+    Object.assign(rig.backend.work, {
+      claim: fail,
+      settle: (set: Parameters<typeof settle>[0], ask?: Parameters<typeof settle>[1]) => (ask === undefined ? settle(set) : fail()),
+    });
+    await rig.enqueue("t");
+    slow.open();
+    await rig.clock.advance(1_000);
+    await rig.ended(id);
+    Object.assign(rig.backend.work, { claim, settle });
+    await worker.stop();
+  });
+
+  test("a settlement that no store takes does not keep the others", async () => {
+    const rig = new Rig();
+    const { settle } = rig.backend.work;
+    let poison = "";
+    Object.assign(rig.backend.work, {
+      settle: (set: Parameters<typeof settle>[0], ask?: Parameters<typeof settle>[1]) =>
+        set.some(({ id }) => id === poison) ? Promise.reject(new StorageError("STORAGE_FAILED", "bad row")) : settle(set, ask),
+    });
+    const worker = rig.worker([task("t", () => 1)]);
+    const ids = await rig.enqueue("t", "t", "t", "t", "t");
+    [, , poison = ""] = ids;
+    await worker.start();
+    await rig.pass(10_000);
+    const rows = await rig.backend.desk.get(ids);
+    expect(rows.map((row) => row?.status)).toEqual(["completed", "completed", "running", "completed", "completed"]);
+    void worker.stop();
+    await quiet();
+    await rig.clock.advance(6_000);
+    await worker.stop();
+    expect(rig.logs.some(({ message, data }) => message.includes("could not be written before") && data?.["left"] === 1)).toBe(true);
+  });
+
+  test("upkeep and schedules that cannot be done are tried again", async () => {
+    const rig = new Rig();
+    await rig.stores.open();
+    const schedules = breakable(rig.backend.schedules, ["list"]);
+    const work = breakable(rig.backend.work, ["release"]);
+    schedules.broken = true;
+    work.broken = true;
+    const worker = rig.worker([]);
+    await worker.start();
+    await rig.clock.advance(3_000);
+    expect(rig.logs.some(({ message }) => message.startsWith("Upkeep"))).toBe(true);
+    expect(rig.logs.some(({ message }) => message.startsWith("Schedules"))).toBe(true);
+    schedules.broken = false;
+    work.broken = false;
+    const before = work.calls;
+    await rig.clock.advance(6_000);
+    expect(work.calls).toBeGreaterThan(before);
+    await worker.stop();
+  });
+});
+
+describe("a worker that cannot beat", () => {
+  test("aborts its handlers at 80 % of the lease, and settles only what it finds it still holds", async () => {
+    const rig = new Rig();
+    const presence = breakable(rig.backend.presence, ["beat"]);
+    const reasons: unknown[] = [];
+    const slow = gate();
+    const worker = rig.worker([
+      task("heeds", (_, ctx) =>
+        untilAborted(ctx.signal).catch((error: unknown) => {
+          reasons.push(error);
+          throw error;
+        }),
+      ),
+      task("plain", () => slow.promise),
+      task("deaf", () => gate().promise),
+    ]);
+    await worker.start();
+    const [heeds, plain, deaf] = await rig.enqueue("heeds", "plain", "deaf");
+    await until(async () => (await rig.status(deaf)) === "running");
+    await quiet();
+    presence.broken = true;
+    await rig.clock.advance(9_500);
+    expect(reasons).toEqual([]);
+    await rig.clock.advance(200);
+    expect(reasons).toEqual([expect.objectContaining({ code: "LEASE_LOST" })]);
+    slow.open();
+    const [late] = await rig.enqueue("plain");
+    await rig.clock.advance(2_000);
+    await quiet();
+    for (const id of [heeds, plain, deaf]) expect(await rig.status(id)).toBe("running");
+    expect(await rig.status(late)).toBe("pending");
+    presence.broken = false;
+    await rig.clock.advance(1_500);
+    await rig.ended(plain, late);
+    // Still held: the attempts of those that were aborted are given back, and run again.
+    expect(await rig.story(heeds)).toEqual(["enqueued", "executing", "released", "executing"]);
+    expect((await rig.get(heeds)).attempt).toBe(1);
+    expect((await rig.story(deaf)).slice(0, 3)).toEqual(["enqueued", "executing", "released"]);
+    const stopped = worker.stop({ timeout: 0 });
+    await rig.pass(2_000);
+    await stopped;
+  });
+});
+
+describe("workers that died", () => {
+  const dead = (rig: Rig, more: Partial<WorkerRow> = {}): Promise<void> =>
+    rig.backend.presence.arrive({
+      worker: "dead",
+      role: "worker",
+      host: "other",
+      boot: "x",
+      pid: 9,
+      started: "1",
+      leaseMs: 12_000,
+      queues: ["default"],
+      names: ["t"],
+      concurrency: 10,
+      ...more,
+    });
+  const claimAll = (rig: Rig, worker = "dead"): Promise<unknown> =>
+    rig.backend.work.claim({ worker, limit: 100, of: { due: true, queues: ["default"], names: "any", announce: true } });
+
+  test("are found when their beat stood still for a whole lease; their tasks run again, as a crash and not as a failure", async () => {
+    const rig = new Rig();
+    const [id, once, poison] = await rig.enqueue("t", { func: "t", atMostOnce: true }, { func: "t", maxCrashes: 1 });
+    await dead(rig);
+    await claimAll(rig);
+    const worker = rig.worker([task("t", () => "again")]);
+    await worker.start();
+    await rig.clock.advance(11_000);
+    expect(await rig.status(id)).toBe("running");
+    await rig.clock.advance(4_500);
+    await rig.ended(id, once, poison);
+    expect(await rig.get(id)).toMatchObject({ status: "completed", crashCount: 1, retryCount: 0, attempt: 2 });
+    expect(await rig.get(once)).toMatchObject({ status: "failed", reason: "crashed" });
+    expect(await rig.get(poison)).toMatchObject({ status: "failed", reason: "poison" });
+    expect(await rig.story(id)).toEqual(["enqueued", "executing", "crashed", "executing", "completed"]);
+    await worker.stop();
+  });
+
+  test("are found at once when their process is known to be gone", async () => {
+    const rig = new Rig();
+    const [id] = await rig.enqueue("t");
+    await dead(rig);
+    await claimAll(rig);
+    const worker = rig.worker([task("t", () => 1)], {}, { isGone: (row) => row.pid === 9 });
+    await worker.start();
+    await rig.clock.advance(0);
+    await rig.ended(id);
+    await worker.stop();
+  });
+
+  test("a client that claimed by hand is found, too, after its own lease", async () => {
+    const rig = new Rig();
+    const [id] = await rig.enqueue("t");
+    await dead(rig, { role: "client", leaseMs: 300_000 });
+    await claimAll(rig);
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.clock.advance(295_000);
+    expect(await rig.status(id)).toBe("running");
+    await rig.clock.advance(10_000);
+    await rig.ended(id);
+    await worker.stop();
+  });
+
+  test("a beat, and not the wall clock, proves life", async () => {
+    const rig = new Rig();
+    const [id] = await rig.enqueue("t");
+    await dead(rig);
+    await claimAll(rig);
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.clock.advance(3_000);
+    rig.clock.jump(3_600_000 * 24);
+    await rig.clock.advance(3_000);
+    rig.clock.jump(-3_600_000 * 48);
+    for (let i = 0; i < 10; i++) {
+      await rig.clock.advance(5_000);
+      await rig.backend.presence.beat("dead", []);
+    }
+    expect(await rig.status(id)).toBe("running");
+    expect((await rig.get(id)).fence).toBe(1);
+    await worker.stop();
+  });
+
+  test("of a great many claims each is taken over once, in batches, and the empty row is left in peace", async () => {
+    const rig = new Rig();
+    const ids = await rig.enqueue(...Array.from({ length: 250 }, () => ({ func: "t", atMostOnce: true })));
+    await dead(rig, { leaseMs: 1_000 });
+    await rig.backend.work.claim({ worker: "dead", limit: 250, of: { due: true, queues: ["default"], names: "any", announce: false } });
+    const asked: number[] = [];
+    const { claim } = rig.backend.work;
+    Object.assign(rig.backend.work, {
+      claim: (ask: Parameters<typeof claim>[0]) => {
+        if ("lost" in ask.of) asked.push(ask.limit);
+        return claim(ask);
+      },
+    });
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.clock.advance(4_000);
+    await rig.ended(...ids);
+    expect(asked).toEqual([100, 100, 100]);
+    await rig.clock.advance(20_000);
+    expect(asked).toHaveLength(3);
+    await worker.stop();
+  });
+});
