@@ -1,7 +1,7 @@
 /** Writing new tasks: one user's call is all or nothing, and calls that share a commit cannot refuse each other. */
 import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
 import type { NewTask } from "../../core/task.ts";
-import { int, str } from "./db.ts";
+import { int, optionalStr, str } from "./db.ts";
 import type { Db } from "./db.ts";
 import type { Row } from "./library.ts";
 import { MARK, STAGE, UNTIL } from "./schema.ts";
@@ -64,19 +64,13 @@ export function addTask(db: Db, task: NewTask, announce: boolean): Enqueued {
     }
     db.hasEdges = true;
   }
-  announceTask(db, task, task.id, announce);
+  announceTask(db, task, announce);
   return { is: "added", id: task.id };
 }
 
-function announceTask(db: Db, task: NewTask, id: string, announce: boolean): void {
+function announceTask(db: Db, { id, queue, scheduleId }: Pick<NewTask, "id" | "queue" | "scheduleId">, announce: boolean): void {
   db.hints.add("task");
-  if (!announce) return;
-  db.events.push({
-    type: "enqueued",
-    taskId: id,
-    queue: task.queue,
-    ...(task.scheduleId === undefined ? {} : { scheduleId: task.scheduleId }),
-  });
+  if (announce) db.events.push({ type: "enqueued", taskId: id, queue, ...(scheduleId === undefined ? {} : { scheduleId }) });
 }
 
 interface Parents {
@@ -171,7 +165,7 @@ function sameId(db: Db, task: NewTask): Enqueued {
 
 /** The row that holds a unique key now; an outlived one lets go of it first. */
 function holderOf(db: Db, key: string): Row | undefined {
-  const row = db.get("SELECT rid, id, stage, unique_until, created_at FROM {tasks} WHERE unique_key = ?", key);
+  const row = db.get("SELECT rid, id, stage, unique_until, created_at, schedule_id FROM {tasks} WHERE unique_key = ?", key);
   if (row === undefined) return undefined;
   const until = int(row["unique_until"]);
   if (until < 0 || until > db.now) return row;
@@ -185,7 +179,8 @@ function onConflict(db: Db, task: NewTask, holder: Row, what: "keep" | "replace"
   const waits = int(holder["stage"]) <= STAGE.blocked;
   if (what === "replace" && waits) {
     replace(db, task, holder);
-    announceTask(db, task, id, announce);
+    const scheduleId = optionalStr(holder["schedule_id"]);
+    announceTask(db, { id, queue: task.queue, ...(scheduleId === undefined ? {} : { scheduleId }) }, announce);
     return { is: "replaced", id };
   }
   const detail = `Expected no other task to hold the unique key ${task.unique?.key ?? ""}, but task ${id} does${what === "replace" ? " and can no longer be replaced" : ""}`;

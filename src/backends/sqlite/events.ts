@@ -6,50 +6,80 @@ import { int, optionalInt, optionalStr, str } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Param, Row } from "./library.ts";
 
-const COLUMNS =
-  "task_id, event_type, timestamp, queue_name, worker_id, schedule_id, level, message, data, execution_time, retry_count, error";
-const WIDTH = 12;
+/** What nearly every event has; the others go with all columns, one by one. */
+const COMMON = ["task_id", "event_type", "timestamp", "queue_name", "worker_id", "execution_time"] as const;
+const ALL = [...COMMON, "schedule_id", "level", "message", "data", "retry_count", "error", "id", "source"] as const;
+const rowOf = (columns: readonly string[]): string => `(${columns.map(() => "?").join(",")})`;
 /** Rows of one insert; what is left over goes in smaller ones, so that few statements are ever prepared. */
 const SIZES = [64, 16, 4, 1] as const;
 const INSERTS = SIZES.map((size) => {
-  const row = `(${Array.from({ length: WIDTH }, () => "?").join(",")})`;
-  return [size, `INSERT INTO {events}(${COLUMNS}) VALUES ${Array.from({ length: size }, () => row).join(",")}`] as const;
+  const rows = Array.from({ length: size }, () => rowOf(COMMON)).join(",");
+  return [size, `INSERT INTO {events}(${COMMON.join(",")}) VALUES ${rows}`] as const;
 });
 /** An event with an id of its own may be written twice. */
-const INSERT_OWN = `INSERT INTO {events}(${COLUMNS}, id, source) VALUES (${Array.from({ length: WIDTH + 2 }, () => "?").join(",")}) ON CONFLICT DO NOTHING`;
+const INSERT_ALL = `INSERT INTO {events}(${ALL.join(",")}) VALUES ${rowOf(ALL)} ON CONFLICT DO NOTHING`;
 
-function params(event: NewEvent, now: number): Param[] {
-  return [
-    event.taskId ?? null,
-    event.type,
-    event.at ?? now,
-    event.queue ?? null,
-    event.worker ?? null,
+function isCommon(event: NewEvent): boolean {
+  return (
+    event.id === undefined &&
+    event.source === undefined &&
+    event.scheduleId === undefined &&
+    (event.level === undefined || event.level === "info") &&
+    event.message === undefined &&
+    event.data === undefined &&
+    event.retryCount === undefined &&
+    event.error === undefined
+  );
+}
+
+function pushCommon(to: Param[], event: NewEvent, now: number): void {
+  to.push(event.taskId ?? null, event.type, event.at ?? now, event.queue ?? null, event.worker ?? null, event.executionMs ?? null);
+}
+
+function insertOne(db: Db, event: NewEvent): void {
+  const values: Param[] = [];
+  pushCommon(values, event, db.now);
+  values.push(
     event.scheduleId ?? null,
     event.level === undefined || event.level === "info" ? null : event.level,
     event.message ?? null,
     event.data ?? null,
-    event.executionMs ?? null,
     event.retryCount ?? null,
     event.error ?? null,
-  ];
+    event.id ?? null,
+    event.source ?? null,
+  );
+  db.run(INSERT_ALL, ...values);
 }
 
-/** Writes the events that the transaction has gathered. */
-export function flushEvents(db: Db): void {
-  const plain: NewEvent[] = [];
-  for (const event of db.events) {
-    if (event.id === undefined && event.source === undefined) plain.push(event);
-    else db.run(INSERT_OWN, ...params(event, db.now), event.id ?? null, event.source ?? null);
-  }
-  db.events.length = 0;
+function insertMany(db: Db, events: readonly NewEvent[]): void {
   let from = 0;
   for (const [size, sql] of INSERTS) {
-    while (plain.length - from >= size) {
-      db.run(sql, ...plain.slice(from, from + size).flatMap((event) => params(event, db.now)));
+    while (events.length - from >= size) {
+      const values: Param[] = [];
+      for (let i = from; i < from + size; i++) {
+        const event = events[i];
+        if (event !== undefined) pushCommon(values, event, db.now);
+      }
+      db.run(sql, ...values);
       from += size;
     }
   }
+}
+
+/** Writes the events that the transaction has gathered, in their order. */
+export function flushEvents(db: Db): void {
+  let common: NewEvent[] = [];
+  for (const event of db.events) {
+    if (isCommon(event)) common.push(event);
+    else {
+      insertMany(db, common);
+      common = [];
+      insertOne(db, event);
+    }
+  }
+  insertMany(db, common);
+  db.events.length = 0;
 }
 
 export function append(db: Db, set: readonly NewEvent[]): void {

@@ -4,55 +4,51 @@ import type { Failure } from "../../core/record.ts";
 import type { NewResult, ResultRow } from "../../core/result.ts";
 import { int, optionalInt, optionalStr, str } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import type { Row } from "./library.ts";
+import type { Param, Row } from "./library.ts";
 
-const COLUMNS = [
+/** What the result of a completed task has; an error and a time to live are rarer. */
+const PLAIN = [
   "fence",
   "status",
   "result",
-  "error_name",
-  "error",
-  "error_code",
-  "error_traceback",
   "created_at",
   "started_at",
   "completed_at",
-  "expires_at",
-  "ttl",
   "execution_time",
   "worker_id",
   "schedule_id",
   "retry_count",
 ] as const;
-/** `excluded` is the row that comes in. A row made by hand has no fence: the latest replaces. */
-const PUT: Sql = `INSERT INTO {results}(task_id, ${COLUMNS.join(", ")}) VALUES (${["task_id", ...COLUMNS].map(() => "?").join(", ")})
-  ON CONFLICT(task_id) DO UPDATE SET ${COLUMNS.map((column) => `${column} = excluded.${column}`).join(", ")}
+const RARE = ["error_name", "error", "error_code", "error_traceback", "expires_at", "ttl"] as const;
+const replacing = (set: readonly string[]): Sql => `ON CONFLICT(task_id) DO UPDATE SET ${set.join(", ")}
   WHERE excluded.fence IS NULL OR {results}.fence IS NULL OR excluded.fence >= {results}.fence`;
+/** `excluded` is the row that comes in. A row made by hand has no fence: the latest replaces. */
+const putOf = (given: readonly string[], absent: readonly string[]): Sql =>
+  `INSERT INTO {results}(task_id, ${given.join(", ")}) VALUES (?, ${given.map(() => "?").join(", ")})
+  ${replacing([...given.map((column) => `${column} = excluded.${column}`), ...absent.map((column) => `${column} = NULL`)])}`;
+const PUT_PLAIN = putOf(PLAIN, RARE);
+const PUT = putOf([...PLAIN, ...RARE], []);
 
 /** False when a newer claim's result is there, and stays. */
 export function putOne(db: Db, result: NewResult): boolean {
   const createdAt = result.createdAt ?? db.now;
-  const changed = db.run(
-    PUT,
+  const plain: Param[] = [
     result.taskId,
     result.fence ?? null,
     result.status,
     result.value ?? null,
-    result.error?.name ?? null,
-    result.error?.message ?? null,
-    result.error?.code ?? null,
-    result.error?.stack ?? null,
     createdAt,
     result.startedAt ?? null,
     result.completedAt ?? db.now,
-    result.expiresAt ?? (result.ttl === undefined ? null : createdAt + result.ttl),
-    result.ttl ?? null,
     result.executionMs ?? null,
     result.worker ?? null,
     result.scheduleId ?? null,
     result.retryCount,
-  );
-  return changed > 0;
+  ];
+  const { error, ttl, expiresAt } = result;
+  if (error === undefined && ttl === undefined && expiresAt === undefined) return db.run(PUT_PLAIN, ...plain) > 0;
+  const rare: Param[] = [error?.name ?? null, error?.message ?? null, error?.code ?? null, error?.stack ?? null];
+  return db.run(PUT, ...plain, ...rare, expiresAt ?? (ttl === undefined ? null : createdAt + ttl), ttl ?? null) > 0;
 }
 
 export function put(db: Db, set: readonly NewResult[]): readonly ("put" | "older")[] {

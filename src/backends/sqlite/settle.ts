@@ -13,8 +13,11 @@ import { MARK, STAGE } from "./schema.ts";
 /** The ownership condition, once: this very claim still holds the row. */
 const OWNED = "id = ? AND fence = ? AND stage > 3 AND stage < 6 AND worker IS NOT NULL";
 
-const END: Sql = `UPDATE {tasks} SET stage = ${STAGE.finished}, status = ?, completed_at = ?, reason = ?, crash_count = crash_count + ?, mark = NULL,
-  worker = NULL, open_parents = 0, next_retry_at = NULL, unique_key = iif(unique_until < 0, NULL, unique_key), revision = revision + 1 WHERE ${OWNED}`;
+const END_SET = `stage = ${STAGE.finished}, completed_at = ?, mark = NULL, worker = NULL, open_parents = 0, next_retry_at = NULL,
+  unique_key = iif(unique_until < 0, NULL, unique_key), revision = revision + 1`;
+/** The commonest end: of a task that ran, so that no parent of it is open. */
+const COMPLETE: Sql = `UPDATE {tasks} SET status = 'completed', reason = NULL, ${END_SET} WHERE ${OWNED}`;
+const END: Sql = `UPDATE {tasks} SET status = ?, reason = ?, crash_count = crash_count + ?, open_parents = 0, ${END_SET} WHERE ${OWNED}`;
 /** A cancellation asked meanwhile is not forgotten: such a row waits to be ended instead of to be run. */
 const AGAIN: Sql = `UPDATE {tasks} SET stage = iif(mark IS NULL, ?, ${STAGE.doomed}), status = ?, due_at = ?, next_retry_at = ?, attempt = attempt - ?,
   retry_count = retry_count + ?, crash_count = crash_count + ?, started_at = iif(?, started_at, NULL), worker = NULL, revision = revision + 1
@@ -41,9 +44,10 @@ function settleOne(db: Db, settlement: Settlement): Settled {
 }
 
 function end(db: Db, settlement: Exclude<Settlement, { to: "again" }>): boolean {
+  const { id, fence, to, reason, counts } = settlement;
+  if (to === "completed" && reason === undefined && counts === undefined) return db.run(COMPLETE, db.now, id, fence) > 0;
   if (anyEdges(db)) forgetParents(db, settlement);
-  const crash = settlement.counts === "crash" ? 1 : 0;
-  return db.run(END, settlement.to, db.now, settlement.reason ?? null, crash, settlement.id, settlement.fence) > 0;
+  return db.run(END, to, reason ?? null, counts === "crash" ? 1 : 0, db.now, id, fence) > 0;
 }
 
 /** A child that ends while parents are open waits for nobody: edges of a parent are always those of open children. */
