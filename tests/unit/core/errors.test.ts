@@ -26,7 +26,7 @@ group("errors", () => {
     [new errors.TaskTimeoutError("t1", 5), "TASK_TIMEOUT", "Task t1 ran longer than its timeout of 5 ms"],
     [new errors.ResultTimeoutError("t1", 5), "RESULT_TIMEOUT", "Task t1 did not end within 5 ms; it goes on"],
     [new errors.ResultExpiredError("t1"), "RESULT_EXPIRED", "The result of task t1 is past its TTL"],
-    [new errors.ResultNotStoredError("t1"), "RESULT_NOT_STORED", "Task t1 completed, but its result was not stored (storeResult is false)"],
+    [new errors.ResultNotStoredError("t1"), "RESULT_NOT_STORED", "Task t1 completed, but its result is not stored (storeResult is false)"],
     [new errors.ResultNotStoredError("t1", "deleted"), "RESULT_NOT_STORED", "Task t1 completed, but its result is not stored (deleted)"],
     [new errors.SyncUnsupportedError("no"), "SYNC_UNSUPPORTED", "no"],
     [new errors.WorkerUnknownError("w1"), "WORKER_UNKNOWN", "Expected worker w1 to be registered, but it is not"],
