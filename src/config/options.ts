@@ -143,7 +143,7 @@ export type Values<N> =
     : { -readonly [K in Exclude<keyof N, MayLack<N>>]: Values<N[K]> } & { -readonly [K in MayLack<N>]?: Values<N[K]> };
 type MayLack<N> = { [K in keyof N]: N[K] extends AnyOption ? (N[K] extends { readonly initial: unknown } ? never : K) : never }[keyof N];
 /** What may be given of it in code. `null` is absent. */
-export type Input<N> = N extends Option<infer _, infer In> ? In : { readonly [K in keyof N]?: Input<N[K]> | null | undefined };
+type Input<N> = N extends Option<infer _, infer In> ? In : { readonly [K in keyof N]?: Input<N[K]> | null | undefined };
 
 /** The whole configuration, as it is in effect. */
 export type ConfigData = Values<typeof OPTIONS>;

@@ -6,7 +6,7 @@ import type { ConfigData } from "./options.ts";
 import { sqlitePathOf } from "./url.ts";
 
 export type StoreName = "taskQueue" | "resultStore" | "eventStore";
-export type LogLevel = ConfigData["logging"]["level"];
+type LogLevel = ConfigData["logging"]["level"];
 
 /** Where one store lies and how it is opened; either `path` or `baseDir` is given. */
 export interface StoreSettings {
