@@ -61,6 +61,12 @@ export class WorkerRuntime {
     return this.#emitter.on(event, listener);
   }
 
+  /** Tells the listeners here what happened in a worker on another thread. */
+  repeat(event: WorkerEvent, args: readonly unknown[]): void {
+    // What was sent is what the other side's emitter was given.
+    this.#emitter.emit(event, ...(args as WorkerEvents[typeof event]));
+  }
+
   async start(): Promise<void> {
     if (this.#stopping !== undefined) await this.#stopping;
     await this.#started();
