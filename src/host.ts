@@ -24,9 +24,27 @@ export const systemClock: Clock = {
 
 export const systemRandom: Random = () => Math.random();
 
+/** Random bytes for the next ids: asking for 16 at a time costs more than the rest of an enqueue's own work. */
+const dice = new Uint8Array(4_096);
+let cast = dice.length;
+/** The millisecond of the last id, and its place in it: later ids sort behind it also within one millisecond. */
+let idTime = 0;
+let idSequence = 0;
+
 /** A new id: UUIDv7, so that ids sort by time and repeating a call with the same id is safe. */
 export function newId(): string {
-  return v7();
+  if (cast === dice.length) {
+    crypto.getRandomValues(dice);
+    cast = 0;
+  }
+  const random = dice.subarray(cast, (cast += 16));
+  const now = Date.now();
+  if (now > idTime) {
+    idTime = now;
+    // 31 random bits, so that there is room to count on.
+    idSequence = new DataView(random.buffer, random.byteOffset).getUint32(0) >>> 1;
+  } else idSequence++;
+  return v7({ msecs: idTime, seq: idSequence, random });
 }
 
 /** What tells this process from every other one, also after a restart that reuses its pid. */
