@@ -184,7 +184,7 @@ export interface ParentResult {
   readonly error: string | undefined;
 }
 
-/** What a handler is given beside its arguments. */
+/** What a handler is given beside its arguments. It may be taken apart: `({ url }, { signal, progress }) => …`. */
 export interface Context {
   readonly id: TaskId;
   /** 1 at the first run; those given back or snoozed are not counted. */
@@ -197,15 +197,15 @@ export interface Context {
   /** Written with the task's id and name. */
   readonly log: Logger;
   /** Tells how far it is, from 0 to 1; at most one a 250 ms is stored. */
-  progress(fraction: number, note?: string): void;
+  readonly progress: (fraction: number, note?: string) => void;
   /** Enqueues a task whose id comes from this one and the number of the call, so that a second attempt makes no second child. */
-  enqueue<T extends TaskReference>(task: T, ...rest: Rest<InOf<T>, EnqueueOptions>): Promise<TaskHandle<OutOf<T>>>;
+  readonly enqueue: <T extends TaskReference>(task: T, ...rest: Rest<InOf<T>, EnqueueOptions>) => Promise<TaskHandle<OutOf<T>>>;
   /** What the tasks in `dependsOn` came to, in that order. */
-  parentResults(): Promise<readonly ParentResult[]>;
+  readonly parentResults: () => Promise<readonly ParentResult[]>;
   /** Ends this attempt as failed and asks for a retry, after `after` or the task's own delay. Throws: write `return ctx.retry()`. */
-  retry(options?: { readonly after?: Duration | undefined }): never;
+  readonly retry: (options?: { readonly after?: Duration | undefined }) => never;
   /** Ends this attempt and runs the task again later; counts neither as a retry nor as a failure. */
-  snooze(options: { readonly after: Duration }): never;
+  readonly snooze: (options: { readonly after: Duration }) => never;
   /** Ends the task as cancelled. */
-  discard(options: { readonly reason: string }): never;
+  readonly discard: (options: { readonly reason: string }) => never;
 }
