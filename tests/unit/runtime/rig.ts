@@ -142,8 +142,8 @@ export function newTask(task: Partial<NewTask> & { readonly id: string; readonly
 }
 
 /** A definition with nothing but a handler. */
-export function task<R>(name: string, handler: (args: never, ctx: Context) => R, more: object = {}): TaskDefinition {
-  return defineTask<never, unknown>({ name, handler, ...more });
+export function task(name: string, handler: (args: never, ctx: Context) => unknown, more: object = {}): TaskDefinition {
+  return defineTask<never>({ name, handler, ...more });
 }
 
 /** A promise to be resolved by hand. */

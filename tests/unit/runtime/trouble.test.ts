@@ -59,7 +59,7 @@ describe("a store that fails", () => {
 
   test("a claim that fails does not keep what has ended from being written", async () => {
     const rig = new Rig();
-    const { claim, settle } = rig.backend.work;
+    const work = { ...rig.backend.work };
     const slow = gate();
     const worker = rig.worker([task("t", () => slow.promise)], { concurrency: 2 });
     await worker.start();
@@ -68,23 +68,23 @@ describe("a store that fails", () => {
     const fail = (): Promise<never> => Promise.reject(new StorageError("STORAGE_FAILED", "claims fail"));
     Object.assign(rig.backend.work, {
       claim: fail,
-      settle: (set: Parameters<typeof settle>[0], ask?: Parameters<typeof settle>[1]) => (ask === undefined ? settle(set) : fail()),
+      settle: (...[set, ask]: Parameters<typeof work.settle>) => (ask === undefined ? work.settle(set) : fail()),
     });
     await rig.enqueue("t");
     slow.open();
     await rig.clock.advance(1_000);
     await rig.ended(id);
-    Object.assign(rig.backend.work, { claim, settle });
+    Object.assign(rig.backend.work, work);
     await worker.stop();
   });
 
   test("a settlement that no store takes does not keep the others", async () => {
     const rig = new Rig();
-    const { settle } = rig.backend.work;
+    const work = { ...rig.backend.work };
     let poison = "";
     Object.assign(rig.backend.work, {
-      settle: (set: Parameters<typeof settle>[0], ask?: Parameters<typeof settle>[1]) =>
-        set.some(({ id }) => id === poison) ? Promise.reject(new StorageError("STORAGE_FAILED", "bad row")) : settle(set, ask),
+      settle: (...[set, ask]: Parameters<typeof work.settle>) =>
+        set.some(({ id }) => id === poison) ? Promise.reject(new StorageError("STORAGE_FAILED", "bad row")) : work.settle(set, ask),
     });
     const worker = rig.worker([task("t", () => 1)]);
     const ids = await rig.enqueue("t", "t", "t", "t", "t");
@@ -253,11 +253,11 @@ describe("workers that died", () => {
     await dead(rig, { leaseMs: 1_000 });
     await rig.backend.work.claim({ worker: "dead", limit: 250, of: { due: true, queues: ["default"], names: "any", announce: false } });
     const asked: number[] = [];
-    const { claim } = rig.backend.work;
+    const work = { ...rig.backend.work };
     Object.assign(rig.backend.work, {
-      claim: (ask: Parameters<typeof claim>[0]) => {
+      claim: (ask: Parameters<typeof work.claim>[0]) => {
         if ("lost" in ask.of) asked.push(ask.limit);
-        return claim(ask);
+        return work.claim(ask);
       },
     });
     const worker = rig.worker([task("t", () => 1)]);

@@ -1,0 +1,156 @@
+import { describe, expect, test } from "vitest";
+import type { ScheduleRow } from "../../../src/core/schedule.ts";
+import { DEFAULT_POLICY } from "../../../src/core/task.ts";
+import { TestClock } from "../../../src/testing/clock.ts";
+import { ModelBackend } from "../../../src/testing/model.ts";
+import { quiet, Rig, task, until } from "./rig.ts";
+
+const START = Date.UTC(2026, 0, 1);
+
+function row(id: string, more: Partial<ScheduleRow> = {}): ScheduleRow {
+  return {
+    id,
+    revision: 0,
+    rule: { type: "interval", every: 60_000 },
+    template: { ...DEFAULT_POLICY, func: "t", args: "{}", queue: "default", priority: 0, tags: [] },
+    status: "active",
+    runCount: 0,
+    createdAt: START,
+    nextRunAt: START + 60_000,
+    tags: [],
+    ...more,
+  };
+}
+
+async function put(rig: Rig, ...rows: readonly ScheduleRow[]): Promise<void> {
+  await rig.stores.open();
+  for (const each of rows) await rig.backend.schedules.put(each);
+}
+
+const firedOf = async (rig: Rig, scheduleId: string): Promise<number> =>
+  (await rig.backend.desk.find({ scheduleId, limit: 100 })).items.length;
+const eventsOf = async (rig: Rig, scheduleId: string): Promise<readonly (readonly unknown[])[]> =>
+  (await rig.stores.events.events.newest({ scheduleId, limit: 100 }))
+    .toReversed()
+    .filter(({ type }) => type.startsWith("schedule_"))
+    .map(({ type, data }) => [type, data === undefined ? undefined : JSON.parse(data)]);
+
+describe("schedules", () => {
+  test("fire at their time, each occurrence a task of its own, and count from the occurrence", async () => {
+    const rig = new Rig();
+    await put(rig, row("s"));
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.pass(59_900);
+    expect(await firedOf(rig, "s")).toBe(0);
+    await rig.pass(300);
+    await until(async () => (await firedOf(rig, "s")) === 1);
+    await rig.pass(60_000);
+    const { items } = await rig.backend.desk.find({ scheduleId: "s", limit: 9 });
+    expect(items.map((each) => each.status)).toEqual(["completed", "completed"]);
+    const [after] = await rig.backend.schedules.list({ ids: ["s"], limit: 1 });
+    expect(after).toMatchObject({ runCount: 2, nextRunAt: START + 180_000 });
+    expect(await eventsOf(rig, "s")).toEqual([
+      ["schedule_fired", { occurrence: "2026-01-01T00:01:00.000Z" }],
+      ["schedule_fired", { occurrence: "2026-01-01T00:02:00.000Z" }],
+    ]);
+    await worker.stop();
+  });
+
+  test("a new one is seen by its hint; the latest of those missed fires, the others leave an event", async () => {
+    const rig = new Rig();
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.pass(1_000);
+    await put(rig, row("s", { nextRunAt: START - 5 * 60_000 }));
+    await rig.pass(200);
+    expect(await firedOf(rig, "s")).toBe(1);
+    expect(await eventsOf(rig, "s")).toEqual([
+      ["schedule_skipped", { skipped: 5, before: "2026-01-01T00:00:00.000Z" }],
+      ["schedule_fired", { occurrence: "2026-01-01T00:00:00.000Z" }],
+    ]);
+    await worker.stop();
+  });
+
+  test("the last run completes it; a paused one does not fire", async () => {
+    const rig = new Rig();
+    await put(
+      rig,
+      row("once", { rule: { type: "once" }, nextRunAt: START }),
+      row("limited", { maxRuns: 1, nextRunAt: START }),
+      row("paused", { status: "paused", nextRunAt: START }),
+    );
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.drain();
+    expect(await firedOf(rig, "once")).toBe(1);
+    expect(await firedOf(rig, "limited")).toBe(1);
+    expect(await firedOf(rig, "paused")).toBe(0);
+    const rows = await rig.backend.schedules.list({ ids: ["once", "limited"], limit: 9 });
+    expect(rows.map((each) => each.status)).toEqual(["completed", "completed"]);
+    expect((await eventsOf(rig, "limited")).at(-1)).toEqual(["schedule_completed", undefined]);
+  });
+
+  test("two workers fire each occurrence once", async () => {
+    const rig = new Rig();
+    await put(rig, row("s", { rule: { type: "interval", every: 1_000 }, nextRunAt: START + 1_000 }));
+    const workers = [rig.worker([task("t", () => 1)]), rig.worker([task("t", () => 1)])];
+    await Promise.all(workers.map((worker) => worker.start()));
+    await rig.pass(10_500);
+    expect(await firedOf(rig, "s")).toBe(10);
+    const stopped = Promise.all(workers.map((worker) => worker.stop()));
+    await quiet();
+    await stopped;
+  });
+
+  test("a broken one is told of once and keeps nobody; neither does one that cannot be fired", async () => {
+    const rig = new Rig();
+    const broken = row("broken", { rule: { type: "cron", cron: "nonsense", timezone: "UTC" }, nextRunAt: START });
+    await put(rig, broken, row("unfirable", { nextRunAt: START }), row("good", { nextRunAt: START }));
+    const schedules = { ...rig.backend.schedules };
+    let fires = 0;
+    Object.assign(rig.backend.schedules, {
+      fire: (set: Parameters<typeof schedules.fire>[0]) => {
+        fires++;
+        return set.some(({ id }) => id === "unfirable") ? Promise.reject(new Error("row")) : schedules.fire(set);
+      },
+    });
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.pass(10_000);
+    expect(await firedOf(rig, "good")).toBe(1);
+    expect(rig.logs.filter(({ message }) => message.startsWith("A schedule cannot be computed"))).toHaveLength(1);
+    expect(
+      rig.logs.some(({ message, data }) => message.startsWith("A schedule could not be fired") && data?.["scheduleId"] === "unfirable"),
+    ).toBe(true);
+    expect(fires).toBeLessThan(20);
+    await worker.stop();
+  });
+
+  test("that somebody else always fires first are not fought over", async () => {
+    const rig = new Rig();
+    await put(rig, row("s", { nextRunAt: START }));
+    let fires = 0;
+    Object.assign(rig.backend.schedules, {
+      fire: () => {
+        fires++;
+        return Promise.resolve(["stale"]);
+      },
+    });
+    const worker = rig.worker([]);
+    await worker.start();
+    await rig.pass(10_000);
+    expect(fires).toBeGreaterThan(5);
+    expect(fires).toBeLessThan(20);
+    await worker.stop();
+  });
+
+  test("events elsewhere are written there, once", async () => {
+    const clock = new TestClock();
+    const rig = new Rig({ clock, events: new ModelBackend({ clock }) });
+    await put(rig, row("s", { rule: { type: "once" }, nextRunAt: START }));
+    await rig.worker([task("t", () => 1)]).drain();
+    expect((await eventsOf(rig, "s")).map(([type]) => type)).toEqual(["schedule_fired", "schedule_completed"]);
+    const { items } = await rig.backend.desk.find({ scheduleId: "s", limit: 9 });
+    expect(await rig.story(items[0]?.id)).toEqual(["schedule_fired", "enqueued", "executing", "completed"]);
+  });
+});
