@@ -27,6 +27,8 @@ import { cleanUp, statsOf } from "./runtime/stats.ts";
 import type { CleanedUp, Stats } from "./runtime/stats.ts";
 import { TasksDesk } from "./runtime/tasks-desk.ts";
 import { Waiter } from "./runtime/waiter.ts";
+import { Worker } from "./worker.ts";
+import type { OmniQWorkerOptions } from "./worker.ts";
 
 /** What a configuration cannot say. */
 export type InCode = Pick<OmniQOptions, "logger" | "clock">;
@@ -56,7 +58,7 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
   readonly #client: Client;
   readonly #ender: Ender;
   readonly #host: HandleHost;
-  readonly #own = new Set<{ stop(): Promise<void> }>();
+  readonly #own = new Set<Worker>();
   #closing: Promise<void> | undefined;
 
   /**
@@ -146,6 +148,31 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
    */
   schedule<T extends TaskReference>(task: T, args: InOf<T>, options: ScheduleOptions): Promise<Schedule> {
     return this.schedules.put(task, args, options);
+  }
+
+  /**
+   * A worker for these tasks; it is stopped when OmniQ is closed. Start it with `start()` or `run()`, or let it `drain()`.
+   * @throws InvalidOptionError for a wrong or unknown option.
+   */
+  worker(options: OmniQWorkerOptions): Worker {
+    const { workers, retention } = this.#setup;
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    const { access, clock, logger, defaults, payloadLimit } = this.#shared;
+    const worker = new Worker(
+      { ...workers, ...(retention === undefined ? {} : { retention }), ...(Object.fromEntries(given) as OmniQWorkerOptions) },
+      {
+        open: () => access.open(),
+        now: () => access.openNow(),
+        clock,
+        logger,
+        enqueueChild: (parent, call, task, args, childOptions) =>
+          this.#client.enqueueChild(parent, call, task, args, childOptions) as Promise<TaskHandle<OutOf<typeof task>>>,
+        taskDefaults: defaults,
+        payloadLimit,
+      },
+    );
+    this.#own.add(worker);
+    return worker;
   }
 
   /** The whole in numbers. */
