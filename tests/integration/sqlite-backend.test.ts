@@ -4,7 +4,7 @@ import { describe, expect } from "vitest";
 import type { EventStorage } from "../../src/components/event-storage.ts";
 import type { ResultStorage } from "../../src/components/result-storage.ts";
 import type { TaskQueue } from "../../src/components/task-queue.ts";
-import { Worker } from "../../src/worker.ts";
+import { Worker } from "../../src/index.ts";
 import { OmniQConfig } from "../../src/models/config.ts";
 import { EventType, TaskEvent } from "../../src/models/event.ts";
 import { ResultStatus, TaskResult } from "../../src/models/result.ts";
