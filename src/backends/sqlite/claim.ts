@@ -6,9 +6,9 @@ import type { NewEvent } from "../../core/event.ts";
 import type { StoredTask } from "../../core/task.ts";
 import { int, optionalInt } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import type { Row } from "./library.ts";
+import type { Param, Row } from "./library.ts";
 import { MARK, STAGE, UNTIL } from "./schema.ts";
-import { CLAIMED_COLUMNS, claimedTask, markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
+import { CLAIMED, CLAIMED_COLUMNS, claimedTask, markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
 
 export function claim(db: Db, ask: ClaimAsk): Claims {
   const worker = db.get("SELECT rid FROM {workers} WHERE id = ?", ask.worker);
@@ -86,9 +86,10 @@ function textOf(names: readonly string[]): string {
 
 function take(db: Db, queue: string, of: DueAsk, limit: number, worker: number, workerId: string, claims: Claim[]): void {
   const names = of.names === "any" ? JSON.stringify(db.all(NAMES, queue).map((row) => row["x"])) : textOf(of.names);
-  const rows = db.all(TAKE, db.now, worker, queue, names, limit);
+  const rows = db.lists(TAKE, db.now, worker, queue, names, limit);
   // RETURNING answers in any order.
-  rows.sort((a, b) => int(b["priority"]) - int(a["priority"]) || int(a["due_at"]) - int(b["due_at"]) || int(a["rid"]) - int(b["rid"]));
+  const by = (a: readonly Param[], b: readonly Param[], column: number): number => int(a[column]) - int(b[column]);
+  rows.sort((a, b) => by(b, a, CLAIMED.priority) || by(a, b, CLAIMED.dueAt) || by(a, b, CLAIMED.rid));
   for (const row of rows) {
     const claim = takenOf(db, row, queue, workerId);
     claims.push(claim);
@@ -96,8 +97,8 @@ function take(db: Db, queue: string, of: DueAsk, limit: number, worker: number, 
   }
 }
 
-function takenOf(db: Db, row: Row, queue: string, worker: string): Claim {
-  const whole = row["rare"] === 1 ? db.get(BY_RID, int(row["rid"])) : undefined;
+function takenOf(db: Db, row: readonly Param[], queue: string, worker: string): Claim {
+  const whole = row[CLAIMED.rare] === 1 ? db.get(BY_RID, int(row[CLAIMED.rid])) : undefined;
   if (whole !== undefined) return claimOf(db, whole, whole["stage"] === STAGE.running ? "run" : "expired");
   const task = claimedTask(row, queue, worker, db.now);
   return { task, fence: task.fence, for: "run" };

@@ -1,7 +1,7 @@
 /** One connection with its prepared statements, and what belongs to the transaction under way on it. */
 import type { Hint } from "../../core/backend.ts";
 import type { NewEvent } from "../../core/event.ts";
-import type { Connection, Param, Row, Statement } from "./library.ts";
+import type { Connection, ListStatement, Param, Row, Statement } from "./library.ts";
 
 /** Text of a statement with `{table}` for a name that carries the prefix. */
 export type Sql = string;
@@ -11,6 +11,7 @@ export class Db {
   readonly #prefix: string;
   /** Bounded: every text is a constant of this folder. */
   readonly #statements = new Map<Sql, Statement>();
+  readonly #lists = new Map<Sql, ListStatement>();
   /** The time of the transaction: read once, the same for all its rows. */
   now = 0;
   /** Events of the transaction, written in one multi-row insert before it commits. */
@@ -51,6 +52,16 @@ export class Db {
 
   all(sql: Sql, ...params: Param[]): Row[] {
     return this.statement(sql).all(...params);
+  }
+
+  /** Each row as an array in the order of its columns. */
+  lists(sql: Sql, ...params: Param[]): Param[][] {
+    let statement = this.#lists.get(sql);
+    if (statement === undefined) {
+      statement = this.connection.prepareLists(this.named(sql));
+      this.#lists.set(sql, statement);
+    }
+    return statement(...params);
   }
 
   get(sql: Sql, ...params: Param[]): Row | undefined {

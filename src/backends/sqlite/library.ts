@@ -16,11 +16,14 @@ export interface Statement {
   /** The number of rows changed. */
   run(...params: Param[]): number;
 }
+/** A statement whose rows come as arrays, in the order of its columns: where many are read, that is twice as fast as objects. */
+export type ListStatement = (...params: Param[]) => Param[][];
 
 /** What OmniQ needs of a connection; lent to users by `withConnection` as `{ exec, prepare }`. */
 export interface Connection {
   exec(sql: string): void;
   prepare(sql: string): Statement;
+  prepareLists(sql: string): ListStatement;
   readonly inTransaction: boolean;
   close(): void;
 }
@@ -85,6 +88,11 @@ function wrapNode(database: NodeSqlite.DatabaseSync): Connection {
         run: (...params) => Number(statement.run(...params).changes),
       };
     },
+    prepareLists(sql) {
+      const statement = database.prepare(sql);
+      statement.setReturnArrays(true);
+      return (...params) => listsOf(statement.all(...params));
+    },
     get inTransaction() {
       return database.isTransaction;
     },
@@ -92,6 +100,14 @@ function wrapNode(database: NodeSqlite.DatabaseSync): Connection {
       database.close();
     },
   };
+}
+
+function isList(row: unknown): row is Param[] {
+  return Array.isArray(row);
+}
+
+function listsOf(rows: readonly unknown[]): Param[][] {
+  return rows.filter((row) => isList(row));
 }
 
 /** The part of `better-sqlite3` that is used, so that its types are not needed. */
@@ -102,6 +118,7 @@ interface BetterSqlite {
     all(...p: Param[]): unknown[];
     get(...p: Param[]): unknown;
     run(...p: Param[]): { changes: number };
+    raw(on: boolean): unknown;
   };
   pragma(text: string): unknown;
   readonly inTransaction: boolean;
@@ -162,6 +179,11 @@ function wrapBetter(database: BetterSqlite): Connection {
         // It refuses run() on a statement that returns rows, and get() on one that does not.
         run: (...params) => (statement.reader ? statement.all(...params).length : statement.run(...params).changes),
       };
+    },
+    prepareLists(sql) {
+      const statement = database.prepare(sql);
+      statement.raw(true);
+      return (...params) => listsOf(statement.all(...params));
     },
     get inTransaction() {
       return database.inTransaction;

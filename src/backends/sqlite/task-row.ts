@@ -111,34 +111,39 @@ export function storedTask(row: Row, now: number): StoredTask {
  * What a claim reads. Most tasks have none of the rare columns: for them `rare` is 0, and reading half as many columns takes half the
  * time (a claim of 100 spends more on its answer than on its rows).
  */
-export const CLAIMED_COLUMNS = `rid, id, func, args, priority, due_at, revision, fence, attempt, retry_count, crash_count, max_retries,
-  retry_delay, max_crashes, store_result, created_at, coalesce(mark, reason, expires_at, ttl, timeout, backoff, at_most_once, result_ttl,
-  run_at, completed_at, name, description, tags, depends_on, callback, schedule_id, kwargs) IS NOT NULL AS rare`;
+export const CLAIMED_COLUMNS = `rid, priority, due_at, coalesce(mark, reason, expires_at, ttl, timeout, backoff, at_most_once, result_ttl,
+  run_at, completed_at, name, description, tags, depends_on, callback, schedule_id, kwargs) IS NOT NULL AS rare, id, func, args, revision,
+  fence, attempt, retry_count, crash_count, max_retries, retry_delay, max_crashes, store_result, created_at`;
 
-/** A task that was claimed to be run at `now`, of a row without rare columns. */
-export function claimedTask(row: Row, queue: string, worker: string, now: number): StoredTask {
+/** Where a claim finds what it orders by and what it decides on. */
+export const CLAIMED = { rid: 0, priority: 1, dueAt: 2, rare: 3 } as const;
+
+/** A task that was claimed to be run at `now`, of a row of CLAIMED_COLUMNS without rare ones. */
+export function claimedTask(row: readonly Param[], queue: string, worker: string, now: number): StoredTask {
+  const [_rid, priority, dueAt, _rare, id, func, args, revision, fence, attempt, retryCount, crashCount, ...policy] = row;
+  const [maxRetries, retryDelay, maxCrashes, storeResult, createdAt] = policy;
   return {
-    id: str(row["id"]),
-    func: str(row["func"]),
-    args: str(row["args"]),
+    id: str(id),
+    func: str(func),
+    args: str(args),
     queue,
     status: "running",
     phase: "running",
-    priority: int(row["priority"]),
-    dueAt: int(row["due_at"]),
-    revision: int(row["revision"]),
-    fence: int(row["fence"]),
-    attempt: int(row["attempt"]),
-    retryCount: int(row["retry_count"]),
-    crashCount: int(row["crash_count"]),
+    priority: int(priority),
+    dueAt: int(dueAt),
+    revision: int(revision),
+    fence: int(fence),
+    attempt: int(attempt),
+    retryCount: int(retryCount),
+    crashCount: int(crashCount),
     openParents: 0,
-    maxRetries: int(row["max_retries"]),
-    retryDelay: int(row["retry_delay"]),
+    maxRetries: int(maxRetries),
+    retryDelay: int(retryDelay),
     backoff: "fixed",
     atMostOnce: false,
-    maxCrashes: int(row["max_crashes"]),
-    storeResult: row["store_result"] === 1,
-    createdAt: int(row["created_at"]),
+    maxCrashes: int(maxCrashes),
+    storeResult: storeResult === 1,
+    createdAt: int(createdAt),
     startedAt: now,
     worker,
     tags: [],
