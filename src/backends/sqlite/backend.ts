@@ -312,10 +312,10 @@ export class SQLiteBackend implements Backend {
   }
 
   resultStorage(): ResultStorage {
-    return new ResultStorage({ backend: this, projectName: this.projectName });
+    return new ResultStorage({ backend: this, projectName: this.projectName, clock: this.#clock });
   }
 
   eventStorage(): EventStorage {
-    return new EventStorage({ backend: this, projectName: this.projectName });
+    return new EventStorage({ backend: this, projectName: this.projectName, clock: this.#clock });
   }
 }
