@@ -98,7 +98,7 @@ function maybeDecode(text: string | undefined): Record<string, unknown> {
   return isPlain(value) ? value : {};
 }
 
-export function toEdge(parent: Dependency): Edge {
+function toEdge(parent: Dependency): Edge {
   return typeof parent === "string" ? { id: parent, ifFailed: "cancel" } : { id: parent.on, ifFailed: parent.ifFailed };
 }
 

@@ -34,7 +34,7 @@ export const EventType = Object.freeze({
 const LEVELS: readonly EventLevel[] = ["debug", "info", "warning", "error"];
 
 /** Every field of an event, and how it stands in JSON. */
-export const EVENT_FIELDS = {
+const EVENT_FIELDS = {
   id: "plain",
   taskId: "plain",
   eventType: "plain",
@@ -50,7 +50,7 @@ export const EVENT_FIELDS = {
   source: "plain",
   level: "plain",
 } as const;
-export type EventField = keyof typeof EVENT_FIELDS;
+type EventField = keyof typeof EVENT_FIELDS;
 
 /** The fields of a new event. `null` counts as absent. */
 export type EventInit = { readonly eventType: Type } & Given<TaskEvent, Exclude<EventField, "eventType">, "executionTime">;

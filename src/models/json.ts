@@ -8,7 +8,7 @@ import { didYouMean } from "../core/nearest.ts";
 import { isPlain } from "./fields.ts";
 
 /** How a field stands in JSON. `any`: a payload in which also `null` and `undefined` are values of their own. */
-export type Kind = "plain" | "time" | "payload" | "any";
+type Kind = "plain" | "time" | "payload" | "any";
 
 /** Every field of a model with its kind. */
 export type Shape<K extends string = string> = Readonly<Record<K, Kind>>;

@@ -14,7 +14,7 @@ export type ResultStatus = Status;
 export const ResultStatus = Object.freeze({ Completed: "completed", Failed: "failed" } as const satisfies Record<string, Status>);
 
 /** Every field of a result, and how it stands in JSON. */
-export const RESULT_FIELDS = {
+const RESULT_FIELDS = {
   taskId: "plain",
   status: "plain",
   result: "payload",
@@ -30,7 +30,7 @@ export const RESULT_FIELDS = {
   retryCount: "plain",
   scheduleId: "plain",
 } as const;
-export type ResultField = keyof typeof RESULT_FIELDS;
+type ResultField = keyof typeof RESULT_FIELDS;
 
 /** The fields of a new result. `null` counts as absent, but is a value of its own as the `result` of a completed task. */
 export type ResultInit = { readonly taskId: string; readonly status: Status } & Given<

@@ -27,7 +27,7 @@ export const ScheduleStatus = Object.freeze({
 } as const satisfies Record<string, Status>);
 
 /** Every field of a schedule, and how it stands in JSON. */
-export const SCHEDULE_FIELDS = {
+const SCHEDULE_FIELDS = {
   id: "plain",
   taskId: "plain",
   scheduleType: "plain",
@@ -48,7 +48,7 @@ export const SCHEDULE_FIELDS = {
   tags: "plain",
   revision: "plain",
 } as const;
-export type ScheduleField = keyof typeof SCHEDULE_FIELDS;
+type ScheduleField = keyof typeof SCHEDULE_FIELDS;
 
 /** The fields of a new schedule. `null` counts as absent. At most one of `cronExpression`, `interval` and `runAt`; none is `once`. */
 export type ScheduleInit = Given<Schedule, ScheduleField, "interval">;

@@ -42,7 +42,7 @@ const STATUSES: readonly Status[] = ["pending", "running", ...FINALS];
 export type Dependency = string | { on: string; ifFailed: "cancel" | "run" };
 
 /** Every field of a task, and how it stands in JSON. */
-export const TASK_FIELDS = {
+const TASK_FIELDS = {
   id: "plain",
   func: "plain",
   funcArgs: "any",

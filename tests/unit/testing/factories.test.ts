@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import * as factories from "../../../src/testing/factories.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
-import { createTask, createTaskSequence, DEFAULT_FUNC } from "../../fixtures/factories.ts";
+import { createConfig, createScheduleSequence, createTask, createTaskSequence, DEFAULT_FUNC } from "../../fixtures/factories.ts";
 import { sampleTasks } from "../../fixtures/sample-functions.ts";
 
 const MINUTE = 60_000;
-const { createConfig, createEvent, createEventSequence, createResult, createSchedule, createScheduleSequence } = factories;
+const { createEvent, createEventSequence, createResult, createSchedule } = factories;
 
 describe("given values win by presence", () => {
   test("empty and absent ones replace a task's defaults", () => {
