@@ -135,7 +135,7 @@ export type OutOf<T> = T extends TaskReference<never, infer R> ? R : never;
 /** The rest of an enqueue's arguments: a task without arguments needs none, one whose arguments may be absent may leave them out. */
 export type Rest<In, O> = [In] extends [void] ? [args?: undefined, options?: O] : [args: In, options?: O];
 
-/** A task with its arguments. */
+/** A task with its arguments; for one without, `task.with()` makes it. */
 export interface CallOf<T extends TaskReference> {
   readonly task: T;
   readonly args: InOf<T>;
