@@ -54,6 +54,8 @@ export class Pump {
   #disarm: (() => void) | undefined;
   #rests: (() => void)[] = [];
   #loop: Promise<void> | undefined;
+  /** The write under way; it never rejects. */
+  #ticking: Promise<void> | undefined;
 
   constructor(options: PumpOptions) {
     this.#options = options;
@@ -83,18 +85,19 @@ export class Pump {
     });
   }
 
-  /** No claims any more. */
-  refuse(): void {
+  /** No claims any more; resolves when the one under way, if any, is answered. */
+  async refuse(): Promise<void> {
     this.#accepting = false;
+    this.#waits.reset();
     this.#disarm?.();
     this.wake();
+    await this.#ticking;
   }
 
   /** Ends the loop; resolves when the write under way is over. */
   async stop(): Promise<void> {
-    this.refuse();
     this.#open = false;
-    this.wake();
+    await this.refuse();
     await this.#loop;
     for (const resolve of this.#rests) resolve();
   }
@@ -109,13 +112,12 @@ export class Pump {
       }
       // Handlers that end in this same turn share the commit.
       if (settler.waiting > 0) await yieldTurn();
-      try {
-        await this.#tick();
-        this.#failures = 0;
-        this.#waits.reset();
-      } catch (error) {
-        await this.#recover(error);
-      }
+      let failure: { readonly error: unknown } | undefined;
+      this.#ticking = this.#tick().catch((error: unknown) => {
+        failure = { error };
+      });
+      await this.#ticking;
+      if (failure !== undefined) await this.#recover(failure.error);
     }
   }
 
@@ -148,6 +150,8 @@ export class Pump {
       if (ask !== undefined) this.#due = true;
       throw error;
     }
+    this.#failures = 0;
+    this.#waits.reset();
     if (ask !== undefined && next !== undefined) this.#take(ask, next);
     slots.fill();
   }
@@ -193,9 +197,11 @@ export class Pump {
     if (error instanceof WorkerUnknownError && (await arriveAgain()) && this.#failures === 1) return;
     throttle.warn("The store could not be reached; the worker tries again", errorFields(error));
     failed(error);
-    const until = this.#options.clock.monotonic() + this.#waits.next();
-    // Whatever wakes it meanwhile, it does not come back before its time; only the end of the loop does that.
-    while (this.#open && this.#options.clock.monotonic() < until) await this.#sleep(until - this.#options.clock.monotonic());
+    const { clock } = this.#options;
+    const until = clock.monotonic() + this.#waits.next();
+    const accepting = this.#accepting;
+    // Whatever wakes it meanwhile, it does not come back before its time, unless the worker begins to stop.
+    while (this.#open && accepting === this.#accepting && clock.monotonic() < until) await this.#sleep(until - clock.monotonic());
   }
 
   #restNow(): void {

@@ -241,7 +241,7 @@ export class Session implements RunHost {
 
   async #windDown(): Promise<void> {
     const { logger } = this;
-    this.#pump.refuse();
+    const claimed = this.#pump.refuse();
     for (const run of this.#slots.withdrawAll()) this.#giveBack(run);
     const looks = Promise.all([this.#scheduler.stop(), this.#upkeep.stop(), this.#cancels.stop()]);
     await this.#emptyBy(() => this.#graceEnds);
@@ -249,7 +249,8 @@ export class Session implements RunHost {
     for (const run of this.#slots.running) run.interrupt("stop");
     await this.#emptyBy(() => aborted + this.#afterAbort);
     for (const run of this.#slots.running) run.leaveBehind();
-    await this.#flush();
+    // A claim that was under way may still have brought something, to be given back.
+    await this.#soon(Promise.all([claimed, looks]).then(() => this.#settler.flushed()));
     const left = this.#settler.abandon();
     if (left > 0) logger.error("Outcomes could not be written before the worker stopped; other workers take the tasks over", { left });
     await looks;
@@ -273,12 +274,12 @@ export class Session implements RunHost {
     }
   }
 
-  async #flush(): Promise<void> {
+  async #soon(work: Promise<void>): Promise<void> {
     let disarm: (() => void) | undefined;
     const late = new Promise<void>((resolve) => {
       disarm = this.clock.after(LAST_WRITES, resolve);
     });
-    await Promise.race([this.#settler.flushed(), late]);
+    await Promise.race([work, late]);
     disarm?.();
   }
 }

@@ -116,6 +116,33 @@ describe("start and stop", () => {
     expect(await rig.status(id)).toBe("pending");
   });
 
+  test("what a claim brings that was under way when the stop came is given back before the worker leaves", async () => {
+    const rig = new Rig();
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await quiet();
+    const work = { ...rig.backend.work };
+    const answered = gate();
+    let asked = false;
+    Object.assign(rig.backend.work, {
+      claim: async (ask: Parameters<typeof work.claim>[0]) => {
+        const claims = await work.claim(ask);
+        if (!("due" in ask.of)) return claims;
+        asked = true;
+        await answered.promise;
+        return claims;
+      },
+    });
+    const [id] = await rig.enqueue("t");
+    await until(() => asked);
+    const stopped = worker.stop();
+    await quiet();
+    answered.open();
+    await stopped;
+    expect(await rig.get(id)).toMatchObject({ status: "pending", attempt: 0 });
+    expect(await rig.backend.presence.workers(10)).toEqual([]);
+  });
+
   test("a stop during the start waits for it", async () => {
     const rig = new Rig();
     const worker = rig.worker([]);

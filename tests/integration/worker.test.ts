@@ -1,0 +1,301 @@
+/** The worker on SQLite files: in several processes, killed, stopped and frozen; and on a thread of its own. */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { encode } from "../../src/core/codec.ts";
+import { ModuleError, StorageError, SyncUnsupportedError } from "../../src/core/errors.ts";
+import type { NewTask, StoredTask } from "../../src/core/task.ts";
+import { DEFAULT_POLICY } from "../../src/core/task.ts";
+import { Task } from "../../src/models/task.ts";
+import { defineTask } from "../../src/runtime/definition.ts";
+import { SQLiteBackend } from "../../src/sqlite.ts";
+import { TestClock } from "../../src/testing/clock.ts";
+import { Worker } from "../../src/worker.ts";
+import type { ComponentWorkerOptions } from "../../src/worker.ts";
+import { until } from "../fixtures/helpers.ts";
+import { work } from "../fixtures/worker-tasks.ts";
+
+const MODULES = [new URL("../fixtures/worker-tasks.ts", import.meta.url)];
+const SCRIPT = fileURLToPath(new URL("../fixtures/worker-process.ts", import.meta.url));
+
+let dir = "";
+let witness = "";
+let backend: SQLiteBackend;
+let children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "omniq-worker-"));
+  witness = join(dir, "witness");
+  backend = new SQLiteBackend({ projectName: "test", baseDir: dir });
+  await backend.initialize();
+});
+
+afterEach(async () => {
+  for (const child of children) child.kill("SIGKILL");
+  children = [];
+  await backend.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** Starts a worker in a process of its own, and waits until it runs. */
+async function start(options: object = {}): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [SCRIPT, JSON.stringify({ baseDir: dir, ...options })], { stdio: ["ignore", "pipe", "pipe"] });
+  children.push(child);
+  let said = "";
+  child.stderr?.on("data", (text: Buffer) => (said += text.toString()));
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.once("data", () => resolve());
+    child.once("exit", () => reject(new Error(`The worker's process ended: ${said}`)));
+  });
+  return child;
+}
+
+const exitOf = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve) => {
+    child.once("exit", (code) => resolve(code));
+  });
+
+let ids = 0;
+async function enqueue(args: object, more: Partial<NewTask> = {}): Promise<string> {
+  const task: NewTask = {
+    ...DEFAULT_POLICY,
+    id: `task-${++ids}`,
+    func: "work",
+    args: encode({ witness, ...args }),
+    queue: "default",
+    priority: 0,
+    tags: [],
+    dependsOn: [],
+    ...more,
+  };
+  await backend.work.enqueue([{ tasks: [task], announce: true }]);
+  return task.id;
+}
+
+async function get(id: string): Promise<StoredTask> {
+  const [row] = await backend.desk.get([id]);
+  if (row === undefined) throw new Error(`no task ${id}`);
+  return row;
+}
+
+async function story(id: string): Promise<readonly string[]> {
+  return (await backend.events.newest({ taskId: id, limit: 100 })).toReversed().map(({ type }) => type);
+}
+
+const lines = (): readonly string[] => (existsSync(witness) ? readFileSync(witness, "utf8").trim().split("\n") : []);
+const ended = (id: string): Promise<StoredTask> =>
+  until(async () => {
+    const row = await get(id);
+    return ["completed", "failed", "cancelled", "expired"].includes(row.phase) && row;
+  }, 30_000);
+const started = (id: string, times = 1): Promise<boolean> =>
+  until(() => lines().filter((line) => line.startsWith(`start ${id} `)).length >= times, 30_000);
+
+/** A worker in this process. */
+function here(more: Partial<ComponentWorkerOptions> = {}): Worker {
+  const taskQueue = backend.taskQueue(["default"]);
+  return new Worker({ taskQueue, tasks: [work], ...more } as ComponentWorkerOptions);
+}
+
+describe("processes on one file", () => {
+  test("a task enqueued here runs there, woken and not polled for", async () => {
+    const child = await start();
+    const id = await enqueue({});
+    expect((await ended(id)).status).toBe("completed");
+    const [result] = await backend.results.get([id]);
+    expect(result?.value).toBe(String(child.pid));
+    expect(await story(id)).toEqual(["enqueued", "executing", "completed"]);
+  });
+
+  test("two workers share the tasks, each runs once", async () => {
+    await Promise.all([start({ concurrency: 4 }), start({ concurrency: 4 })]);
+    const all = await Promise.all(Array.from({ length: 40 }, () => enqueue({ ms: 20 })));
+    for (const id of all) await ended(id);
+    const starts = lines().filter((line) => line.startsWith("start"));
+    expect(starts).toHaveLength(40);
+    expect(new Set(starts.map((line) => line.split(" ")[3])).size).toBe(2);
+  });
+
+  test("a cancellation here aborts the handler there", async () => {
+    await start();
+    const id = await enqueue({ ms: 60_000 });
+    await started(id);
+    await until(async () => (await get(id)).status === "running");
+    await backend.desk.cancel([id], "enough");
+    expect(await ended(id)).toMatchObject({ status: "cancelled", reason: "enough" });
+    expect(lines().some((line) => line.startsWith(`abort:TaskCancelledError ${id}`))).toBe(true);
+  });
+
+  test("SIGTERM: running handlers get their grace, and a second signal gives the task back at once", async () => {
+    const child = await start();
+    const [quick, long] = [await enqueue({ ms: 300 }), await enqueue({ ms: 60_000 })];
+    await started(quick);
+    await started(long);
+    const exit = exitOf(child);
+    child.kill("SIGTERM");
+    expect((await ended(quick)).status).toBe("completed");
+    expect((await get(long)).status).toBe("running");
+    child.kill("SIGTERM");
+    expect(await exit).toBe(0);
+    expect(await get(long)).toMatchObject({ status: "pending", attempt: 0, crashCount: 0 });
+    expect(await backend.presence.workers(10)).toEqual([]);
+  });
+
+  test("kill -9: the tasks run again elsewhere as soon as the process is seen to be gone", async () => {
+    const child = await start();
+    const id = await enqueue({ ms: 60_000 });
+    const done = await enqueue({});
+    await started(id);
+    await ended(done);
+    const exit = exitOf(child);
+    child.kill("SIGKILL");
+    await exit;
+    const again = here({ tasks: [defineTask({ name: "work", handler: () => "again" })] });
+    await again.start();
+    expect(await ended(id)).toMatchObject({ status: "completed", crashCount: 1, retryCount: 0, attempt: 2 });
+    expect(await story(id)).toEqual(["enqueued", "executing", "crashed", "executing", "completed"]);
+    expect(await story(done)).toEqual(["enqueued", "executing", "completed"]);
+    await again.stop();
+  });
+
+  test(
+    "a frozen worker loses its task after its lease; awake again its handler is aborted and its outcome refused",
+    { tags: ["slow"] },
+    async () => {
+      const child = await start({ lease: "1s" });
+      const id = await enqueue({ ms: 20_000 });
+      await started(id);
+      child.kill("SIGSTOP");
+      const other = here({ tasks: [defineTask({ name: "work", handler: () => "other" })] });
+      await other.start();
+      expect(await ended(id)).toMatchObject({ status: "completed", attempt: 2 });
+      child.kill("SIGCONT");
+      await until(() => lines().some((line) => line.startsWith("abort:LeaseLostError")));
+      expect((await backend.results.get([id]))[0]?.value).toBe('"other"');
+      expect((await story(id)).filter((type) => type === "completed")).toHaveLength(1);
+      const next = await enqueue({});
+      await other.stop();
+      expect((await ended(next)).status).toBe("completed");
+    },
+  );
+
+  test("a child of a task is made once, also when its parent runs twice", async () => {
+    const id = await enqueue({}, { func: "parent" });
+    await start();
+    const { value } = (await until(async () => (await backend.results.get([id]))[0])) ?? {};
+    const child: unknown = JSON.parse(value ?? "null");
+    expect((await ended(String(child))).status).toBe("completed");
+    expect(String(child)).toBe(`${id}.1`);
+  });
+});
+
+describe("two files", () => {
+  test("tasks here, results and events there", async () => {
+    const elsewhere = new SQLiteBackend({ projectName: "other", baseDir: dir });
+    const worker = here({ resultStorage: elsewhere.resultStorage(), eventStorage: elsewhere.eventStorage() });
+    const id = await enqueue({});
+    await worker.drain();
+    expect((await get(id)).status).toBe("completed");
+    expect((await elsewhere.results.get([id]))[0]?.value).toBe(String(process.pid));
+    expect(await backend.results.get([id])).toEqual([undefined]);
+    expect((await elsewhere.events.newest({ taskId: id, limit: 9 })).map(({ type }) => type)).toEqual(["completed", "executing"]);
+    await elsewhere.close();
+  });
+});
+
+describe("on a thread of its own", () => {
+  const block = (ms: number): void => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  };
+  const onThread = (more: Partial<ComponentWorkerOptions> = {}): Worker => {
+    const taskQueue = backend.taskQueue(["default"]);
+    return new Worker({ taskQueue, modules: MODULES, ...more } as ComponentWorkerOptions);
+  };
+
+  test("works while this thread blocks, and stops in both ways", async () => {
+    const worker = onThread();
+    worker.startSync();
+    worker.startSync();
+    expect(worker.isRunning).toBe(true);
+    const queue = backend.taskQueue(["default"]);
+    const results = backend.resultStorage();
+    const task = new Task({ func: "add", funcArgs: { x: 5, y: 10 } });
+    queue.enqueueSync(task);
+    for (let i = 0; i < 1_000 && results.getSync(task.id) === undefined; i++) block(5);
+    expect(results.getSync(task.id)?.result).toBe(15);
+    worker.stopSync();
+    worker.stopSync();
+    expect(worker.isRunning).toBe(false);
+    expect(backend.sync.presence.workers(10)).toEqual([]);
+    worker.startSync();
+    await worker.stop();
+    expect(backend.sync.presence.workers(10)).toEqual([]);
+  });
+
+  test("stopSync waits for running handlers, and gives back what outlasts the grace", () => {
+    const worker = onThread();
+    worker.startSync();
+    const queue = backend.taskQueue(["default"]);
+    const quick = new Task({ func: "work", funcArgs: { witness, ms: 300 } });
+    const long = new Task({ func: "work", funcArgs: { witness, ms: 60_000 } });
+    queue.enqueueSync(quick);
+    queue.enqueueSync(long);
+    for (let i = 0; i < 1_000 && lines().length < 2; i++) block(5);
+    worker.stopSync({ timeout: 1_000 });
+    expect(queue.getTaskSync(quick.id)).toMatchObject({ status: "completed" });
+    expect(queue.getTaskSync(long.id)).toMatchObject({ status: "pending", attempt: 0 });
+    expect(lines().some((line) => line.startsWith(`abort:WorkerStoppingError ${long.id}`))).toBe(true);
+  });
+
+  test("tells its listeners and its logger here", async () => {
+    const lines: string[] = [];
+    const heard: unknown[] = [];
+    const keep = (message: string): void => void lines.push(message);
+    const worker = onThread({ logger: { debug: keep, info: keep, warn: keep, error: keep } });
+    worker.on("completed", ({ func }) => heard.push(func));
+    worker.startSync();
+    const id = await enqueue({ x: 1, y: 2 }, { func: "add" });
+    await ended(id);
+    await until(() => heard.length === 1);
+    expect(heard).toEqual(["add"]);
+    await worker.stop();
+    expect(lines).toEqual([]);
+  });
+
+  test("needs modules, files and the machine's clock", () => {
+    const taskQueue = backend.taskQueue(["default"]);
+    expect(() => here().startSync()).toThrow(SyncUnsupportedError);
+    expect(() => here().startSync()).toThrow(/modules.*a function cannot be sent to a thread/);
+    expect(() => new Worker({ taskQueue, modules: MODULES, clock: new TestClock() }).startSync()).toThrow(/clock/);
+    const memory = new SQLiteBackend({ path: ":memory:" });
+    expect(() => new Worker({ taskQueue: memory.taskQueue(["default"]), modules: MODULES }).startSync()).toThrow(/in memory/);
+  });
+
+  test("throws here, typed, what its start threw there", () => {
+    const taskQueue = backend.taskQueue(["default"]);
+    const start = (module: string): void => {
+      new Worker({ taskQueue, modules: [new URL(module, import.meta.url)] }).startSync();
+    };
+    expect(() => start("../fixtures/empty-module.ts")).toThrow(ModuleError);
+    expect(() => start("../fixtures/empty-module.ts")).toThrow(/export tasks/);
+    expect(() => start("../fixtures/no-such-module.ts")).toThrow(expect.objectContaining({ code: "MODULE_NOT_LOADED" }));
+    const nowhere = new SQLiteBackend({ path: join(dir, "no", "such", "folder", "x.db") });
+    expect(() => new Worker({ taskQueue: nowhere.taskQueue(["default"]), modules: MODULES }).startSync()).toThrow(StorageError);
+  });
+
+  test("a worker has one thread: this one or its own", async () => {
+    const worker = onThread();
+    await worker.start();
+    expect(() => worker.startSync()).toThrow(SyncUnsupportedError);
+    expect(() => worker.stopSync()).toThrow(SyncUnsupportedError);
+    await worker.stop();
+    worker.startSync();
+    await worker.start();
+    await expect(worker.drain()).rejects.toThrow(SyncUnsupportedError);
+    worker.stopSync();
+  });
+});
