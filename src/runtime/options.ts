@@ -28,7 +28,7 @@ const TASK_KEYS = ["label", "description", "callback", "callbackArgs", "unique"]
 const ONCE_KEYS = ["id", "runAt", "runIn", "dependsOn"] as const;
 /** What an occurrence of a schedule may say; the schedule itself says when, and each occurrence has an id of its own. */
 export const TEMPLATE_KEYS: readonly string[] = [...DEFAULT_KEYS, ...TASK_KEYS];
-export const ENQUEUE_KEYS: readonly string[] = [...TEMPLATE_KEYS, ...ONCE_KEYS];
+const ENQUEUE_KEYS: readonly string[] = [...TEMPLATE_KEYS, ...ONCE_KEYS];
 
 /**
  * The record of one task.
@@ -130,7 +130,7 @@ function edgesOf(given: unknown): readonly Edge[] {
     const edge = edgeOf(each);
     const before = edges.get(edge.id);
     if (before !== undefined && before.ifFailed !== edge.ifFailed) {
-      throw expected("dependsOn", `to name ${edge.id} with one \`ifFailed\``, edge.ifFailed);
+      throw expected("dependsOn", `a list that gives ${edge.id} one \`ifFailed\``, edge.ifFailed);
     }
     edges.set(edge.id, edge);
   }

@@ -174,7 +174,7 @@ function ruleOf(options: ScheduleOptions, now: Ms): Rule {
   const given = TRIGGERS.filter((key) => options[key] !== undefined);
   const { cron, every, at, once, timezone } = options;
   if (given.length !== 1)
-    throw expected("options", "to have exactly one of `cron`, `every`, `at` and `once`", given.join(", ") || undefined);
+    throw expected("options", "an object with exactly one of `cron`, `every`, `at` and `once`", given.join(", ") || options);
   if (timezone !== undefined && cron === undefined) throw expected("timezone", "absent where there is no `cron`", timezone);
   if (cron !== undefined) {
     checkCron(cron, timezone ?? "UTC", now);
