@@ -129,8 +129,8 @@ export class ResultNotStoredError extends OmniQError {
 }
 
 /**
- * The store cannot do its work. Codes: `STORAGE_BUSY`, `STORAGE_FULL`, `STORAGE_READONLY`, `STORAGE_IO`, `STORAGE_CORRUPT`,
- * `NOT_A_DATABASE`, `FOREIGN_SCHEMA`, `SCHEMA_TOO_NEW`, `SQLITE_TOO_OLD`, `STORAGE_FAILED`.
+ * The store cannot do its work. Codes: `STORAGE_NOT_FOUND`, `STORAGE_BUSY`, `STORAGE_FULL`, `STORAGE_READONLY`, `STORAGE_IO`, `STORAGE_CORRUPT`,
+ * `NOT_A_DATABASE`, `FOREIGN_SCHEMA`, `SCHEMA_TOO_NEW`, `SCHEMA_TOO_OLD`, `SQLITE_TOO_OLD`, `STORAGE_FAILED`.
  */
 export class StorageError extends OmniQError {}
 

@@ -1,0 +1,64 @@
+/** `omniq tasks list`. */
+import { formatDuration } from "../../core/duration.ts";
+import { PHASES } from "../../core/task.ts";
+import { EXIT } from "../command.ts";
+import type { Given, Run } from "../command.ts";
+import { STATUSES } from "../commands.ts";
+import { withDatabase } from "../database.ts";
+import { findPlaced, styleOfPhase } from "../phase.ts";
+import type { Placed, TaskFilter } from "../phase.ts";
+import { printTable } from "../table.ts";
+import type { Column } from "../table.ts";
+import { count } from "../text.ts";
+
+const COLUMNS: readonly Column[] = [
+  { head: "ID", cut: "end" },
+  { head: "TASK", cut: "end" },
+  { head: "QUEUE", cut: "end" },
+  { head: "PHASE", style: styleOfPhase },
+  { head: "RUNS", align: "right" },
+  { head: "AGE", align: "right" },
+  { head: "ABOUT", cut: "end" },
+];
+
+export const run: Run = (given, terminal) =>
+  withDatabase(given, terminal, async (omniq) => {
+    const limit = given.whole("limit") ?? 50;
+    const found = await findPlaced(omniq, filterOf(given), limit);
+    if (given.flag("json")) {
+      for (const { task, phase } of found) terminal.json({ ...task.toJSON(), phase });
+      return EXIT.fine;
+    }
+    if (found.length === 0) {
+      terminal.note("No task is like this.");
+      return EXIT.fine;
+    }
+    const now = Date.now();
+    await printTable(
+      terminal,
+      COLUMNS,
+      found.map((placed) => cells(placed, now)),
+    );
+    if (found.length === limit && terminal.isInteractive) {
+      terminal.note(terminal.paintNote("dim", `The newest ${count(limit, "task")}; --limit shows more.`));
+    }
+    return EXIT.fine;
+  });
+
+function filterOf(given: Given): TaskFilter {
+  const tags = given.texts("tag");
+  return {
+    phase: given.word("phase", PHASES),
+    status: given.word("status", STATUSES),
+    queueName: given.text("queue"),
+    func: given.text("func"),
+    tags: tags.length === 0 ? undefined : tags,
+  };
+}
+
+function cells({ task, phase }: Placed, now: number): readonly string[] {
+  const age = formatDuration(Math.max(0, now - task.createdAt.getTime())).split(" ")[0] ?? "";
+  const about = phase === "completed" ? undefined : task.reason;
+  const label = task.name === task.func ? undefined : task.name;
+  return [task.id, task.func, task.queueName, phase, String(task.attempt), age, about ?? label ?? ""];
+}

@@ -1,0 +1,128 @@
+/** `omniq tasks show`: all that is known of one task. */
+import { formatDuration } from "../../core/duration.ts";
+import { TaskNotFoundError } from "../../core/errors.ts";
+import type { OmniQ, Task, TaskEvent, TaskResult } from "../../index.ts";
+import { EXIT } from "../command.ts";
+import type { Run } from "../command.ts";
+import { withDatabase } from "../database.ts";
+import { aboutEvent, styleOfEvent } from "./events.ts";
+import { styleOfPhase } from "../phase.ts";
+import { printFields, printTable } from "../table.ts";
+import type { Terminal } from "../terminal.ts";
+import { count, cut, jsonLine, jsonLines, number, plain, plainLines, time } from "../text.ts";
+
+/** Lines of a result or a stack that are shown; `--json` shows all. */
+const LINES = 40;
+const READABLE = 120;
+const PARENTS = 5;
+const EVENTS = 1_000;
+
+export const run: Run = (given, terminal) =>
+  withDatabase(given, terminal, async (omniq) => {
+    const id = given.argument(0) ?? "";
+    const shown = await look(omniq, id);
+    if (shown === undefined) throw new TaskNotFoundError(id);
+    if (given.flag("json")) {
+      const { task, result, events, why } = shown;
+      terminal.json({
+        ...task.toJSON(),
+        phase: why.phase,
+        why: { reason: why.reason, text: why.text, details: why.details },
+        result: result?.toJSON(),
+        events: events.map((event) => event.toJSON()),
+      });
+    } else await print(terminal, shown);
+    return EXIT.fine;
+  });
+
+type Shown = NonNullable<Awaited<ReturnType<typeof look>>>;
+
+async function look(omniq: OmniQ, id: string) {
+  const task = await omniq.tasks.get(id);
+  if (task === undefined) return undefined;
+  const [result, newest, why] = await Promise.all([
+    omniq.results.get(id),
+    omniq.events.find({ taskId: id, limit: EVENTS }),
+    omniq.tasks.why(id),
+  ]);
+  return { task, result, events: newest.toReversed(), why };
+}
+
+async function print(terminal: Terminal, { task, result, events, why }: Shown): Promise<void> {
+  const phase = why.phase ?? task.status;
+  terminal.line(`${terminal.paint("bold", plain(task.name))}  ${terminal.paint(styleOfPhase(phase) ?? "bold", phase)}`);
+  for (const line of wrapped(plain(why.text), terminal.width)) terminal.line(line);
+  terminal.line();
+  printFields(terminal, fieldsOf(task, result));
+  printResult(terminal, result);
+  if (events.length === 0) return;
+  terminal.line();
+  await printTable(
+    terminal,
+    [{ head: "EVENT", style: styleOfEvent }, { head: "TIME" }, { head: "AFTER", align: "right" }, { head: "ABOUT", cut: "end" }],
+    events.map((event, i) => [event.eventType, time(event.timestamp), sinceBefore(event, events[i - 1]), aboutEvent(event)]),
+  );
+}
+
+function fieldsOf(task: Task, result: TaskResult | undefined): readonly (readonly [string, string | undefined])[] {
+  const at = (date: Date | undefined): string | undefined => (date === undefined ? undefined : time(date));
+  const took = result?.executionTime === undefined ? undefined : formatDuration(result.executionTime);
+  return [
+    ["id", task.id],
+    ["task", task.func],
+    ["description", task.description],
+    ["queue", task.priority === 0 ? task.queueName : `${task.queueName}, priority ${task.priority}`],
+    ["tags", task.tags.length === 0 ? undefined : task.tags.join(", ")],
+    ["arguments", jsonLine(task.toJSON()["funcArgs"] ?? null)],
+    ["depends on", parentsOf(task)],
+    ["runs", `${task.attempt} (retries: ${task.retryCount} of at most ${task.maxRetries})`],
+    ["crashes", task.crashCount === 0 ? undefined : `${task.crashCount} of at most ${task.maxCrashes}`],
+    ["schedule", task.scheduleId],
+    ["callback", task.callback],
+    ["created", at(task.createdAt)],
+    ["not before", at(task.runAt)],
+    ["retried at", at(task.nextRetryAt)],
+    ["expires", at(task.expiresAt)],
+    ["started", at(task.startedAt)],
+    ["ended", at(task.completedAt)],
+    ["took", took],
+  ];
+}
+
+function parentsOf({ dependsOn }: Task): string | undefined {
+  if (dependsOn.length === 0) return undefined;
+  const named = dependsOn.slice(0, PARENTS).map((parent) => (typeof parent === "string" ? parent : `${parent.on} (however it ends)`));
+  const more = dependsOn.length - named.length;
+  return `${named.join(", ")}${more === 0 ? "" : ` and ${number(more)} more`}`;
+}
+
+function printResult(terminal: Terminal, result: TaskResult | undefined): void {
+  if (result === undefined) return;
+  terminal.line();
+  if (result.status === "failed") {
+    terminal.line(terminal.paint(["red", "bold"], plain(result.error ?? "failed")));
+    // Its first line is the message again.
+    for (const line of plainLines(result.errorTraceback ?? "").slice(1, LINES))
+      terminal.line(terminal.paint("dim", cut(line, terminal.width)));
+    return;
+  }
+  terminal.line(terminal.paint("dim", "result"));
+  const lines = jsonLines(result.toJSON()["result"] ?? null, Math.min(terminal.width, READABLE) - 2);
+  for (const line of lines.slice(0, LINES)) terminal.line(`  ${cut(line, terminal.width - 2)}`);
+  if (lines.length > LINES) terminal.line(terminal.paint("dim", `  … ${count(lines.length - LINES, "more line")}; --json shows all`));
+}
+
+function sinceBefore(event: TaskEvent, before: TaskEvent | undefined): string {
+  return before === undefined ? "" : formatDuration(Math.max(0, event.timestamp.getTime() - before.timestamp.getTime()));
+}
+
+/** Lines of whole words. */
+function wrapped(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
+}

@@ -1,0 +1,36 @@
+/** Ctrl-C: the first asks the demo to stop when what runs has ended, the second ends it at once. */
+import { EXIT } from "../command.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+export interface Interrupt {
+  /** Aborts at the first signal. */
+  readonly signal: AbortSignal;
+  /** Listens no longer. */
+  end(): void;
+}
+
+/** @param atOnce said before the process ends at the second signal. */
+export function listenForInterrupts(atOnce: () => void): Interrupt {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) {
+      atOnce();
+      // What runs is recovered by the next start.
+      process.exit(EXIT.interrupted);
+    }
+    controller.abort(new Interrupted());
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return {
+    signal: controller.signal,
+    end() {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
+}
+
+/** Why everything ends that was waited for. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}

@@ -1,0 +1,56 @@
+/** The command line: from the arguments to an exit code. Whatever goes wrong comes to people as one sentence, never as a stack. */
+import { readFileSync } from "node:fs";
+import { CommanderError } from "commander";
+import { OmniQError } from "../core/errors.ts";
+import { EXIT, UsageError } from "./command.ts";
+import type { ExitCode } from "./command.ts";
+import { parse } from "./program.ts";
+import { Terminal } from "./terminal.ts";
+import { plain, plainLines } from "./text.ts";
+
+/** Runs one command and sets the exit code of the process. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const terminal = new Terminal(process);
+  const debug = argv.includes("--debug");
+  process.on("uncaughtException", (error) => {
+    complain(terminal, error, debug);
+    // Nothing is known of what still runs.
+    process.exit(EXIT.failed);
+  });
+  try {
+    process.exitCode = await execute(argv, terminal);
+  } catch (error) {
+    process.exitCode = complain(terminal, error, debug);
+  }
+}
+
+async function execute(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const asked = parse(argv, version(), terminal);
+  if (asked === undefined) return EXIT.fine;
+  const { run } = await asked.spec.load();
+  return run(asked.given, terminal);
+}
+
+/** Says what went wrong, and answers the exit code for it. */
+function complain(terminal: Terminal, error: unknown, debug: boolean): ExitCode {
+  // The parser has said it already; help and version come this way, too.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.misused;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof OmniQError ? ` (${error.code})` : "";
+  terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} ${plain(message)}${code}`);
+  if (debug && error instanceof Error) for (const line of plainLines(stackOf(error))) terminal.note(line);
+  else if (!(error instanceof OmniQError || error instanceof UsageError))
+    terminal.note("This was not foreseen; --debug shows where it happened.");
+  return error instanceof UsageError ? EXIT.misused : EXIT.failed;
+}
+
+function stackOf(error: Error): string {
+  const stack = error.stack ?? "";
+  return error.cause instanceof Error ? `${stack}\ncaused by ${stackOf(error.cause)}` : stack;
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const isKnown = typeof manifest === "object" && manifest !== null && "version" in manifest && typeof manifest.version === "string";
+  return isKnown ? String(manifest.version) : "unknown";
+}

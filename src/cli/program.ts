@@ -1,0 +1,95 @@
+/** The parser, made from the command table. */
+import { styleText } from "node:util";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Given } from "./command.ts";
+import type { CommandSpec, OptionSpec } from "./command.ts";
+import { COMMANDS, COMMON, DATABASE, GROUPS } from "./commands.ts";
+import type { Terminal } from "./terminal.ts";
+
+const ABOUT = "Background tasks, schedules, results and events on one SQLite file.";
+
+/** Which command was asked for, and what it was given. */
+export interface Asked {
+  readonly spec: CommandSpec;
+  readonly given: Given;
+}
+
+/**
+ * Reads the arguments; what `--help` and `--version` print is printed on the way.
+ * @throws CommanderError for everything but a command that is to be run.
+ */
+export function parse(argv: readonly string[], version: string, terminal: Terminal): Asked | undefined {
+  let asked: Asked | undefined;
+  const program = new Command("omniq")
+    .description(ABOUT)
+    .version(version, "-v, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+      getOutHelpWidth: () => Math.min(terminal.width, 120),
+    })
+    .configureHelp({ showGlobalOptions: true, styleTitle: (title) => styleText("bold", title, { validateStream: false }) })
+    .addHelpText("after", examplesOf(EXAMPLES));
+  for (const option of COMMON) program.addOption(optionOf(option));
+  for (const spec of COMMANDS) {
+    commandOf(program, spec).action((...args: unknown[]) => {
+      const command = args.at(-1);
+      if (command instanceof Command) asked = { spec, given: new Given(command.args, command.optsWithGlobals()) };
+    });
+  }
+  for (const command of allOf(program)) command.showHelpAfterError(`Try: ${nameOf(command)} --help`);
+  program.parse([...argv], { from: "user" });
+  return asked;
+}
+
+const EXAMPLES: CommandSpec["examples"] = [
+  ["omniq demo", "see it work, on the files under ./node_modules"],
+  ["omniq tasks list --project demo", "then look at what it left behind"],
+  ["omniq stats --project demo --json", "the same for programs"],
+];
+
+/** The command, inside its group if its name has one. */
+function commandOf(program: Command, spec: CommandSpec): Command {
+  const [first = "", second] = spec.name.split(" ");
+  const parent = second === undefined ? program : groupOf(program, first);
+  const command = parent.command(second ?? first).description(spec.about);
+  for (const { name, about } of spec.arguments ?? []) command.addArgument(new Argument(name, about));
+  for (const option of spec.options ?? []) command.addOption(optionOf(option));
+  if (spec.database) for (const option of DATABASE) command.addOption(optionOf(option).helpGroup("Which database:"));
+  return command.addHelpText("after", examplesOf(spec.examples));
+}
+
+function groupOf(program: Command, name: string): Command {
+  return program.commands.find((command) => command.name() === name) ?? program.command(name).description(GROUPS[name] ?? "");
+}
+
+function allOf(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap((each) => allOf(each))];
+}
+
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
+}
+
+function optionOf(spec: OptionSpec): Option {
+  const option = new Option(spec.flags, spec.about);
+  if (spec.default !== undefined) option.default(spec.default);
+  if (spec.choices !== undefined) option.choices(spec.choices);
+  if (spec.repeatable === true) option.argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), value]);
+  const { whole } = spec;
+  if (whole !== undefined) {
+    option.argParser((value) => {
+      const parsed = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+      if (parsed >= whole.min && parsed <= whole.max) return parsed;
+      throw new InvalidArgumentError(`Expected a whole number from ${whole.min} to ${whole.max}.`);
+    });
+  }
+  return option;
+}
+
+function examplesOf(examples: CommandSpec["examples"]): string {
+  const width = Math.max(...examples.map(([command]) => command.length));
+  return ["", "Examples:", ...examples.map(([command, about]) => `  ${command.padEnd(width)}  ${about}`), ""].join("\n");
+}

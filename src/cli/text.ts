@@ -1,0 +1,102 @@
+/** Text for people: nothing that a terminal would obey, how wide it is there, and how it is cut. */
+
+/** C0, DEL and C1, the line separators, and the marks that turn the direction of writing. */
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+const DANGEROUS = /[\u0000-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069\uFEFF]/g;
+const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0);
+  return SHORT[character] ?? (code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`);
+}
+
+/** One line of text with its control characters shown, as `\n` or `\x1b`: data must not steer a terminal. */
+export function plain(text: string): string {
+  return text.replace(DANGEROUS, escaped);
+}
+
+/** The same for text of several lines, such as a stack: its line ends stay. */
+export function plainLines(text: string): readonly string[] {
+  return text.split(/\r?\n/).map((line) => plain(line.replaceAll("\t", "  ")));
+}
+
+/** JSON on one line. `JSON.stringify` leaves DEL, C1 and the direction marks as they are, and a terminal obeys some of them. */
+export function jsonLine(value: unknown): string {
+  return escapeJson(JSON.stringify(value));
+}
+
+/** JSON for people: what fits into so many columns stands on one line, the rest is broken up. */
+export function jsonLines(value: unknown, columns: number): readonly string[] {
+  const whole = jsonLine(value);
+  if (widthOf(whole) <= columns || typeof value !== "object" || value === null) return [whole];
+  const isList = Array.isArray(value);
+  const parts = Object.entries(value).filter(([, part]) => part !== undefined);
+  const inner = parts.flatMap(([key, part], i) => {
+    const name = isList ? "" : `${jsonLine(key)}: `;
+    const [first = "", ...rest] = jsonLines(part, columns - INDENT.length - widthOf(name));
+    const lines = [`${name}${first}`, ...rest];
+    const comma = i < parts.length - 1 ? "," : "";
+    return lines.map((line, j) => `${INDENT}${line}${j === lines.length - 1 ? comma : ""}`);
+  });
+  return [isList ? "[" : "{", ...inner, isList ? "]" : "}"];
+}
+
+const INDENT = "  ";
+
+function escapeJson(json: string): string {
+  return json.replace(DANGEROUS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303F\uFF01-\uFF60]/u;
+const NO_WIDTH = /[\p{M}\u200B-\u200D]/u;
+
+/** The columns that a text without control characters takes on a terminal. */
+export function widthOf(text: string): number {
+  let width = 0;
+  for (const character of text) width += NO_WIDTH.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  return width;
+}
+
+/** At most so many columns, cut with `…`. */
+export function cut(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  let kept = "";
+  let width = 1;
+  for (const character of text) {
+    width += widthOf(character);
+    if (width > columns) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
+/** The same, with the beginning cut away: of a path, the end says more. */
+export function cutStart(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  let kept = "";
+  let width = 1;
+  for (const character of Array.from(text).toReversed()) {
+    width += widthOf(character);
+    if (width > columns) break;
+    kept = character + kept;
+  }
+  return `…${kept}`;
+}
+
+/** `1,234`. */
+export function number(value: number): string {
+  return value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? 1 : 0 });
+}
+
+/** `1 task`, `2,000 tasks`. */
+export function count(value: number, noun: string): string {
+  return `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
+/** Local time to the millisecond, as `2026-03-01 09:30:00.125`. */
+export function time(date: Date): string {
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return `${day} ${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}

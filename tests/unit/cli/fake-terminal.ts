@@ -1,0 +1,24 @@
+/** A terminal that keeps what is written: with columns it is one that people look at. */
+import { PassThrough } from "node:stream";
+import { Terminal } from "../../../src/cli/terminal.ts";
+
+export interface FakeTerminal {
+  readonly terminal: Terminal;
+  readonly lines: () => readonly string[];
+}
+
+export function fakeTerminal({ columns }: { readonly columns?: number } = {}): FakeTerminal {
+  const chunks: string[] = [];
+  const stream = (): NodeJS.WriteStream => {
+    const sink = new PassThrough();
+    sink.on("data", (chunk: Buffer) => chunks.push(chunk.toString()));
+    // A stream with the three facts of a terminal that are asked for.
+    return Object.assign(sink, {
+      isTTY: columns !== undefined,
+      columns: columns ?? 0,
+      getColorDepth: () => 8,
+    }) as unknown as NodeJS.WriteStream;
+  };
+  const terminal = new Terminal({ stdout: stream(), stderr: stream(), env: {} });
+  return { terminal, lines: () => chunks.join("").trimEnd().split("\n") };
+}
