@@ -1,5 +1,5 @@
 /** What a task is: the plain records that cross the contract, and the pure questions about them. */
-import type { Failure, Ms, TaskId, Text } from "./record.ts";
+import type { Ms, TaskId, Text } from "./record.ts";
 
 /** The stored status, for people. `failed` with a `nextRetryAt` will run again. */
 export type TaskStatus = "pending" | "running" | Final;
@@ -144,10 +144,4 @@ export function isLegal(from: TaskStatus, to: TaskStatus, retryDue: boolean): bo
 export function isFinal(task: { readonly status: TaskStatus; readonly nextRetryAt?: unknown }): boolean {
   const retryDue = task.nextRetryAt !== undefined && task.nextRetryAt !== null;
   return task.status !== "pending" && task.status !== "running" && !(task.status === "failed" && retryDue);
-}
-
-/** What a callback's handler and `why` are told of an end. */
-export interface Ending {
-  readonly status: Final;
-  readonly failure?: Failure;
 }

@@ -42,7 +42,7 @@ export interface ContextHost {
 }
 
 /** What `retry`, `snooze` and `discard` throw to leave the handler. The outcome is noted already: it counts also when this is swallowed. */
-export class OutcomeAsked extends Error {
+class OutcomeAsked extends Error {
   override readonly name = "OutcomeAsked";
 }
 

@@ -22,7 +22,7 @@ import { afterLong } from "./timer.ts";
 export type Interrupt = "timeout" | "cancel" | "stop" | "lost" | "silent";
 
 /** How long a handler may go on after its signal has aborted, before it is left behind. */
-export const GRACE: Readonly<Record<Interrupt, Ms>> = { timeout: 1_000, cancel: 5_000, stop: 1_000, lost: 1_000, silent: 1_000 };
+const GRACE: Readonly<Record<Interrupt, Ms>> = { timeout: 1_000, cancel: 5_000, stop: 1_000, lost: 1_000, silent: 1_000 };
 
 /** What a run needs of its worker. */
 export interface RunHost extends ContextHost {

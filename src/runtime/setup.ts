@@ -102,7 +102,7 @@ export function setupOf(options: OmniQOptions, pathOf: (url: unknown, name: stri
 }
 
 /** @throws InvalidOptionError for a wrong or unknown one. */
-export function taskDefaultsOf(given: TaskDefaults | undefined): CheckedDefaults {
+function taskDefaultsOf(given: TaskDefaults | undefined): CheckedDefaults {
   if (given === undefined) return {};
   if (typeof given !== "object" || given === null) throw expected("taskDefaults", "an object", given);
   refuseUnknown(given, DEFAULT_KEYS, "`taskDefaults`");

@@ -188,7 +188,7 @@ function executingEvent({ task, fence }: Claim, worker: string): NewEvent {
 }
 
 /** The event of a new task, with an id of its own so that it can be appended again. */
-export function enqueuedEvent(task: { readonly id: string; readonly queue: string; readonly scheduleId?: string }): NewEvent {
+function enqueuedEvent(task: { readonly id: string; readonly queue: string; readonly scheduleId?: string }): NewEvent {
   return {
     id: `${task.id}.0.enqueued`,
     type: "enqueued",

@@ -23,7 +23,7 @@ export interface RunOptions {
   readonly signals?: readonly string[] | undefined;
 }
 
-export const DEFAULT_GRACE: Ms = 10_000;
+const DEFAULT_GRACE: Ms = 10_000;
 
 /** The grace that `stop` was given. @throws InvalidOptionError */
 export function graceOf(options: StopOptions): Ms {

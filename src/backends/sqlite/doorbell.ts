@@ -1,6 +1,7 @@
 /**
  * How a process learns that another one has written: `fs.watch` on the WAL (p50 0.2 ms), with a slow poll as a net. The event comes
- * when frames are written, before their commit can be seen (one in ten commits went unseen): so it looks again after 1 and 4 ms.
+ * when frames are written, before their commit can be seen (one in ten commits went unseen; with `full` it is seen only when the disk
+ * has it, which may take long): so it looks again, less and less often for a third of a second after the last event.
  * `PRAGMA data_version` (2 µs) tells whether another connection has committed; own commits do not count.
  */
 import type { FSWatcher } from "node:fs";
@@ -10,7 +11,8 @@ const fs = process.getBuiltinModule("node:fs");
 
 /** Network file systems and containers lose events; nothing polls faster than this. */
 const POLL = 1_000;
-const LOOK_AGAIN = [1, 4] as const;
+/** Milliseconds from one look to the next. */
+const LOOK_AGAIN = [1, 3, 12, 48, 256] as const;
 
 export interface DoorbellOptions {
   readonly walPath: string;
@@ -25,8 +27,9 @@ export class Doorbell {
   #watcher: FSWatcher | undefined;
   #stopPoll: (() => void) | undefined;
   #seen: number | undefined;
-  /** Looks still to come after an event; a burst of events shares them. */
-  #looks: NodeJS.Timeout[] = [];
+  /** The next look, and the place of the wait before it in LOOK_AGAIN. */
+  #next: NodeJS.Timeout | undefined;
+  #wait = 0;
 
   constructor(options: DoorbellOptions) {
     this.#options = options;
@@ -43,8 +46,8 @@ export class Doorbell {
     this.#watcher = undefined;
     this.#stopPoll?.();
     this.#stopPoll = undefined;
-    for (const timer of this.#looks) clearTimeout(timer);
-    this.#looks = [];
+    clearTimeout(this.#next);
+    this.#next = undefined;
   }
 
   /** The file itself, not its folder: other files written there would wake us. A platform without it is left to the poll. */
@@ -63,16 +66,21 @@ export class Doorbell {
   }
 
   #event(): void {
-    if (this.#looks.length > 0) return;
+    // A burst of events shares the look that comes in a moment.
+    if (this.#next !== undefined && this.#wait === 0) return;
+    clearTimeout(this.#next);
     this.#look();
-    for (const [i, delay] of LOOK_AGAIN.entries()) {
-      const timer = setTimeout(() => {
-        if (i === LOOK_AGAIN.length - 1) this.#looks = [];
-        this.#look();
-      }, delay);
-      timer.unref();
-      this.#looks.push(timer);
-    }
+    this.#lookAgain(0);
+  }
+
+  #lookAgain(wait: number): void {
+    this.#wait = wait;
+    this.#next = setTimeout(() => {
+      this.#next = undefined;
+      this.#look();
+      if (wait + 1 < LOOK_AGAIN.length) this.#lookAgain(wait + 1);
+    }, LOOK_AGAIN[wait]);
+    this.#next.unref();
   }
 
   #poll(): void {

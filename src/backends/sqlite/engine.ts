@@ -206,7 +206,7 @@ export class Engine {
   }
 }
 
-export function closed(path: string): ClosedError {
+function closed(path: string): ClosedError {
   return new ClosedError("CLOSED", `Expected the backend of ${path} to be open, but it is closed`);
 }
 

@@ -17,7 +17,7 @@ const NAMES: Readonly<Record<string, number>> = {
 };
 
 /** The primary code of an SQLite error: the low byte of `errcode`, or by its name; 0 when it is none. */
-export function primaryCode(error: unknown): number {
+function primaryCode(error: unknown): number {
   if (!(error instanceof Error)) return 0;
   if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff;
   if (!("code" in error) || typeof error.code !== "string") return 0;

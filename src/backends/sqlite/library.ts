@@ -110,14 +110,15 @@ function listsOf(rows: readonly unknown[]): Param[][] {
   return rows.filter((row) => isList(row));
 }
 
+type BetterParam = Param | Readonly<Record<string, Param>>;
 /** The part of `better-sqlite3` that is used, so that its types are not needed. */
 interface BetterSqlite {
   exec(sql: string): unknown;
   prepare(sql: string): {
     readonly reader: boolean;
-    all(...p: Param[]): unknown[];
-    get(...p: Param[]): unknown;
-    run(...p: Param[]): { changes: number };
+    all(...p: readonly BetterParam[]): unknown[];
+    get(...p: readonly BetterParam[]): unknown;
+    run(...p: readonly BetterParam[]): { changes: number };
     raw(on: boolean): unknown;
   };
   pragma(text: string): unknown;
@@ -163,6 +164,12 @@ function isRow(row: unknown): row is Row {
   return typeof row === "object" && row !== null;
 }
 
+/** `?1` is a name for better-sqlite3, to be bound by an object; a bare `?` is not. */
+function boundFor(sql: string): (params: readonly Param[]) => readonly BetterParam[] {
+  if (!/\?\d/.test(sql)) return (params) => params;
+  return (params) => [Object.fromEntries(params.map((param, i) => [i + 1, param]))];
+}
+
 function wrapBetter(database: BetterSqlite): Connection {
   return {
     exec: (sql) => {
@@ -170,20 +177,22 @@ function wrapBetter(database: BetterSqlite): Connection {
     },
     prepare(sql) {
       const statement = database.prepare(sql);
+      const bound = boundFor(sql);
       return {
-        all: (...params) => statement.all(...params).filter((row) => isRow(row)),
+        all: (...params) => statement.all(...bound(params)).filter((row) => isRow(row)),
         get: (...params) => {
-          const row = statement.get(...params);
+          const row = statement.get(...bound(params));
           return isRow(row) ? row : undefined;
         },
         // It refuses run() on a statement that returns rows, and get() on one that does not.
-        run: (...params) => (statement.reader ? statement.all(...params).length : statement.run(...params).changes),
+        run: (...params) => (statement.reader ? statement.all(...bound(params)).length : statement.run(...bound(params)).changes),
       };
     },
     prepareLists(sql) {
       const statement = database.prepare(sql);
+      const bound = boundFor(sql);
       statement.raw(true);
-      return (...params) => listsOf(statement.all(...params));
+      return (...params) => listsOf(statement.all(...bound(params)));
     },
     get inTransaction() {
       return database.inTransaction;

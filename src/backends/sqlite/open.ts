@@ -95,7 +95,7 @@ function configure(connection: Connection, { durability }: Place): void {
   if (process.platform === "darwin" && durability === "full") connection.exec("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1");
 }
 
-export function refuseOldSqlite(connection: Connection): void {
+function refuseOldSqlite(connection: Connection): void {
   const version = str(connection.prepare("SELECT sqlite_version() AS v").get()?.["v"]);
   const parts = version.split(".").map(Number);
   for (const [i, floor] of OLDEST_SQLITE.entries()) {

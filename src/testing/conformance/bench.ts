@@ -50,7 +50,7 @@ export function workerRow(worker: string): Parameters<Backend["presence"]["arriv
 }
 
 /** What happened, as text: the task, the kind, and who. */
-export function told(event: NewEvent): string {
+function told(event: NewEvent): string {
   return [event.taskId ?? event.scheduleId, event.type, event.worker].filter((part) => part !== undefined).join(" ");
 }
 
