@@ -1,7 +1,7 @@
 /**
  * How a process learns that another one has written: `fs.watch` on the WAL (p50 0.2 ms), with a slow poll as a net. The event comes
  * when frames are written, before their commit can be seen (one in ten commits went unseen; with `full` it is seen only when the disk
- * has it, which may take long): so it looks again, less and less often for a third of a second after the last event.
+ * has it, which may take long): so it looks again, less and less often for a quarter of a second after the last event.
  * `PRAGMA data_version` (2 µs) tells whether another connection has committed; own commits do not count.
  */
 import type { FSWatcher } from "node:fs";
@@ -11,8 +11,9 @@ const fs = process.getBuiltinModule("node:fs");
 
 /** Network file systems and containers lose events; nothing polls faster than this. */
 const POLL = 1_000;
-/** Milliseconds from one look to the next. */
-const LOOK_AGAIN = [1, 3, 12, 48, 256] as const;
+/** Milliseconds from the event to the next look; each wait after it is twice the one before, up to the last. */
+const FIRST_WAIT = 1;
+const LAST_WAIT = 128;
 
 export interface DoorbellOptions {
   readonly walPath: string;
@@ -27,9 +28,9 @@ export class Doorbell {
   #watcher: FSWatcher | undefined;
   #stopPoll: (() => void) | undefined;
   #seen: number | undefined;
-  /** The next look, and the place of the wait before it in LOOK_AGAIN. */
+  /** The next look, and the wait before it. */
   #next: NodeJS.Timeout | undefined;
-  #wait = 0;
+  #wait = FIRST_WAIT;
 
   constructor(options: DoorbellOptions) {
     this.#options = options;
@@ -67,10 +68,10 @@ export class Doorbell {
 
   #event(): void {
     // A burst of events shares the look that comes in a moment.
-    if (this.#next !== undefined && this.#wait === 0) return;
+    if (this.#next !== undefined && this.#wait === FIRST_WAIT) return;
     clearTimeout(this.#next);
     this.#look();
-    this.#lookAgain(0);
+    this.#lookAgain(FIRST_WAIT);
   }
 
   #lookAgain(wait: number): void {
@@ -78,8 +79,8 @@ export class Doorbell {
     this.#next = setTimeout(() => {
       this.#next = undefined;
       this.#look();
-      if (wait + 1 < LOOK_AGAIN.length) this.#lookAgain(wait + 1);
-    }, LOOK_AGAIN[wait]);
+      if (wait < LAST_WAIT) this.#lookAgain(wait * 2);
+    }, wait);
     this.#next.unref();
   }
 
