@@ -1,0 +1,156 @@
+/** The documentation is true: its links lead somewhere, its examples compile and run, its promises have their tests, its commands exist. */
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, posix, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { withTable } from "../../scripts/docs-config.ts";
+import { COMMANDS, COMMON, DATABASE } from "../../src/cli/commands.ts";
+import { listOptions } from "../../src/config/options.ts";
+import { blocksOf, fileOf, isProgram, linksOf, marksOf, anchorsOf } from "../fixtures/markdown.ts";
+import type { Block } from "../fixtures/markdown.ts";
+
+const run = promisify(execFile);
+const ROOT = resolve(import.meta.dirname, "../..");
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+
+const PAGES = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)].filter((path) => path.endsWith(".md"));
+const pages = PAGES.map((path) => ({ path, text: read(path) }));
+const blocks = pages.flatMap(({ path, text }) => blocksOf(path, text));
+const code = blocks.filter(({ language }) => ["ts", "js"].includes(language));
+const runnable = code.filter(({ info }) => info === "run");
+
+describe("links", () => {
+  const links = pages.flatMap(({ path, text }) => linksOf(text).map((target) => [path, target] as const));
+
+  test("there are some", () => {
+    expect(links.length).toBeGreaterThan(20);
+  });
+
+  test.each(links)("%s → %s", (path, target) => {
+    const [file = "", anchor] = target.split("#");
+    const to = file === "" ? path : posix.join(posix.dirname(path), file);
+    expect(existsSync(join(ROOT, to)), `${to} is there`).toBe(true);
+    if (anchor !== undefined) expect(anchorsOf(read(to))).toContain(anchor);
+  });
+
+  test("every page is in the index", () => {
+    const listed = linksOf(read("docs/README.md"));
+    expect(PAGES.filter((path) => path.startsWith("docs/") && path !== "docs/README.md" && !listed.includes(path.slice(5)))).toEqual([]);
+  });
+});
+
+describe("promises", () => {
+  const marks = pages.flatMap(({ text }) => marksOf(text));
+
+  test("there are some, and each of why.md has its test", () => {
+    expect(marks.length).toBeGreaterThan(20);
+    const bare = read("docs/why.md")
+      .split("\n")
+      .filter((line) => line.startsWith("- **") && !line.includes("<!-- test:"));
+    expect(bare).toEqual([]);
+  });
+
+  test.each(marks)("%s has a test called %s", (file, title) => {
+    expect(existsSync(join(ROOT, file)), `${file} is there`).toBe(true);
+    expect(read(file)).toContain(JSON.stringify(title));
+  });
+});
+
+describe("examples", () => {
+  let folder = "";
+  beforeAll(() => {
+    mkdirSync(join(ROOT, ".tmp"), { recursive: true });
+    folder = mkdtempSync(join(ROOT, ".tmp", "docs-"));
+    // Named like the package, so that "omniq" is found in the sources themselves: by the compiler and by Node.
+    symlinkSync(join(ROOT, "src"), join(folder, "src"), "junction");
+    const doors = { ".": "./src/index.ts", "./sqlite": "./src/sqlite.ts", "./testing": "./src/testing/index.ts" };
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "omniq", type: "module", exports: doors }));
+    const unused = { noUnusedLocals: false, noUnusedParameters: false };
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({ extends: "../../tsconfig.json", compilerOptions: unused, include: [], files: code.map((block) => fileOf(block)) }),
+    );
+    for (const block of code) {
+      const file = join(folder, fileOf(block));
+      mkdirSync(dirname(file), { recursive: true });
+      // A fragment must parse; who `omniq` is in it cannot be known.
+      writeFileSync(file, isProgram(block) ? block.text : `// @ts-nocheck\n${block.text}\nexport {};\n`);
+    }
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("there are some", () => {
+    expect(code.filter((block) => isProgram(block)).length).toBeGreaterThan(10);
+    expect(runnable.length).toBeGreaterThan(5);
+  });
+
+  test("parse, and the whole programs compile", async () => {
+    const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+    const { stdout } = await run(process.execPath, [tsc, "-p", folder, "--pretty", "false"], { cwd: folder }).catch(
+      (error: unknown) => error as { stdout: string },
+    );
+    expect(stdout).toBe("");
+  }, 60_000);
+
+  test.each(runnable.map((block) => [fileOf(block), block] as const))(
+    "%s runs, and prints what the page says",
+    async (file, block) => {
+      const cwd = mkdtempSync(join(folder, "cwd-"));
+      const { stdout, stderr } = await run(process.execPath, [join(folder, file)], { cwd, timeout: 20_000 });
+      expect(stderr).toBe("");
+      expect(stdout).toBe(outputOf(block));
+    },
+    30_000,
+  );
+});
+
+/** What stands in the `text` block right behind a program; without one it prints nothing. */
+function outputOf(block: Block): string {
+  const next = blocks[blocks.indexOf(block) + 1];
+  return next?.page === block.page && next.language === "text" && next.line === block.end + 2 ? next.text : "";
+}
+
+describe("commands", () => {
+  const shell = [
+    ...blocks.filter(({ language }) => ["sh", "text", ""].includes(language)).map(({ text }) => text),
+    ...pages.flatMap(({ text }) => [...text.matchAll(/`([^`\n]+)`/g)].map(([, span = ""]) => span)),
+  ].flatMap((text) => text.split("\n"));
+  const found = (pattern: RegExp): readonly string[] => [
+    ...new Set(shell.flatMap((line) => [...line.matchAll(pattern)].map(([, hit = ""]) => hit))),
+  ];
+
+  test.each(found(/\bnpm run ([\w:-]+)/g))("npm run %s is a script", (name) => {
+    expect(JSON.parse(read("package.json"))).toHaveProperty(["scripts", name]);
+  });
+
+  test.each(found(/\bnode ([\w/.-]+\/[\w/.-]+)/g))("node %s is there", (file) => {
+    expect(existsSync(join(ROOT, file))).toBe(true);
+  });
+
+  const asked = found(/^(?:\$ )?(?:npx )?omniq ([a-z].*)$/g);
+  test("there are some", () => {
+    expect(asked.length).toBeGreaterThan(3);
+  });
+
+  test.each(asked)("omniq %s is a command, with its options", (line) => {
+    const spec = COMMANDS.find(({ name }) => line === name || line.startsWith(`${name} `));
+    expect(spec, line).toBeDefined();
+    const known = [...COMMON, ...DATABASE, ...(spec?.options ?? [])].flatMap(({ flags }) => flags.split(/[ ,]+/));
+    expect(known).toEqual(expect.arrayContaining([...line.matchAll(/(?<=\s)--?[a-z][\w-]*/g)].map(([flag]) => flag)));
+  });
+});
+
+describe("the table of options", () => {
+  const page = read("docs/configuration.md");
+
+  test("is the one that the code has", () => {
+    expect(withTable(page)).toBe(page);
+  });
+
+  test.each(listOptions().map(({ path, option }) => [path, option.env] as const))("names %s", (path, variables) => {
+    for (const name of [path, ...variables]) expect(page).toContain(`\`${name}\``);
+  });
+});
