@@ -38,8 +38,6 @@ export class ProgressBoard {
 
   /** The last word of a run that ends, to be written with its settlement: afterwards its claim would not allow it. */
   takeLast(run: RunView): NewEvent | undefined {
-    if (run.progress === undefined) return undefined;
-    this.#changed.delete(run);
     return this.#event(run);
   }
 

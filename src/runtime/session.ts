@@ -194,8 +194,8 @@ export class Session implements RunHost {
   #beaten(verdicts: readonly Verdict[]): void {
     for (const { id, fence, is } of verdicts) {
       const run = [...this.#settler.held].find(({ claim }) => claim.task.id === id && claim.fence === fence);
-      // What waits to be written is answered by its own write.
-      if (run === undefined || run.settlement !== undefined) continue;
+      // What waits to be written is over here, and answered by its own write.
+      if (run === undefined) continue;
       if (is === "lost") this.#lose(run);
       // Its reason is read with it.
       else this.#cancels.nudge();

@@ -290,6 +290,25 @@ describe("prefetch", () => {
     expect(runs).toBe(100);
   });
 
+  test("long synchronous handlers let the event loop turn between them", async () => {
+    const rig = new Rig();
+    const order: string[] = [];
+    let spent = 0;
+    const clock = {
+      now: () => rig.clock.now(),
+      monotonic: () => rig.clock.monotonic() + spent,
+      after: (ms: number, fn: () => void) => rig.clock.after(ms, fn),
+    };
+    const work = (): void => {
+      if (order.length === 0) setImmediate(() => order.push("turn"));
+      order.push("run");
+      spent += 20;
+    };
+    await rig.enqueue("t", "t", "t");
+    await rig.worker([task("t", work)], { concurrency: 1, prefetch: 3 }, { clock }).drain();
+    expect(order).toEqual(["run", "turn", "run", "run"]);
+  });
+
   test("what was cancelled or lost before it started never starts; what expired is given back", async () => {
     const rig = new Rig();
     const slow = gate();

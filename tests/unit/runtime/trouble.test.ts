@@ -165,6 +165,56 @@ describe("a worker that cannot beat", () => {
   });
 });
 
+describe("a silent worker with tasks ahead", () => {
+  test("starts none of them, and gives them back when it beats again", async () => {
+    const rig = new Rig();
+    const presence = breakable(rig.backend.presence, ["beat"]);
+    const slow = gate();
+    let runs = 0;
+    const worker = rig.worker([task("slow", () => slow.promise), task("t", () => ++runs)], { concurrency: 1, prefetch: 1 });
+    await worker.start();
+    await rig.enqueue({ func: "slow", priority: 1 });
+    const [ahead] = await rig.enqueue("t");
+    await until(async () => (await rig.status(ahead)) === "running");
+    await quiet();
+    presence.broken = true;
+    await rig.pass(10_500, 500);
+    slow.open();
+    await quiet();
+    expect(runs).toBe(0);
+    presence.broken = false;
+    await rig.pass(2_000);
+    await rig.ended(ahead);
+    expect(await rig.story(ahead)).toEqual(["enqueued", "executing", "released", "executing", "completed"]);
+    await worker.stop();
+  });
+
+  test("a beat that is under way at 80 % of the lease is given its chance; the row that stays is said", async () => {
+    const rig = new Rig();
+    const presence = { ...rig.backend.presence };
+    const slow = gate();
+    let hang = false;
+    Object.assign(rig.backend.presence, {
+      beat: async (...args: Parameters<typeof presence.beat>) => {
+        if (hang) await slow.promise;
+        return presence.beat(...args);
+      },
+      leave: () => Promise.reject(new StorageError("STORAGE_BUSY", "busy")),
+    });
+    const worker = rig.worker([]);
+    await worker.start();
+    hang = true;
+    await rig.pass(10_000, 500);
+    expect(rig.logs.filter(({ level }) => level === "error")).toEqual([]);
+    await rig.pass(1_500, 500);
+    expect(rig.logs.filter(({ level }) => level === "error")).toHaveLength(1);
+    hang = false;
+    slow.open();
+    await worker.stop();
+    expect(rig.logs.some(({ message }) => message.includes("sign off"))).toBe(true);
+  });
+});
+
 describe("workers that died", () => {
   const dead = (rig: Rig, more: Partial<WorkerRow> = {}): Promise<void> =>
     rig.backend.presence.arrive({

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Claim } from "../../../src/core/backend.ts";
 import { FatalError } from "../../../src/core/errors.ts";
 import { encode } from "../../../src/core/codec.ts";
@@ -100,13 +100,32 @@ describe("a worker runs tasks", () => {
     const worker = rig.worker([task("t", () => 1)]);
     await worker.start();
     await quiet();
-    const [now, later] = await rig.enqueue("t", { func: "t", due: { in: 40_000 } });
+    const [now, later] = await rig.enqueue("t", { func: "t", due: { in: 42_345 } });
     await rig.ended(now);
-    await rig.clock.advance(39_999);
+    await rig.clock.advance(42_344);
     await quiet();
     expect(await rig.status(later)).toBe("pending");
     await rig.clock.advance(2);
     await rig.ended(later);
+    await worker.stop();
+  });
+
+  test("what is due and cannot be claimed is not polled for faster than once a second", async () => {
+    const rig = new Rig();
+    let asked = 0;
+    const worker = rig.worker([task("t", () => 1)]);
+    await rig.stores.open();
+    Object.assign(rig.backend.work, {
+      claim: () => {
+        asked++;
+        return Promise.resolve({ claims: [], more: false, nextDueIn: 0 });
+      },
+    });
+    await worker.start();
+    await rig.pass(20_000);
+    // Upkeep asks too: each 3 s.
+    expect(asked).toBeLessThan(20 + 7 + 10);
+    expect(asked).toBeGreaterThan(15);
     await worker.stop();
   });
 
@@ -120,7 +139,11 @@ describe("a worker runs tasks", () => {
         return work.settle(...args);
       },
     });
-    const worker = rig.worker([task("t", () => Promise.resolve(1))], { concurrency: 100 });
+    let runs = 0;
+    const depth = async (): Promise<void> => {
+      for (let i = runs++ % 7; i > 0; i--) await Promise.resolve();
+    };
+    const worker = rig.worker([task("t", depth)], { concurrency: 100 });
     await rig.enqueue(...Array.from({ length: 250 }, () => "t"));
     await worker.drain();
     expect(sets).toEqual([100, 100, 50]);
@@ -408,8 +431,10 @@ describe("timeout", () => {
     await rig.clock.advance(1);
     await rig.ended(id, next);
     expect(await rig.get(id)).toMatchObject({ status: "failed" });
+    const settle = vi.spyOn(rig.backend.work, "settle");
     deaf.open();
     await quiet();
+    expect(settle).not.toHaveBeenCalled();
     expect(await rig.get(id)).toMatchObject({ status: "failed" });
     expect(rig.logs.some(({ level, message }) => level === "warn" && message.includes("left behind"))).toBe(true);
     await worker.stop();
