@@ -1,0 +1,21 @@
+/** The package and the bench compiled, as users load it: other processes must not pay for the compiler in Node. Once a run. */
+import { execFileSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ROOT } from "./scratch.ts";
+import type { Scratch } from "./scratch.ts";
+
+/** The URL of a compiled module. @param name such as `src/index.js`. */
+export function built({ folder }: Scratch, name: string): string {
+  const out = join(folder, "dist");
+  if (!existsSync(out)) {
+    const config = join(folder, "tsconfig.json");
+    const extended = { extends: join(ROOT, "tsconfig.build.json"), include: [join(ROOT, "src"), join(ROOT, "bench")] };
+    writeFileSync(config, JSON.stringify({ ...extended, compilerOptions: { rootDir: ROOT, outDir: out, declaration: false } }));
+    execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", config], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+  }
+  return pathToFileURL(join(out, name)).href;
+}
