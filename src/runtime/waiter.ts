@@ -25,8 +25,9 @@ export interface WaitOptions {
 const NET: Ms = 1_000;
 /** A look that took t is not repeated within this many times t: looking never takes more than a tenth of the time. */
 const REST = 10;
-/** Tasks read at once. */
+/** Tasks read at once, and how long that may take. */
 const CHUNK = 500;
+const LONGEST: Ms = 100;
 
 export class Waiter {
   readonly #shared: Shared;
@@ -107,7 +108,9 @@ export class Waiter {
     try {
       for (let look = this.#next(); look.ids.length > 0; look = this.#next()) {
         const cost = await this.#lookAt(look.ids);
-        if (look.all) this.#restUntil = this.#shared.clock.monotonic() + Math.min(NET, REST * cost);
+        // A time out of all proportion is no cost: the clock was moved, or the machine slept.
+        const rest = cost < LONGEST * Math.ceil(look.ids.length / CHUNK) ? Math.min(NET, REST * cost) : 0;
+        if (look.all) this.#restUntil = this.#shared.clock.monotonic() + rest;
       }
     } catch (error) {
       // A store that is busy is asked again when the net is due; any other trouble is told to those who wait.
