@@ -47,10 +47,12 @@ function withHolders(task: NewTask, standsFor: ReadonlyMap<string, string>): New
 export function addTask(db: Db, task: NewTask, announce: boolean): Enqueued {
   const plain = task.unique === undefined && task.dependsOn.length === 0;
   if (!plain && db.get("SELECT 1 FROM {tasks} WHERE id = ?", task.id) !== undefined) return sameId(db, task);
-  const held = task.unique === undefined ? undefined : holderOf(db, task.unique.key);
-  if (task.unique !== undefined && held !== undefined) return onConflict(db, task, held, task.unique.onConflict, announce);
+  const holder = task.unique === undefined ? undefined : holderOf(db, task.unique.key);
+  const outlived = holder !== undefined && hasOutlived(db, holder);
+  if (task.unique !== undefined && holder !== undefined && !outlived) return onConflict(db, task, holder, task.unique.onConflict, announce);
   const parents = task.dependsOn.length === 0 ? NO_PARENTS : parentsOf(db, task);
   if ("why" in parents) return parents;
+  if (outlived) db.run("UPDATE {tasks} SET unique_key = NULL WHERE rid = ?", int(holder["rid"]));
   if (insert(db, task, parents) === 0) return sameId(db, task);
   if (parents.open.length > 0) {
     const rid = int(db.get("SELECT rid FROM {tasks} WHERE id = ?", task.id)?.["rid"]);
@@ -163,14 +165,15 @@ function sameId(db: Db, task: NewTask): Enqueued {
   };
 }
 
-/** The row that holds a unique key now; an outlived one lets go of it first. */
+/** The row that holds a unique key, also one whose time is over. */
 function holderOf(db: Db, key: string): Row | undefined {
-  const row = db.get("SELECT rid, id, stage, unique_until, created_at, schedule_id FROM {tasks} WHERE unique_key = ?", key);
-  if (row === undefined) return undefined;
-  const until = int(row["unique_until"]);
-  if (until < 0 || until > db.now) return row;
-  db.run("UPDATE {tasks} SET unique_key = NULL WHERE rid = ?", int(row["rid"]));
-  return undefined;
+  return db.get("SELECT rid, id, stage, unique_until, created_at, schedule_id FROM {tasks} WHERE unique_key = ?", key);
+}
+
+/** Whether its hold was for a length of time that is over. */
+function hasOutlived(db: Db, holder: Row): boolean {
+  const until = int(holder["unique_until"]);
+  return until >= 0 && until <= db.now;
 }
 
 function onConflict(db: Db, task: NewTask, holder: Row, what: "keep" | "replace" | "refuse", announce: boolean): Enqueued {
