@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { defineTask, OmniQ } from "../../src/index.ts";
-import type { Backend, TaskHandle } from "../../src/index.ts";
+import type { Backend } from "../../src/index.ts";
 import { SQLiteBackend } from "../../src/sqlite.ts";
 import { ModelBackend, TestClock } from "../../src/testing/index.ts";
 
@@ -174,14 +174,11 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       expect(await waiting).toBe(2);
     });
 
-    test.each([["fails", (handle: TaskHandle) => handle, { code: "TASK_FAILED", failure: { name: "TypeError", message: "no" } }]] as const)(
-      "tells that it %s",
-      async (_name, _act, error) => {
-        const handle = await omniq.enqueue(fails);
-        await drain();
-        await expect(handle.result()).rejects.toMatchObject(error);
-      },
-    );
+    test("tells what the handler threw", async () => {
+      const handle = await omniq.enqueue(fails);
+      await drain();
+      await expect(handle.result()).rejects.toMatchObject({ code: "TASK_FAILED", failure: { name: "TypeError", message: "no" } });
+    });
 
     test("many callers of one task, and of many tasks", async () => {
       const handles = await Promise.all([1, 2, 3].map((x) => omniq.enqueue(add, { x, y: 0 })));
