@@ -6,7 +6,7 @@
  * Prints how many tasks were lost or settled twice and whether the file is sound; exits with 1 if anything is wrong.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -29,8 +29,9 @@ export interface Findings {
   readonly open: number;
 }
 
-/** Looks into a database without changing it: what its last process left in the WAL stays there. */
-export function inspect(path: string): Findings {
+/** Looks into a database without changing it: what its last process left in the WAL stays there. `undefined` while it has no tables. */
+export function inspect(path: string): Findings | undefined {
+  if (!existsSync(path) || statSync(path).size === 0) return undefined;
   const db = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
   try {
     const texts = (sql: string): readonly string[] =>
@@ -38,6 +39,7 @@ export function inspect(path: string): Findings {
         .prepare(sql)
         .all()
         .map((row) => String(Object.values(row)[0]));
+    if (texts("SELECT name FROM sqlite_schema WHERE name = 'tasks'").length === 0) return undefined;
     const settledTwice = texts(`SELECT task_id FROM events WHERE event_type IN ${FINAL} GROUP BY task_id HAVING count(*) > 1`);
     const torn = texts(
       `SELECT t.id FROM tasks t WHERE
@@ -115,8 +117,8 @@ async function main(): Promise<void> {
   const unsound: string[] = [];
   let before: Findings | undefined;
   const look = (label: string): void => {
-    if (!existsSync(path)) return;
     const now = inspect(path);
+    if (now === undefined) return;
     for (const id of before === undefined ? [] : lostSince(before, now)) lost.add(id);
     for (const id of now.settledTwice) twice.add(id);
     for (const id of now.torn) torn.add(id);

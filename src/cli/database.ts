@@ -1,5 +1,5 @@
 /** Which database a command means; opened only if it is there, is one of ours and needs no change. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Db } from "../backends/sqlite/db.ts";
 import { storageError } from "../backends/sqlite/failure.ts";
@@ -65,7 +65,9 @@ function fileOf({ path, baseDir = "" }: StoreSettings, projectName: string): str
 
 function checkFile(path: string, tablePrefix: string): void {
   if (path === ":memory:" || !existsSync(path)) throw notFound(path);
-  const version = versionOf(path, tablePrefix);
+  const { size } = statSync(path);
+  // SQLite would delete the WAL of an empty file, also when it only reads.
+  const version = size === 0 ? 0 : versionOf(path, tablePrefix);
   if (version === 0) throw new StorageError("FOREIGN_SCHEMA", `Expected ${path} to be a database of OmniQ, but it has no tables of ours`);
   if (version < MIGRATIONS.length) {
     throw new StorageError(

@@ -11,34 +11,33 @@ import { plain, plainLines } from "./text.ts";
 /** Runs one command and sets the exit code of the process. */
 export async function main(argv: readonly string[]): Promise<void> {
   const terminal = new Terminal(process);
-  const debug = argv.includes("--debug");
   process.on("uncaughtException", (error) => {
-    complain(terminal, error, debug);
     // Nothing is known of what still runs.
-    process.exit(EXIT.failed);
+    process.exit(complain(terminal, error, argv));
   });
+  process.exitCode = await execute(argv, terminal);
+}
+
+/** Runs one command and answers its exit code. */
+export async function execute(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
   try {
-    process.exitCode = await execute(argv, terminal);
+    const asked = parse(argv, version(), terminal);
+    if (asked === undefined) return EXIT.fine;
+    const { run } = await asked.spec.load();
+    return await run(asked.given, terminal);
   } catch (error) {
-    process.exitCode = complain(terminal, error, debug);
+    return complain(terminal, error, argv);
   }
 }
 
-async function execute(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
-  const asked = parse(argv, version(), terminal);
-  if (asked === undefined) return EXIT.fine;
-  const { run } = await asked.spec.load();
-  return run(asked.given, terminal);
-}
-
 /** Says what went wrong, and answers the exit code for it. */
-function complain(terminal: Terminal, error: unknown, debug: boolean): ExitCode {
+function complain(terminal: Terminal, error: unknown, argv: readonly string[]): ExitCode {
   // The parser has said it already; help and version come this way, too.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.misused;
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof OmniQError ? ` (${error.code})` : "";
   terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} ${plain(message)}${code}`);
-  if (debug && error instanceof Error) for (const line of plainLines(stackOf(error))) terminal.note(line);
+  if (argv.includes("--debug") && error instanceof Error) for (const line of plainLines(stackOf(error))) terminal.note(line);
   else if (!(error instanceof OmniQError || error instanceof UsageError))
     terminal.note("This was not foreseen; --debug shows where it happened.");
   return error instanceof UsageError ? EXIT.misused : EXIT.failed;

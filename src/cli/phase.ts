@@ -1,9 +1,8 @@
 /** Tasks with their phases, and the colours of these. */
 import type { Phase } from "../core/task.ts";
-import type { OmniQ, Task } from "../index.ts";
+import type { OmniQ, Task, TaskFilter } from "../index.ts";
 import type { Style } from "./terminal.ts";
 
-export type TaskFilter = Omit<NonNullable<Parameters<OmniQ["tasks"]["find"]>[0]>, "limit" | "after">;
 export interface Placed {
   readonly task: Task;
   readonly phase: Phase;

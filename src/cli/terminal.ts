@@ -25,9 +25,9 @@ export class Terminal {
     }
   }
 
-  /** Whether people look at stdout as it is written. */
+  /** Whether people look at stdout as it is written, on a terminal that can move its cursor. */
   get isInteractive(): boolean {
-    return this.stdout.isTTY;
+    return this.stdout.isTTY && this.env["TERM"] !== "dumb";
   }
 
   /** The columns there are; elsewhere than on a terminal nothing is cut. */

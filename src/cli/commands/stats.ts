@@ -5,8 +5,9 @@ import type { OmniQ } from "../../index.ts";
 import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
 import { withDatabase } from "../database.ts";
+import { styleOfEvent } from "./events.ts";
 import { styleOfPhase } from "../phase.ts";
-import { printFields, printTable } from "../table.ts";
+import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { number, time } from "../text.ts";
@@ -34,20 +35,24 @@ async function print(terminal: Terminal, counted: Counted): Promise<void> {
   await printTable(terminal, numbers(FINALS), [FINALS.map((phase) => number(counted.tasks[phase]))]);
   if (counted.more) terminal.line(terminal.paint("dim", "Counting stopped at 10,000 somewhere: there are more."));
   const { results, events } = counted;
-  heading(terminal, "Results and events");
-  const kinds = Object.entries(events.byType).toSorted(([, a], [, b]) => b - a);
-  printFields(terminal, [
+  heading(terminal, "Results");
+  const { total, completed, failed, expired } = results;
+  const gone = expired === 0 ? "" : `, ${number(expired)} past their time`;
+  terminal.line(`${number(total)}: ${number(completed)} completed, ${number(failed)} failed${gone}`);
+  heading(terminal, "Events");
+  await printTable(
+    terminal,
     [
-      "results",
-      `${number(results.total)}: ${number(results.completed)} completed, ${number(results.failed)} failed${results.expired === 0 ? "" : `, ${number(results.expired)} past their time`}`,
+      { head: "EVENT", style: styleOfEvent },
+      { head: "COUNT", align: "right" },
     ],
-    [
-      "events",
-      `${number(events.total)}${kinds.length === 0 ? "" : ": "}${kinds.map(([kind, times]) => `${number(times)} ${kind}`).join(", ")}`,
-    ],
-    ["oldest", events.oldest === undefined ? undefined : time(events.oldest)],
-    ["newest", events.newest === undefined ? undefined : time(events.newest)],
-  ]);
+    Object.entries(events.byType)
+      .toSorted(([, a], [, b]) => b - a)
+      .map(([type, times]) => [type, number(times)]),
+  );
+  if (events.oldest !== undefined && events.newest !== undefined) {
+    terminal.line(terminal.paint("dim", `${number(events.total)} from ${time(events.oldest)} to ${time(events.newest)}`));
+  }
   await printWorkers(terminal, counted);
 }
 

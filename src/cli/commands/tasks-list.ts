@@ -1,12 +1,13 @@
 /** `omniq tasks list`. */
 import { formatDuration } from "../../core/duration.ts";
 import { PHASES } from "../../core/task.ts";
+import type { TaskFilter } from "../../index.ts";
 import { EXIT } from "../command.ts";
 import type { Given, Run } from "../command.ts";
 import { STATUSES } from "../commands.ts";
 import { withDatabase } from "../database.ts";
 import { findPlaced, styleOfPhase } from "../phase.ts";
-import type { Placed, TaskFilter } from "../phase.ts";
+import type { Placed } from "../phase.ts";
 import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
 import { count } from "../text.ts";

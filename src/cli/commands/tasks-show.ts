@@ -50,7 +50,8 @@ async function look(omniq: OmniQ, id: string) {
 
 async function print(terminal: Terminal, { task, result, events, why }: Shown): Promise<void> {
   const phase = why.phase ?? task.status;
-  terminal.line(`${terminal.paint("bold", plain(task.name))}  ${terminal.paint(styleOfPhase(phase) ?? "bold", phase)}`);
+  const title = cut(plain(task.name), Math.max(terminal.width - phase.length - 2, phase.length));
+  terminal.line(`${terminal.paint("bold", title)}  ${terminal.paint(styleOfPhase(phase) ?? "bold", phase)}`);
   for (const line of wrapped(plain(why.text), terminal.width)) terminal.line(line);
   terminal.line();
   printFields(terminal, fieldsOf(task, result));
@@ -100,7 +101,7 @@ function printResult(terminal: Terminal, result: TaskResult | undefined): void {
   if (result === undefined) return;
   terminal.line();
   if (result.status === "failed") {
-    terminal.line(terminal.paint(["red", "bold"], plain(result.error ?? "failed")));
+    for (const line of wrapped(plain(result.error ?? "failed"), terminal.width)) terminal.line(terminal.paint(["red", "bold"], line));
     // Its first line is the message again.
     for (const line of plainLines(result.errorTraceback ?? "").slice(1, LINES))
       terminal.line(terminal.paint("dim", cut(line, terminal.width)));

@@ -87,6 +87,7 @@ export class Demo {
     const began = performance.now();
     const handles: TaskHandle[] = [];
     for (let i = 0; i < found.files.length; i += SET) {
+      if (signal.aborted) this.#say("Stopped while tasks were enqueued. Start it again, and it carries on.");
       signal.throwIfAborted();
       const set = found.files.slice(i, i + SET);
       const calls = set.map((file) => countWords.with({ folder, file }, { id: fileTaskId(run, file), label: file, tags }));

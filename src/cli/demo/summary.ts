@@ -2,7 +2,7 @@
 import { formatDuration } from "../../core/duration.ts";
 import { printFields, printTable } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { count, number } from "../text.ts";
+import { count, number, plain } from "../text.ts";
 import type { DemoRun } from "./runs.ts";
 import type { Report } from "./tasks.ts";
 import type { Spread, Timeline } from "./timeline.ts";
@@ -65,7 +65,12 @@ async function printTimes(terminal: Terminal, { run, timeline, fileOf }: Summary
   heading(terminal, "Times, from the event log");
   await printTable(
     terminal,
-    [{ head: "" }, { head: "P50", align: "right" }, { head: "P95", align: "right" }, { head: "MAX", align: "right" }],
+    [
+      { head: "", cut: "end" },
+      { head: "P50", align: "right" },
+      { head: "P95", align: "right" },
+      { head: "MAX", align: "right" },
+    ],
     [spreadRow("waited, from enqueued to executing", timeline.waited), spreadRow("ran", timeline.ran)],
   );
   if (run.continued) terminal.line(terminal.paint("dim", "The time between the interruption and this start counts as waiting."));
@@ -83,10 +88,13 @@ function spreadRow(name: string, { p50, p95, max }: Spread): readonly string[] {
 function printNext(terminal: Terminal, { report, timeline, database, flags }: Summary): void {
   const id = timeline.retries[0]?.taskId ?? timeline.slowest[0]?.taskId ?? "";
   heading(terminal, "What is left behind");
-  printFields(terminal, [
+  // Never cut: they are there to be copied.
+  for (const [name, path] of [
     ["report", report.path],
     ["database", database],
-  ]);
+  ] as const) {
+    terminal.line(`${terminal.paint("dim", name.padEnd("database".length))}  ${plain(path)}`);
+  }
   heading(terminal, "Look into it");
   const commands = [
     [`npx omniq tasks list ${flags}`, "every task"],

@@ -1,6 +1,6 @@
 /** How far the run is, while it runs: a bar on a terminal, a plain line every second elsewhere. */
 import { formatDuration } from "../../core/duration.ts";
-import type { Terminal } from "../terminal.ts";
+import type { Style, Terminal } from "../terminal.ts";
 import { cut, number } from "../text.ts";
 import type { Board } from "./board.ts";
 
@@ -13,6 +13,8 @@ export interface View {
 
 const LINE_EVERY = 1_000;
 const LONGEST_BAR = 30;
+const SHORTEST_BAR = 5;
+const GAP = "  ";
 
 export async function openView(terminal: Terminal, board: Board): Promise<View> {
   const speed = new Speed(board);
@@ -72,24 +74,24 @@ async function barView(terminal: Terminal, board: Board, speed: Speed): Promise<
 }
 
 function barLine(terminal: Terminal, board: Board, speed: Speed): string {
-  const { total, ended } = board;
-  const paint = terminal.paint.bind(terminal);
+  const { total, ended, done, failed, retrying } = board;
   const share = total === 0 ? 1 : ended / total;
-  const tail = [`${number(board.done)} done`, `${board.failed} failed`, `${board.retrying} retrying`, `${number(speed.perSecond)}/s`];
-  const left = speed.left;
-  const head = `${String(Math.floor(share * 100)).padStart(3)}%`;
-  const tailWidth = tail.join("  ").length + (left === "" ? 0 : left.length + 7);
-  const length = Math.max(5, Math.min(LONGEST_BAR, terminal.width - tailWidth - head.length - 6));
+  const { left } = speed;
+  const parts: readonly (readonly [style: Style, text: string])[] = [
+    ["bold", `${String(Math.floor(share * 100)).padStart(3)}%`],
+    ["green", `${number(done)} done`],
+    [failed === 0 ? "dim" : "red", `${failed} failed`],
+    [retrying === 0 ? "dim" : "yellow", `${retrying} retrying`],
+    ["reset", `${number(speed.perSecond)}/s`],
+    ...(left === "" || ended === total ? [] : [["dim", `${left} left`] as const]),
+  ];
+  // What does not fit is left out, from the right: a line that wraps cannot be drawn over.
+  const widths = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, [, text]) => sum + GAP.length + text.length, 0));
+  const fitting = Math.max(1, widths.filter((width) => width + SHORTEST_BAR < terminal.width).length);
+  const length = Math.max(SHORTEST_BAR, Math.min(LONGEST_BAR, terminal.width - (widths[fitting - 1] ?? 0) - 1));
   const full = Math.round(share * length);
-  const [done = "", failed = "", retrying = "", rate = ""] = tail;
-  return [
-    `${paint("cyan", "█".repeat(full))}${paint("dim", "░".repeat(length - full))} ${paint("bold", head)}`,
-    paint("green", done),
-    board.failed === 0 ? paint("dim", failed) : paint("red", failed),
-    board.retrying === 0 ? paint("dim", retrying) : paint("yellow", retrying),
-    rate,
-    ...(left === "" || ended === total ? [] : [paint("dim", `${left} left`)]),
-  ].join("  ");
+  const bar = terminal.paint("cyan", "█".repeat(full)) + terminal.paint("dim", "░".repeat(length - full));
+  return [bar, ...parts.slice(0, fitting).map(([style, text]) => terminal.paint(style, text))].join(GAP);
 }
 
 function lineView(terminal: Terminal, board: Board, speed: Speed): View {
