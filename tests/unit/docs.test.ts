@@ -40,6 +40,20 @@ describe("links", () => {
   });
 });
 
+describe("files that pages name", () => {
+  const named = new Set(
+    pages.flatMap(({ text }) => [...text.matchAll(/`((?:src|tests|scripts|bench)\/[\w./-]+)`/g)].map(([, file = ""]) => file)),
+  );
+
+  test("there are some", () => {
+    expect(named.size).toBeGreaterThan(20);
+  });
+
+  test.each([...named])("%s is there", (file) => {
+    expect(existsSync(join(ROOT, file))).toBe(true);
+  });
+});
+
 describe("promises", () => {
   const marks = pages.flatMap(({ text }) => marksOf(text));
 
