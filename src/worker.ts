@@ -77,6 +77,7 @@ export class Worker implements AsyncDisposable {
   readonly #tasks: Tasks;
   readonly #runtime: WorkerRuntime;
   #thread: SyncThread | undefined;
+  #threadStop: Promise<void> | undefined;
 
   /** @throws InvalidOptionError for the first wrong or unknown option. */
   constructor(options: ComponentWorkerOptions);
@@ -135,9 +136,12 @@ export class Worker implements AsyncDisposable {
    */
   stop(options: StopOptions = {}): Promise<void> {
     const thread = this.#thread;
-    if (thread === undefined) return this.#runtime.stop(options);
+    if (thread === undefined) return this.#threadStop ?? this.#runtime.stop(options);
+    this.#threadStop = thread.stop(graceOf(options)).finally(() => {
+      this.#threadStop = undefined;
+    });
     this.#thread = undefined;
-    return thread.stop(graceOf(options));
+    return this.#threadStop;
   }
 
   /** Runs until nothing of its queues is ready or being run here. Starts the worker if need be, and then stops it again. */

@@ -105,10 +105,9 @@ export class Execution {
     });
   }
 
-  /** Aborts the signal because the task was cancelled, for this reason. */
-  cancel(reason: string | undefined): void {
+  /** Notes why it was cancelled. */
+  noteReason(reason: string | undefined): void {
     if (reason !== undefined) this.claim = { ...this.claim, task: { ...this.claim.task, reason } };
-    this.interrupt("cancel");
   }
 
   /** Ends the run without its handler. */

@@ -213,18 +213,19 @@ export class Session implements RunHost {
   }
 
   #silenced(): void {
-    this.logger.error("The worker could not beat for most of its lease; its handlers are aborted until it knows what it still holds", {
+    const running = this.#slots.running.size;
+    this.logger[running > 0 ? "error" : "warn"]("The worker could not beat for most of its lease and no longer trusts its claims", {
       worker: this.id,
-      running: this.#slots.running.size,
+      running,
     });
     for (const run of this.#slots.withdrawAll()) this.#giveBack(run);
     for (const run of this.#slots.running) run.interrupt("silent");
   }
 
   #cancelled(run: Execution, reason: string | undefined): void {
-    const waiting = this.#slots.withdraw(run);
-    run.cancel(reason);
-    if (waiting) this.#settler.settle(run, { kind: "cancelled" });
+    run.noteReason(reason);
+    if (this.#slots.withdraw(run)) this.#settler.settle(run, { kind: "cancelled" });
+    else run.interrupt("cancel");
   }
 
   async #arriveAgain(): Promise<boolean> {
@@ -243,7 +244,7 @@ export class Session implements RunHost {
     const { logger } = this;
     const claimed = this.#pump.refuse();
     for (const run of this.#slots.withdrawAll()) this.#giveBack(run);
-    const looks = Promise.all([this.#scheduler.stop(), this.#upkeep.stop(), this.#cancels.stop()]);
+    const looks = Promise.all([this.#scheduler.stop(), this.#upkeep.stop()]);
     await this.#emptyBy(() => this.#graceEnds);
     const aborted = this.clock.monotonic();
     for (const run of this.#slots.running) run.interrupt("stop");
@@ -253,8 +254,7 @@ export class Session implements RunHost {
     await this.#soon(Promise.all([claimed, looks]).then(() => this.#settler.flushed()));
     const left = this.#settler.abandon();
     if (left > 0) logger.error("Outcomes could not be written before the worker stopped; other workers take the tasks over", { left });
-    await looks;
-    await this.#progress.stop();
+    await Promise.all([looks, this.#cancels.stop(), this.#progress.stop()]);
     await this.#pump.stop();
     await this.#presence.stop();
     this.#unlisten?.();

@@ -98,6 +98,20 @@ describe("start and stop", () => {
     expect(await rig.backend.presence.workers(10)).toEqual([]);
   });
 
+  test("a cancellation reaches a handler in its grace", async () => {
+    const rig = new Rig();
+    const worker = rig.worker([task("t", (_, ctx) => untilAborted(ctx.signal))]);
+    await worker.start();
+    const [id = ""] = await rig.enqueue("t");
+    await until(async () => (await rig.status(id)) === "running");
+    await quiet();
+    const stopped = worker.stop({ timeout: "1m" });
+    await rig.backend.desk.cancel([id], "no need");
+    await rig.clock.advance(300);
+    await stopped;
+    expect(await rig.get(id)).toMatchObject({ status: "cancelled", reason: "no need" });
+  });
+
   test("a second stop with a shorter timeout speeds it up, a longer one changes nothing", async () => {
     const rig = new Rig();
     const worker = rig.worker([task("t", (_, ctx) => untilAborted(ctx.signal))]);
