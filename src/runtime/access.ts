@@ -13,7 +13,8 @@ export class Access {
   readonly #options: AccessOptions;
   /** Those that this object opened: they alone are closed by it. */
   readonly #opened = new Set<{ close(): Promise<void> }>();
-  readonly #underWay = new Set<Promise<unknown>>();
+  #underWay = 0;
+  #idle: () => void = () => {};
   readonly #atClose = new Set<(error: ClosedError) => void>();
   #stores: Stores | undefined;
   #opening: Promise<Stores> | undefined;
@@ -38,12 +39,14 @@ export class Access {
    */
   async use<T>(fn: (stores: Stores) => Promise<T>): Promise<T> {
     if (this.closed) throw closed();
-    const work = this.#stores === undefined ? this.open().then(fn) : fn(this.#stores);
-    this.#underWay.add(work);
+    const stores = this.#stores ?? (await this.open());
+    if (this.closed) throw closed();
+    this.#underWay++;
     try {
-      return await work;
+      return await fn(stores);
     } finally {
-      this.#underWay.delete(work);
+      this.#underWay--;
+      if (this.#underWay === 0) this.#idle();
     }
   }
 
@@ -109,7 +112,12 @@ export class Access {
   async #close(last: (stores: Stores) => Promise<void>): Promise<void> {
     const error = closed();
     for (const fn of this.#atClose) fn(error);
-    await Promise.allSettled([...this.#underWay, this.#opening]);
+    await this.#opening?.catch(() => {});
+    if (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
     try {
       if (this.#stores !== undefined) await last(this.#stores);
     } finally {

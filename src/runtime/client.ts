@@ -9,12 +9,11 @@ import type { NewTask } from "../core/task.ts";
 import { isTaskReference } from "./definition.ts";
 import { Handle } from "./handle.ts";
 import type { HandleHost } from "./handle.ts";
-import { encodeArgs, resolveTask } from "./options.ts";
+import { encodeArgs, ENQUEUE_KEYS, resolveTask } from "./options.ts";
 import type { Named } from "./options.ts";
 import { parseWith } from "./schema.ts";
 import type { Shared } from "./shared.ts";
 import type { AnyHandle, EnqueueOptions, TaskReference } from "./signatures.ts";
-import type { Stores } from "./stores.ts";
 
 interface Prepared {
   readonly record: NewTask;
@@ -29,6 +28,8 @@ interface Call {
   readonly options?: EnqueueOptions | undefined;
 }
 
+const WITH_TX = [...ENQUEUE_KEYS, "tx"];
+
 export class Client {
   readonly #shared: Shared;
   readonly #host: HandleHost;
@@ -40,18 +41,18 @@ export class Client {
 
   /** With `tx` among the options everything is done before the promise is returned. */
   async enqueue(task: unknown, args: unknown, options: EnqueueOptions & { readonly tx?: unknown } = {}): Promise<AnyHandle> {
-    return this.#one(referenceOf(task, "task"), args, options);
+    return this.#write(this.#prepare(referenceOf(task, "task"), args, options, WITH_TX), options.tx);
   }
 
   /** Without its definition: nothing is checked, the defaults are the configuration's. */
   async enqueueNamed(name: string, args: unknown, options: EnqueueOptions & { readonly tx?: unknown } = {}): Promise<AnyHandle> {
-    return this.#one({ name }, args, options);
+    return this.#write(this.#prepare({ name }, args, options, WITH_TX), options.tx);
   }
 
   /** From within a handler: the id comes from the parent and the number of the call, so that a second attempt makes no second child. */
   async enqueueChild(parent: TaskId, call: number, task: unknown, args: unknown, options: EnqueueOptions = {}): Promise<AnyHandle> {
     const prepared = this.#prepare(referenceOf(task, "task"), args, { ...options, id: options.id ?? `${parent}.${call}` });
-    return first(await this.#submit([prepared], undefined));
+    return this.#write(prepared, undefined);
   }
 
   /** All of them or none; the handles stand as the calls do. */
@@ -59,11 +60,7 @@ export class Client {
     if (!Array.isArray(calls)) throw expected("calls", "an array of { task, args, options }", calls);
     refuseUnknown(options, ["tx"], "the options of enqueueMany()");
     const prepared = calls.map((call, i) => this.#prepareCall(call, i));
-    return prepared.length === 0 ? [] : this.#submit(prepared, options.tx);
-  }
-
-  async #one(task: Named, args: unknown, options: EnqueueOptions & { readonly tx?: unknown }): Promise<AnyHandle> {
-    return first(await this.#submit([this.#prepare(task, args, options, ["tx"])], options.tx));
+    return prepared.length === 0 ? [] : this.#writeAll(prepared, options.tx);
   }
 
   #prepareCall(call: Call, i: number): Prepared {
@@ -73,7 +70,7 @@ export class Client {
     return this.#prepare(referenceOf(call.task, `${name}.task`), call.args, call.options ?? {});
   }
 
-  #prepare(task: Named, args: unknown, options: EnqueueOptions, known: readonly string[] = []): Prepared {
+  #prepare(task: Named, args: unknown, options: EnqueueOptions, known = ENQUEUE_KEYS): Prepared {
     const record = resolveTask(this.#shared, task, encodeArgs(this.#shared, args), options, known);
     const input = "input" in task ? task.input : undefined;
     // What was passed is stored; the worker parses it once more and gives its handler the schema's output.
@@ -84,19 +81,23 @@ export class Client {
     return { record, checking: checked };
   }
 
-  async #submit(prepared: readonly Prepared[], tx: unknown): Promise<readonly AnyHandle[]> {
-    const ids = prepared.map(({ record }) => record.id);
+  /** One task: the way that most calls go, so it makes nothing that it does not need. */
+  async #write({ record, checking }: Prepared, tx: unknown): Promise<AnyHandle> {
+    const tasks = record.dependsOn.length === 0 ? [record] : parentsFirst([record]);
+    if (tx !== undefined) this.#allowTx(checking !== undefined);
+    if (checking !== undefined) await checking;
+    const [answers] = await this.#shared.access.use((stores) => stores.enqueue([{ tasks, announce: true }], tx));
+    return this.#handleOf(answers?.[0], record.id);
+  }
+
+  async #writeAll(prepared: readonly Prepared[], tx: unknown): Promise<readonly AnyHandle[]> {
     const tasks = parentsFirst(distinct(prepared.map(({ record }) => record)));
     const checks = prepared.flatMap(({ checking }) => checking ?? []);
-    if (checks.length > 0 && tx !== undefined) {
-      throw new SyncUnsupportedError("Expected a synchronous input schema together with `tx`, got one that returns a promise");
-    }
-    // Nothing may be awaited before the rows are written within the caller's transaction.
-    if (tx !== undefined) this.#allowTx(this.#shared.access.openNow());
+    if (tx !== undefined) this.#allowTx(checks.length > 0);
     if (checks.length > 0) await Promise.all(checks);
     const [answers = []] = await this.#shared.access.use((stores) => stores.enqueue([{ tasks, announce: true }], tx));
     const answerOf = new Map(tasks.map((task, i) => [task.id, answers[i]]));
-    return ids.map((id) => this.#handleOf(answerOf.get(id), id));
+    return prepared.map(({ record: { id } }) => this.#handleOf(answerOf.get(id), id));
   }
 
   #handleOf(answer: Enqueued | undefined, id: TaskId): AnyHandle {
@@ -104,7 +105,10 @@ export class Client {
     return new Handle(this.#host, answer?.id ?? id, answer?.is === "added");
   }
 
-  #allowTx(stores: Stores): void {
+  /** Nothing may be awaited before the rows are written within the caller's transaction: so all is opened by now, or refused. */
+  #allowTx(hasToWait: boolean): void {
+    if (hasToWait) throw new SyncUnsupportedError("Expected a synchronous input schema together with `tx`, got one that returns a promise");
+    const stores = this.#shared.access.openNow();
     const { name, tx } = stores.main.traits;
     if (!tx)
       throw new ConnectionError("TX_UNSUPPORTED", `Expected no \`tx\`: the backend "${name}" cannot write within a transaction of yours`);
@@ -130,10 +134,4 @@ function distinct(tasks: readonly NewTask[]): readonly NewTask[] {
     seen.add(id);
   }
   return tasks;
-}
-
-function first(handles: readonly AnyHandle[]): AnyHandle {
-  const [handle] = handles;
-  if (handle === undefined) throw new TypeError("a call with one task has one handle");
-  return handle;
 }

@@ -24,11 +24,12 @@ export const DEFAULT_KEYS = [
  */
 export function checkDefaults(given: TaskDefaults): CheckedDefaults {
   const out: Record<string, unknown> = {};
-  for (const key of DEFAULT_KEYS) {
-    const value = given[key];
-    if (value !== undefined) out[key] = CHECKS[key](value, key);
-  }
+  for (const [key, value] of Object.entries(given)) if (value !== undefined && isDefault(key)) out[key] = CHECKS[key](value, key);
   return out;
+}
+
+function isDefault(key: string): key is keyof typeof CHECKS {
+  return Object.hasOwn(CHECKS, key);
 }
 
 const CHECKS: Readonly<Record<(typeof DEFAULT_KEYS)[number], (value: unknown, name: string) => unknown>> = {

@@ -28,24 +28,20 @@ const TASK_KEYS = ["label", "description", "callback", "callbackArgs", "unique"]
 const ONCE_KEYS = ["id", "runAt", "runIn", "dependsOn"] as const;
 /** What an occurrence of a schedule may say; the schedule itself says when, and each occurrence has an id of its own. */
 export const TEMPLATE_KEYS: readonly string[] = [...DEFAULT_KEYS, ...TASK_KEYS];
-const ENQUEUE_KEYS: readonly string[] = [...TEMPLATE_KEYS, ...ONCE_KEYS];
+export const ENQUEUE_KEYS: readonly string[] = [...TEMPLATE_KEYS, ...ONCE_KEYS];
 
 /**
  * The record of one task.
- * @param args the arguments as text. @param known option names allowed beside those of a task.
+ * @param args the arguments as text. @param known the names of options that are allowed.
  * @throws InvalidOptionError for the first wrong option.
  */
-export function resolveTask(by: Resolving, task: Named, args: Text, options: EnqueueOptions, known: readonly string[] = []): NewTask {
-  checkOptions(options, [...ENQUEUE_KEYS, ...known]);
+export function resolveTask(by: Resolving, task: Named, args: Text, options: EnqueueOptions, known = ENQUEUE_KEYS): NewTask {
+  checkOptions(options, known);
   const template = resolveTemplate(by, task, args, options);
   const due = dueOf(options);
   if (due !== undefined && template.ttl !== undefined) refuseLate(due, template.ttl, by.now);
-  return {
-    ...template,
-    id: options.id === undefined ? by.newId() : checkId(options.id, "id"),
-    dependsOn: edgesOf(options.dependsOn),
-    ...(due === undefined ? {} : { due }),
-  };
+  const own = { id: options.id === undefined ? by.newId() : checkId(options.id, "id"), dependsOn: edgesOf(options.dependsOn) };
+  return Object.assign(template, due === undefined ? own : { ...own, due });
 }
 
 /** What a task and each occurrence of a schedule have alike. The caller has refused unknown options. */
