@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { withTable } from "../../scripts/docs-config.ts";
 import { COMMANDS, COMMON, DATABASE } from "../../src/cli/commands.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { listOptions } from "../../src/config/options.ts";
 import { blocksOf, fileOf, isProgram, linksOf, marksOf, anchorsOf } from "../fixtures/markdown.ts";
 import type { Block } from "../fixtures/markdown.ts";
@@ -71,7 +72,7 @@ describe("promises", () => {
   });
 });
 
-describe("examples", () => {
+describe("examples", { tags: ["slow"] }, () => {
   let folder = "";
   beforeAll(() => {
     mkdirSync(join(ROOT, ".tmp"), { recursive: true });
@@ -112,7 +113,10 @@ describe("examples", () => {
     "%s runs, and prints what the page says",
     async (file, block) => {
       const cwd = mkdtempSync(join(folder, "cwd-"));
-      const { stdout, stderr } = await run(process.execPath, [join(folder, file)], { cwd, timeout: 20_000 });
+      const { stdout, stderr } = await run(process.execPath, ["--disable-warning=ExperimentalWarning", join(folder, file)], {
+        cwd,
+        timeout: 20_000,
+      });
       expect(stderr).toBe("");
       expect(stdout).toBe(outputOf(block));
     },
@@ -166,12 +170,20 @@ describe("commands", () => {
   });
 });
 
-describe("the table of options", () => {
+describe("the configuration", () => {
   const page = read("docs/configuration.md");
 
-  test("is the one that the code has", () => {
+  test("has the table of options that the code has", () => {
     expect(withTable(page)).toBe(page);
   });
+
+  test.each(blocks.filter(({ language }) => language === "yaml").map(({ page: path, line, text }) => [`${path}:${line}`, text]))(
+    "the file at %s is one",
+    async (file, text) => {
+      const { config } = await loadConfig({ file, readFile: () => Promise.resolve(text) });
+      expect(config.projectName).toBe("shop");
+    },
+  );
 
   test.each(listOptions().map(({ path, option }) => [path, option.env] as const))("names %s", (path, variables) => {
     for (const name of [path, ...variables]) expect(page).toContain(`\`${name}\``);
