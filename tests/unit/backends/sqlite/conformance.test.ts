@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import Better from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
 import { conformance } from "../../../../src/testing/conformance/index.ts";
@@ -30,18 +29,6 @@ conformance({
   open: async (clock) => {
     files += 1;
     const backend = new SQLiteBackend({ projectName: `file-${files}`, baseDir: folder, clock, durability: "normal" });
-    await backend.open();
-    return backend;
-  },
-  tools,
-});
-
-conformance({
-  name: "SQLite through the caller's better-sqlite3",
-  open: async (clock) => {
-    files += 1;
-    const handle = new Better(join(folder, `better-${files}.db`));
-    const backend = new SQLiteBackend({ connection: handle, clock, durability: "normal" });
     await backend.open();
     return backend;
   },
