@@ -202,6 +202,31 @@ describe("interrupted", () => {
     expectWhole(1);
   });
 
+  test("by a signal while it is watched on a terminal says what it waits for", async () => {
+    const { terminal, lines } = fakeTerminal({ columns: 100 });
+    const running = execute(["demo", folder, "--base-dir", baseDir, "--pace", "100", "--slots", "2"], terminal);
+    await expect.poll(() => lines().join(""), { timeout: 20_000 }).toMatch(/[2-9] done/);
+    process.emit("SIGTERM");
+    expect(await running).toBe(130);
+    const output = lines().join("\n");
+    expect(output).toMatch(/Waiting for [12] tasks? to end|Nothing runs any more/);
+    expect(output).toContain("Start it again, and it carries on.");
+    expect(process.listenerCount("SIGTERM")).toBe(0);
+    expect(await execute(["demo", folder, "--base-dir", baseDir], fakeTerminal().terminal)).toBe(0);
+    expectWhole(1);
+  });
+
+  test("while it enqueues carries on as well", async () => {
+    const { terminal, lines } = fakeTerminal();
+    const running = execute(["demo", folder, "--base-dir", baseDir], terminal);
+    await expect.poll(() => process.listenerCount("SIGINT"), { timeout: 20_000, interval: 1 }).toBeGreaterThan(0);
+    process.emit("SIGINT");
+    expect(await running).toBe(130);
+    expect(lines().join("\n")).toMatch(/Start it again, and it carries on\./);
+    expect(await execute(["demo", folder, "--base-dir", baseDir], fakeTerminal().terminal)).toBe(0);
+    expectWhole(1);
+  });
+
   test("twice stops at once, and carries on when it is started again", { tags: ["slow"] }, async () => {
     const first = start("--pace", "50000", "--slots", "4");
     await first.said(" of 61:");

@@ -100,11 +100,11 @@ export class Demo {
     );
     const known = handles.filter(({ created }) => !created).length;
     const took = formatDuration(performance.now() - began);
-    this.#say(
-      `Run ${run.number}: ${count(handles.length, "task")} enqueued in ${took}${known === 0 ? "" : ` (${number(known)} were there already)`}, and one that depends on all of them.`,
-    );
+    const again = known === 0 ? "" : ` (${number(known)} were there already)`;
+    this.#say(`Run ${run.number}: ${count(handles.length, "task")} enqueued in ${took}${again}, and one that depends on all of them.`);
     const failing = found.files.filter((file) => failsAtFirst(file)).length;
-    if (failing > 0) this.#say(`${count(failing, "task")} will fail at the first attempt, on purpose, and be tried again.`);
+    if (failing > 0 && !run.continued)
+      this.#say(`${count(failing, "task")} will fail at the first attempt, on purpose, and be tried again.`);
     return report;
   }
 
@@ -112,8 +112,10 @@ export class Demo {
     const { slots, pace, reportPath, found, json } = this.#options;
     const board = new Board(run, found.files.length + 1);
     const over = new AbortController();
-    const following = this.#follow(board, over.signal);
+    // Nothing but the view depends on it.
+    const following = this.#follow(board, over.signal).catch(() => {});
     await board.load(this.#omniq, run);
+    if (run.continued) this.#say(`${count(board.ended, "task")} had ended before.`);
     if (!json) this.#view = await openView(this.#terminal, board);
     const since = new Date();
     const worker = this.#omniq.worker({ tasks: handlers({ pace, reportPath }), concurrency: slots });

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { execute } from "../../../src/cli/main.ts";
@@ -88,6 +89,88 @@ describe("tasks", () => {
   });
 });
 
+describe("for programs", () => {
+  test("each command answers JSON", async () => {
+    const shown = await said(["tasks", "show", "tried", "--json"]);
+    expect(JSON.parse(shown.lines[0] ?? "")).toMatchObject({ id: "tried", phase: "retrying", result: { status: "failed" } });
+    const events = await said(["events", "--task", "tried", "--json"]);
+    expect(events.lines.map((line) => (JSON.parse(line) as { eventType: string }).eventType)).toEqual([
+      "retrying",
+      "progress",
+      "executing",
+      "enqueued",
+    ]);
+    const stats = await said(["stats", "--json"]);
+    expect(JSON.parse(stats.lines[0] ?? "")).toMatchObject({ tasks: { blocked: 1, ready: 8, retrying: 1, completed: 1 }, workers: [] });
+  });
+
+  test("nothing found is no line at all", async () => {
+    for (const argv of [
+      ["tasks", "list", "--phase", "expired"],
+      ["events", "--type", "crashed"],
+    ]) {
+      expect(await said([...argv, "--json"])).toEqual({ code: 0, lines: [""] });
+      expect((await said(argv)).lines[0]).toMatch(/^No (?:task|event) is like this\.$/);
+    }
+  });
+});
+
+describe("stats", () => {
+  test("show the workers, alive and silent", async () => {
+    const own = mkdtempSync(join(tmpdir(), "omniq-stats-"));
+    const omniq = new OmniQ({ baseDir: own });
+    const worker = omniq.worker({ tasks: [work], queues: ["a", "b"], concurrency: 3 });
+    await worker.start();
+    const alive = fakeTerminal({ columns: 100 });
+    expect(await execute(["stats", "--base-dir", own], alive.terminal)).toBe(0);
+    const line = alive
+      .lines()
+      .map((each) => stripVTControlCharacters(each))
+      .at(-1);
+    expect(line).toMatch(new RegExp(` ${process.pid} +a, b +3 +[\\d.]+m?s ago +alive$`));
+    await omniq.close();
+    rmSync(own, { recursive: true });
+  });
+});
+
+describe("a database", () => {
+  async function refused(argv: readonly string[]): Promise<string> {
+    const { terminal, lines } = fakeTerminal();
+    expect(await execute(["stats", ...argv], terminal)).toBeGreaterThan(0);
+    expect(lines().length).toBe(1);
+    return lines()[0] ?? "";
+  }
+
+  test("that is not there is named, with what is there instead", async () => {
+    const none = join(dir, "none");
+    expect(await refused(["--base-dir", none])).toContain(`${join(none, "omniq.db")}, but there is none`);
+    expect(await refused(["--base-dir", none])).toContain("`omniq demo` makes one");
+    expect(await refused(["--base-dir", dir, "--project", "other"])).toContain("--project omniq (STORAGE_NOT_FOUND)");
+    expect(await refused(["--url", "sqlite::memory:"])).toContain("STORAGE_NOT_FOUND");
+  });
+
+  test("that is none of ours, or too new, is refused", async () => {
+    writeFileSync(join(dir, "empty.db"), "");
+    expect(await refused(["--base-dir", dir, "--project", "empty"])).toContain("(FOREIGN_SCHEMA)");
+    writeFileSync(join(dir, "text.db"), "text ".repeat(1_000));
+    expect(await refused(["--base-dir", dir, "--project", "text"])).toContain("(NOT_A_DATABASE)");
+    for (const [version, errorCode] of [
+      [99, "SCHEMA_TOO_NEW"],
+      [0.5, "SCHEMA_TOO_OLD"],
+    ] as const) {
+      const file = new DatabaseSync(join(dir, `v${version}.db`));
+      file.exec(`CREATE TABLE omniq_meta (key TEXT PRIMARY KEY, value REAL); INSERT INTO omniq_meta VALUES ('schema_version', ${version})`);
+      file.close();
+      expect(await refused(["--base-dir", dir, "--project", `v${version}`])).toContain(`(${errorCode})`);
+    }
+  });
+
+  test("is named in one way", async () => {
+    expect(await refused(["--url", "sqlite:./a.db", "--project", "b"])).toContain("--url to be given alone");
+    expect(await refused(["--url", "redis://a"])).toContain("sqlite:");
+  });
+});
+
 describe("whatever goes wrong", () => {
   test("that was not foreseen is told in one sentence, too", async () => {
     const { terminal, lines } = fakeTerminal();
@@ -98,5 +181,20 @@ describe("whatever goes wrong", () => {
     });
     expect(await execute(["stats", "--base-dir", dir], broken)).toBe(1);
     expect(lines()).toEqual([String.raw`error: a bug\x07`, "This was not foreseen; --debug shows where it happened."]);
+  });
+
+  test("is told with its cause and stack on demand", async () => {
+    const { lines } = await said(["tasks", "show", "nobody", "--debug"]);
+    expect(lines[0]).toBe("error: Expected a task with the id nobody, but there is none (TASK_NOT_FOUND)");
+    expect(lines.some((line) => /^ +at /.test(line))).toBe(true);
+  });
+
+  test.each([
+    [["--version"], 0],
+    [["stats", "--help"], 0],
+    [["statz"], 2],
+    [[], 2],
+  ])("%j ends with %d", async (argv, code) => {
+    expect(await execute(argv, fakeTerminal().terminal)).toBe(code);
   });
 });
