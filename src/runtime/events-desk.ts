@@ -51,8 +51,8 @@ export class EventsDesk {
    * `cursor`: following after it again misses nothing and repeats nothing.
    */
   follow(options: FollowOptions = {}): AsyncIterableIterator<FollowedEvent> {
-    const { after, signal, ...filter } = options;
-    const asked = { ...eventFilter(filter), limit: PAGE };
+    const asked = { ...eventFilter(options, ["after", "signal"]), limit: PAGE };
+    const { after, signal } = options;
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw expected("signal", "an AbortSignal", signal);
     if (after !== undefined && typeof after !== "string") throw expected("after", 'the cursor of an event, or "now"', after);
     return this.#follow(asked, after, signal);

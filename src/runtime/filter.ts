@@ -49,7 +49,7 @@ export interface EventFind {
 
 const STATUSES: readonly TaskStatus[] = ["pending", "running", "completed", "failed", "cancelled", "expired"];
 const TASK_KEYS = ["status", "phase", "func", "queueName", "tags", "scheduleId", "createdFrom", "createdTo"];
-const EVENT_KEYS = ["taskId", "eventType", "scheduleId", "from", "to", "limit"];
+const EVENT_KEYS = ["taskId", "eventType", "scheduleId", "from", "to"];
 
 /** @throws InvalidOptionError for an unknown or wrong part. */
 export function taskQuery(filter: TaskFind): TaskQuery {
@@ -90,8 +90,11 @@ function criteria(filter: TaskFilter): Omit<TaskQuery, "limit" | "after"> {
   };
 }
 
-/** @throws InvalidOptionError for an unknown or wrong part. */
-export function eventFilter(filter: EventFind, known: readonly string[] = []): EventFilter {
+/**
+ * @param known what else it may hold; a page may say its `limit`, a tail has none.
+ * @throws InvalidOptionError for an unknown or wrong part.
+ */
+export function eventFilter(filter: EventFind, known: readonly string[] = ["limit"]): EventFilter {
   checkObject(filter, "filter");
   refuseUnknown(filter, [...EVENT_KEYS, ...known], "the filter");
   const { taskId, eventType, scheduleId, from, to } = filter;
