@@ -146,7 +146,7 @@ function desk(t: Throws): Command {
   const [queue, paused] = [t.queue(), dice.chance(40)];
   const verbs: readonly [Command, ...Command[]] = [
     { what: `cancel ${ids.join(" ")}`, run: ({ backend }) => backend.desk.cancel(ids, "why") },
-    { what: `cancel ${ids.join(" ")}`, run: ({ backend }) => backend.desk.cancel(ids) },
+    { what: "cancel what was claimed last", run: (place) => place.backend.desk.cancel(place.claims.slice(-3).map((each) => each.task.id)) },
     { what: `requeue ${ids.join(" ")}`, run: ({ backend }) => backend.desk.requeue(ids) },
     { what: `remove ${ids.join(" ")}`, run: ({ backend }) => backend.desk.remove(ids) },
     { what: `pause ${queue} ${paused}`, run: ({ backend }) => backend.desk.setPaused(queue, paused) },
@@ -167,7 +167,7 @@ async function ahead(backend: Backend, ids: readonly string[]): Promise<unknown>
 function housekeeping(t: Throws): Command {
   const { dice } = t;
   const [olderThan, limit, status] = [span(dice) * 2, 1 + dice.below(4), dice.pick(["completed", "failed", "cancelled", "expired"])];
-  const back = dice.below(6);
+  const [back, older] = [dice.below(6), dice.below(2)];
   const sweeps: readonly [Command, ...Command[]] = [
     { what: `sweep tasks ${status}`, run: ({ backend }) => backend.sweep({ what: "tasks", status, olderThan, limit }) },
     { what: "sweep results", run: ({ backend }) => backend.sweep({ what: "results", limit: 1_000 }) },
@@ -175,17 +175,17 @@ function housekeeping(t: Throws): Command {
     { what: "sweep workers", run: ({ backend }) => backend.sweep({ what: "workers", olderThan, limit: 1_000 }) },
     { what: "sweep occurrences", run: ({ backend }) => backend.sweep({ what: "occurrences", olderThan: olderThan + 100, limit: 1_000 }) },
     { what: "release", run: ({ backend }) => backend.work.release(10) },
-    { what: "put a result", run: (place) => putResult(place, back) },
+    { what: "put a result", run: (place) => putResult(place, back, older) },
     { what: "read events", run: (place) => readEvents(place) },
     { what: "latest", run: async ({ backend }) => (await backend.results.latest("s1"))?.createdAt },
   ];
   return dice.pick(sweeps);
 }
 
-async function putResult(place: Place, back: number): Promise<unknown> {
+async function putResult(place: Place, back: number, older: number): Promise<unknown> {
   const given = claimAt(place, back);
   if (given === undefined) return [];
-  return place.backend.results.put([{ taskId: given.task.id, fence: given.fence, status: "failed", retryCount: 0, value: "late" }]);
+  return place.backend.results.put([{ taskId: given.task.id, fence: given.fence - older, status: "failed", retryCount: 0, value: "late" }]);
 }
 
 /** Everything behind the cursor; the order inside one transaction is not laid down. */
@@ -216,16 +216,16 @@ function time({ dice }: Throws): Command {
 
 /** How often of a hundred each is thrown. */
 const KINDS: readonly (readonly [number, (t: Throws) => Command])[] = [
-  [18, enqueue],
-  [20, claim],
+  [17, enqueue],
+  [19, claim],
   [20, settle],
   [3, progress],
   [5, presence],
   [4, edit],
   [10, desk],
   [6, housekeeping],
-  [3, scheduleCommands],
-  [11, time],
+  [6, scheduleCommands],
+  [10, time],
 ];
 
 export function throwCommand(t: Throws): Command {

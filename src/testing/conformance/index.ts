@@ -48,6 +48,7 @@ import { desk } from "./desk.ts";
 import { enqueueing } from "./enqueue.ts";
 import { events } from "./events.ts";
 import { fencing } from "./fence.ts";
+import { finding } from "./find.ts";
 import { group } from "./group.ts";
 import { pair } from "./pair.ts";
 import { presence } from "./presence.ts";
@@ -73,6 +74,7 @@ const CHAPTERS: readonly Chapter[] = [
   dependencies,
   unique,
   group,
+  finding,
   desk,
   schedules,
   results,

@@ -40,7 +40,7 @@ export class Throws {
   /** Rather a young one; sometimes one that was never there. */
   oldId(): string {
     const { dice, ids } = this;
-    return (dice.chance(95) ? ids.at(-1 - dice.below(Math.min(ids.length, 8))) : undefined) ?? "nobody";
+    return (dice.chance(95) ? ids.at(-1 - dice.below(Math.min(ids.length, 6))) : undefined) ?? "nobody";
   }
 
   worker(): string {
@@ -52,8 +52,8 @@ export class Throws {
   }
 }
 
-/** A length of time that often meets another: 0 to 50 ms, in steps of 5. */
-export const span = (dice: Dice): number => 5 * dice.below(11);
+/** A length of time that often meets another: 0 to 50 ms, in steps of 10. */
+export const span = (dice: Dice): number => 10 * dice.below(6);
 
 export function thrownTask(t: Throws): (clock: Clock) => NewTask {
   const { dice } = t;
