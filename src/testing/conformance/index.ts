@@ -3,19 +3,19 @@
  *
  * **Stages.** Each row lies in one: *ready*; *timed* (due later: `runAt`, retry, snooze); *blocked* (`openParents` > 0); *running*;
  * *doomed* (marked: it waits to be ended, and is held while somebody ends it); *finished*. Phase: timed and due is `ready`, timed and
- * `failed` is `retrying`, else `delayed`; doomed is what it will end as (`expired`, else `cancelled`); finished is the status.
- * "Ended" means finished: a parent that waits for a retry, or is doomed, has not ended. A comparison with a time includes it: due
- * when `dueAt <= now`, expired when `expiresAt <= now`, past retention when `<= now - olderThan`.
+ * `failed` is `retrying`, else `delayed`; doomed is what it will end as (`expired`, else `cancelled`); finished is the status. "Ended"
+ * means finished: a parent that waits for a retry, or is doomed, has not ended. A comparison with a time includes it: due when `dueAt
+ * <= now`, expired when `expiresAt <= now`, past retention when `<= now - olderThan`.
  *
  * **Enqueue.** First the id: the same func, args and kwargs there already is `known`, whatever became of its parents and of its key
  * since; else `id-reused`. Then the unique key. Then the parents. A task that became its key's holder (`known`, `replaced`) stands for
- * that holder as a parent of later tasks of the call, also in the `dependsOn` that is stored. A refused call answers the guilty
- * task's reason for each of its tasks. A task that is expired already is added; the claim takes it as `expired`. A parent that has
- * ended other than completed dooms a child whose edge says `cancel` at once (`parent-failed`, reason `parent <id> <status>`).
- * `unique`: a window of milliseconds counts from the enqueue, is over when `now >= since + window`, and outlasts the holder's end;
- * `finished` and `started` are let go at the end, `started` also by a claim to run. `replace` makes the holder the new task but for
- * id, creation, parents and counts: revision + 1, pending, a new window, `expiresAt` from the old `createdAt`; a blocked one stays
- * blocked. A holder that runs, is doomed or has ended cannot be replaced: `unique`.
+ * that holder as a parent of later tasks of the call, also in the `dependsOn` that is stored. A refused call answers the guilty task's
+ * reason for each of its tasks. A task that is expired already is added; the claim takes it as `expired`. A parent that has ended
+ * other than completed dooms a child whose edge says `cancel` at once (`parent-failed`, reason `parent <id> <status>`). `unique`: a
+ * window of milliseconds counts from the enqueue, is over when `now >= since + window`, and outlasts the holder's end; `finished` and
+ * `started` are let go at the end, `started` also by a claim to run. `replace` makes the holder the new task but for id, creation,
+ * parents and counts: revision + 1, pending, a new window, `expiresAt` from the old `createdAt`; a blocked one stays blocked. A holder
+ * that runs, is doomed or has ended cannot be replaced: `unique`.
  *
  * **Claims.** Every claim is fence + 1 and revision + 1. To run: attempt + 1, `startedAt`, `nextRetryAt` gone. `more` is true when
  * `limit` was reached, when a batch of promotions was full, or (ended) when `limit` rows were marked. `nextDueIn` belongs to `due`
@@ -24,19 +24,19 @@
  *
  * **Settle.** The fence must be the current one and the row held; else `missing`, `repeated` (not held, the fence is the row's) or
  * `lost`. An end takes away worker, mark, `nextRetryAt` and the edges that the task itself still waited for, so edges of a parent are
- * always those of open children. `again`: `dueAt` = now + after. A mark on a running task survives: it is doomed then. What is held
- * to be ended and comes back with `again` is doomed as before. A callback whose id is there already stays as it is. If `thenClaim`
+ * always those of open children. `again`: `dueAt` = now + after. A mark on a running task survives: it is doomed then. What is held to
+ * be ended and comes back with `again` is doomed as before. A callback whose id is there already stays as it is. If `thenClaim`
  * throws, nothing was settled.
  *
  * **Desk.** `cancel` leaves what is doomed already as it is. `edit` with `runAt`: `dueAt` is the new time, `null` is now; what waits
- * for a retry goes on waiting, so `nextRetryAt` is `dueAt` then. `requeue`: due now, or at a `runAt` still to come; `expiresAt` is
- * now + ttl, or none. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A removed or swept task leaves its fence behind: the
- * fences of new tasks start at the highest of these.
+ * for a retry goes on waiting, so `nextRetryAt` is `dueAt` then. `requeue`: due now, or at a `runAt` still to come; `expiresAt` is now
+ * + ttl, or none. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A
+ * removed or swept task leaves its fence behind: the fences of new tasks start at the highest of these.
  *
  * **Others.** The revision of a new schedule is the backend's to choose, so use the row that `put` answers; each change is + 1. `fire`
- * goes on when one of its tasks is refused: that occurrence has none. A worker that arrives again goes on with its beat. A result's `createdAt` ties are decided by the age
- * of the row, which a replacement keeps. Revision grows with claim, settlement, edit, replacement and requeue. The order of events
- * inside one transaction is not laid down.
+ * goes on when one of its tasks is refused: that occurrence has none. A worker that arrives again goes on with its beat. A result's
+ * `createdAt` ties are decided by the age of the row, which a replacement keeps. Revision grows with claim, settlement, edit,
+ * replacement and requeue. The order of events inside one transaction is not laid down.
  */
 import { TestClock } from "../clock.ts";
 import type { Chapter, Open, Tools } from "./bench.ts";
