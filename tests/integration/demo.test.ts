@@ -181,6 +181,21 @@ describe("left alone", () => {
   });
 });
 
+test("what these tests look with sees a task lost, torn or settled twice", async () => {
+  expect(await execute(["demo", folder, "--base-dir", baseDir], fakeTerminal().terminal)).toBe(0);
+  const before = found();
+  const [twice, torn, lost, again] = [...before.tasks.keys()];
+  const db = new DatabaseSync(database());
+  const change = (sql: string, id: string | undefined): unknown => db.prepare(sql).run(id ?? "");
+  change("INSERT INTO events(task_id, event_type, timestamp) VALUES (?, 'failed', 0)", twice);
+  change("DELETE FROM results WHERE task_id = ?", torn);
+  change("DELETE FROM tasks WHERE id = ?", lost);
+  change("UPDATE tasks SET fence = fence + 1 WHERE id = ?", again);
+  db.close();
+  expect(found()).toMatchObject({ settledTwice: [twice], torn: [torn] });
+  expect(lostSince(before, found())).toEqual([lost, again]);
+});
+
 describe("interrupted", () => {
   test("by Ctrl-C lets what runs end, and carries on when it is started again", { tags: ["slow"] }, async () => {
     const first = start("--pace", "300", "--slots", "4");
