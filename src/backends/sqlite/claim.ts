@@ -4,18 +4,18 @@ import type { Claim, ClaimAsk, Claims } from "../../core/backend.ts";
 import { WorkerUnknownError } from "../../core/errors.ts";
 import type { NewEvent } from "../../core/event.ts";
 import type { StoredTask } from "../../core/task.ts";
-import { int, optionalInt } from "./db.ts";
+import { int, optionalInt, str } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Param, Row } from "./library.ts";
 import { MARK, STAGE, UNTIL } from "./schema.ts";
 import { CLAIMED, CLAIMED_COLUMNS, claimedTask, markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
 
 export function claim(db: Db, ask: ClaimAsk): Claims {
+  const { of } = ask;
+  if ("due" in of) return claimDue(db, ask, of);
   const worker = db.get("SELECT rid FROM {workers} WHERE id = ?", ask.worker);
   if (worker === undefined) throw new WorkerUnknownError(ask.worker);
   const rid = int(worker["rid"]);
-  const { of } = ask;
-  if ("due" in of) return claimDue(db, ask, of, rid);
   if ("ended" in of) return claimEnded(db, ask.limit, rid);
   if ("lost" in of) return claimLost(db, ask, of.lost, rid);
   return handOut(
@@ -31,15 +31,21 @@ type DueAsk = Extract<ClaimAsk["of"], { due: true }>;
 const PROMOTE = `UPDATE {tasks} SET stage = ${STAGE.ready} WHERE rid IN (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_run_at}
   WHERE stage = ${STAGE.timed} AND due_at <= (SELECT ?) ORDER BY due_at, rid LIMIT (?+0))`;
 const NEXT_DUE = `SELECT min(due_at) AS due FROM {tasks} INDEXED BY {idx_tasks_run_at} WHERE stage = ${STAGE.timed}`;
+const PAUSED = "SELECT name FROM {queues} WHERE paused_at IS NOT NULL";
+/** All that a claim has to know first: one statement instead of three. */
+const FACTS = `SELECT (SELECT rid FROM {workers} WHERE id = ?) AS worker, (${NEXT_DUE}) AS due, EXISTS (${PAUSED}) AS paused`;
 
-function claimDue(db: Db, ask: ClaimAsk, of: DueAsk, worker: number): Claims {
-  let due = optionalInt(db.get(NEXT_DUE)?.["due"]);
+function claimDue(db: Db, ask: ClaimAsk, of: DueAsk): Claims {
+  const facts = db.get(FACTS, ask.worker);
+  const worker = optionalInt(facts?.["worker"]);
+  if (worker === undefined) throw new WorkerUnknownError(ask.worker);
+  let due = optionalInt(facts?.["due"]);
   let more = false;
   if (due !== undefined && due <= db.now) {
     more = db.run(PROMOTE, db.now, PROMOTIONS) === PROMOTIONS;
     due = optionalInt(db.get(NEXT_DUE)?.["due"]);
   }
-  const paused = new Set(db.all("SELECT name FROM {queues} WHERE paused_at IS NOT NULL").map((row) => row["name"]));
+  const paused = new Set(facts?.["paused"] === 1 ? db.all(PAUSED).map((row) => row["name"]) : []);
   const claims: Claim[] = [];
   for (const queue of new Set(of.queues)) {
     if (claims.length >= ask.limit) break;
@@ -53,7 +59,7 @@ function claimDue(db: Db, ask: ClaimAsk, of: DueAsk, worker: number): Claims {
  * statement anew at each call (30 instead of 7 µs). An expired row is taken out by the claim itself, never filtered in its WHERE
  * (a million expired rows in front: 815 ms against 35 µs).
  */
-const TAKE: Sql = `UPDATE {tasks} SET
+const takeOf = (itsName: string): Sql => `UPDATE {tasks} SET
   stage = iif(expires_at <= ?1, ${STAGE.doomed}, ${STAGE.running}),
   mark = iif(expires_at <= ?1, ${MARK.expired}, NULL),
   status = iif(expires_at <= ?1, status, 'running'),
@@ -63,8 +69,11 @@ const TAKE: Sql = `UPDATE {tasks} SET
   unique_key = iif(unique_until = ${UNTIL.started} AND NOT coalesce(expires_at <= ?1, 0), NULL, unique_key),
   fence = fence + 1, revision = revision + 1, worker = ?2
   WHERE rid IN (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready} AND queue_name = (SELECT ?3)
-    AND func IN (SELECT value FROM json_each(?4)) ORDER BY priority DESC, due_at, rid LIMIT (?5+0))
+    AND ${itsName} ORDER BY priority DESC, due_at, rid LIMIT (?5+0))
   RETURNING ${CLAIMED_COLUMNS}`;
+const TAKE = takeOf("func IN (SELECT value FROM json_each(?4))");
+/** Of one name alone: without the table that SQLite makes of a list (13 µs). */
+const TAKE_NAMED = takeOf("func = (SELECT ?4)");
 
 /** The distinct ready names of a queue, one index seek a name. */
 const NAMES: Sql = `WITH RECURSIVE f(x) AS (
@@ -85,8 +94,13 @@ function textOf(names: readonly string[]): string {
 }
 
 function take(db: Db, queue: string, of: DueAsk, limit: number, worker: number, workerId: string, claims: Claim[]): void {
-  const names = of.names === "any" ? JSON.stringify(db.all(NAMES, queue).map((row) => row["x"])) : textOf(of.names);
-  const rows = db.lists(TAKE, db.now, worker, queue, names, limit);
+  const names = of.names === "any" ? db.all(NAMES, queue).map((row) => str(row["x"])) : of.names;
+  const [name] = names;
+  if (name === undefined) return;
+  const rows =
+    names.length === 1
+      ? db.lists(TAKE_NAMED, db.now, worker, queue, name, limit)
+      : db.lists(TAKE, db.now, worker, queue, textOf(names), limit);
   // RETURNING answers in any order.
   const by = (a: readonly Param[], b: readonly Param[], column: number): number => int(a[column]) - int(b[column]);
   rows.sort((a, b) => by(b, a, CLAIMED.priority) || by(a, b, CLAIMED.dueAt) || by(a, b, CLAIMED.rid));

@@ -3,9 +3,9 @@ import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
 import type { NewTask } from "../../core/task.ts";
 import { int, optionalStr, str } from "./db.ts";
 import type { Db } from "./db.ts";
-import type { Row } from "./library.ts";
+import type { Param, Row } from "./library.ts";
 import { MARK, STAGE, UNTIL } from "./schema.ts";
-import { DETAIL_COLUMNS, detailParams, edgesText, POLICY_COLUMNS, policyParams } from "./task-row.ts";
+import { edgesText, PLAIN_COLUMNS, plainParams, RARE_COLUMNS, rareParams } from "./task-row.ts";
 
 type Refusal = Extract<Enqueued, { is: "refused" }>;
 
@@ -99,9 +99,12 @@ function parentsOf(db: Db, task: NewTask): Parents | Refusal {
   return { open, ...(failed === undefined ? {} : { failed }) };
 }
 
-const INSERT = `INSERT INTO {tasks}(id, func, queue_name, stage, status, priority, due_at, fence, mark, reason, open_parents, unique_key,
-  unique_until, created_at, run_at, expires_at, ttl, depends_on, schedule_id, ${POLICY_COLUMNS}, ${DETAIL_COLUMNS})
-  VALUES (${Array.from({ length: 33 }, () => "?").join(", ")}) ON CONFLICT(id) DO NOTHING`;
+const MARKS = (count: number): string => Array.from({ length: count }, () => "?").join(", ");
+/** Nearly every task has nothing but these: binding a NULL for each of the others would take longer than writing the row. */
+const PLAIN = `id, func, queue_name, stage, status, priority, due_at, fence, created_at, ${PLAIN_COLUMNS}`;
+const INSERT_PLAIN = `INSERT INTO {tasks}(${PLAIN}) VALUES (${MARKS(14)}) ON CONFLICT(id) DO NOTHING`;
+const INSERT = `INSERT INTO {tasks}(${PLAIN}, open_parents, mark, reason, unique_key, unique_until, run_at, expires_at, ttl, depends_on,
+  schedule_id, ${RARE_COLUMNS}) VALUES (${MARKS(33)}) ON CONFLICT(id) DO NOTHING`;
 
 /** Raised when rows are removed: a fence must never come back, not even for an id that was used before. */
 function fenceFloor(db: Db): number {
@@ -127,8 +130,7 @@ function insert(db: Db, task: NewTask, parents: Parents): number {
   const { createdAt, runAt, dueAt, expiresAt } = times(db, task);
   const stage =
     parents.failed !== undefined ? STAGE.doomed : parents.open.length > 0 ? STAGE.blocked : dueAt > db.now ? STAGE.timed : STAGE.ready;
-  return db.run(
-    INSERT,
+  const plain: Param[] = [
     task.id,
     task.func,
     task.queue,
@@ -137,20 +139,23 @@ function insert(db: Db, task: NewTask, parents: Parents): number {
     task.priority,
     dueAt,
     fenceFloor(db),
+    createdAt,
+    ...plainParams(task),
+  ];
+  const rare: Param[] = [
     parents.failed === undefined ? null : MARK["parent-failed"],
     parents.failed ?? null,
-    parents.open.length,
     task.unique?.key ?? null,
     uniqueUntil(db, task),
-    createdAt,
     runAt,
     expiresAt,
     task.ttl ?? null,
     edgesText(task.dependsOn),
     task.scheduleId ?? null,
-    ...policyParams(task),
-    ...detailParams(task),
-  );
+    ...rareParams(task),
+  ];
+  if (rare.every((value) => value === null)) return db.run(INSERT_PLAIN, ...plain);
+  return db.run(INSERT, ...plain, parents.open.length, ...rare);
 }
 
 /** The same call again is answered like the first one; another task under the same id is a mistake. */
@@ -197,7 +202,7 @@ const ASSIGN = (columns: string): string =>
     .join(", ");
 
 const REPLACE = `UPDATE {tasks} SET func = ?, queue_name = ?, stage = iif(stage = 2, 2, ?), status = 'pending', priority = ?, due_at = ?, run_at = ?,
-  next_retry_at = NULL, expires_at = ?, ttl = ?, unique_until = ?, revision = revision + 1, ${ASSIGN(POLICY_COLUMNS)}, ${ASSIGN(DETAIL_COLUMNS)} WHERE rid = ?`;
+  next_retry_at = NULL, expires_at = ?, ttl = ?, unique_until = ?, revision = revision + 1, ${ASSIGN(PLAIN_COLUMNS)}, ${ASSIGN(RARE_COLUMNS)} WHERE rid = ?`;
 
 function replace(db: Db, task: NewTask, holder: Row): void {
   const { runAt, dueAt } = times(db, task);
@@ -213,8 +218,8 @@ function replace(db: Db, task: NewTask, holder: Row): void {
     expiresAt,
     task.ttl ?? null,
     uniqueUntil(db, task),
-    ...policyParams(task),
-    ...detailParams(task),
+    ...plainParams(task),
+    ...rareParams(task),
     int(holder["rid"]),
   );
 }

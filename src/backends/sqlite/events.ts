@@ -11,7 +11,7 @@ const COMMON = ["task_id", "event_type", "timestamp", "queue_name", "worker_id",
 const ALL = [...COMMON, "schedule_id", "level", "message", "data", "retry_count", "error", "id", "source"] as const;
 const rowOf = (columns: readonly string[]): string => `(${columns.map(() => "?").join(",")})`;
 /** Rows of one insert; what is left over goes in smaller ones, so that few statements are ever prepared. */
-const SIZES = [64, 16, 4, 1] as const;
+const SIZES = [64, 16, 4, 2, 1] as const;
 const INSERTS = SIZES.map((size) => {
   const rows = Array.from({ length: size }, () => rowOf(COMMON)).join(",");
   return [size, `INSERT INTO {events}(${COMMON.join(",")}) VALUES ${rows}`] as const;

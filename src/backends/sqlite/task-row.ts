@@ -1,5 +1,5 @@
 /** Task ↔ row: the column list once, both directions. */
-import type { Callback, Edge, Mark, NewTask, Phase, Policy, StoredTask, TaskStatus } from "../../core/task.ts";
+import type { Callback, Edge, Mark, NewTask, Phase, StoredTask, TaskStatus } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
 import { int, json, optionalInt, optionalStr, str } from "./db.ts";
 import type { Param, Row } from "./library.ts";
@@ -178,32 +178,28 @@ export function edgesText(edges: readonly Edge[]): string | null {
   return edges.length === 0 ? null : JSON.stringify(edges.map((edge) => (edge.ifFailed === "run" ? [edge.id, "run"] : edge.id)));
 }
 
-export const POLICY_COLUMNS = "max_retries, retry_delay, backoff, timeout, at_most_once, max_crashes, result_ttl, store_result";
+/** What every task has, given by whoever enqueues it. */
+export const PLAIN_COLUMNS = "args, max_retries, retry_delay, max_crashes, store_result";
 
-/** In the order of POLICY_COLUMNS. What is the default takes no room. */
-export function policyParams(policy: Policy): Param[] {
-  return [
-    policy.maxRetries,
-    policy.retryDelay,
-    policy.backoff === "fixed" ? null : policy.backoff,
-    policy.timeout ?? null,
-    policy.atMostOnce ? 1 : null,
-    policy.maxCrashes,
-    policy.resultTtl ?? null,
-    policy.storeResult ? 1 : 0,
-  ];
+/** In the order of PLAIN_COLUMNS. */
+export function plainParams(task: NewTask): Param[] {
+  return [task.args, task.maxRetries, task.retryDelay, task.maxCrashes, task.storeResult ? 1 : 0];
 }
 
-export const DETAIL_COLUMNS = "name, description, tags, callback, args, kwargs";
+/** What few tasks have: the default takes no room. */
+export const RARE_COLUMNS = "kwargs, name, description, tags, callback, backoff, timeout, at_most_once, result_ttl";
 
-/** In the order of DETAIL_COLUMNS. */
-export function detailParams(task: NewTask): Param[] {
+/** In the order of RARE_COLUMNS. */
+export function rareParams(task: NewTask): Param[] {
   return [
+    task.kwargs ?? null,
     task.label ?? null,
     task.description ?? null,
     task.tags.length === 0 ? null : JSON.stringify(task.tags),
     task.callback === undefined ? null : JSON.stringify(task.callback),
-    task.args,
-    task.kwargs ?? null,
+    task.backoff === "fixed" ? null : task.backoff,
+    task.timeout ?? null,
+    task.atMostOnce ? 1 : null,
+    task.resultTtl ?? null,
   ];
 }
