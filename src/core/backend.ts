@@ -209,7 +209,10 @@ export interface Schedules {
   /** Ordered by the next time, then by id; those without one last. */
   list(query: ScheduleQuery): Promise<readonly ScheduleRow[]>;
   drop(ids: readonly string[]): Promise<readonly boolean[]>;
-  /** Advances the schedule, records the occurrences and enqueues their tasks, or does nothing: `stale` when somebody else did. */
+  /**
+   * Advances the schedule, records the occurrences and enqueues their tasks, or does nothing: `stale` when somebody else did.
+   * An occurrence that was recorded before is passed over: no task, not counted.
+   */
   fire(set: readonly FireAsk[]): Promise<readonly ("fired" | "stale")[]>;
 }
 

@@ -14,6 +14,7 @@ let backend: SQLiteBackend;
 beforeEach(async () => {
   prepared.clear();
   databases.clear();
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with its own `this` below
   const original = DatabaseSync.prototype.prepare;
   vi.spyOn(DatabaseSync.prototype, "prepare").mockImplementation(function (this: DatabaseSync, sql, ...rest) {
     prepared.add(sql);

@@ -159,27 +159,26 @@ export function drop(db: Db, ids: readonly string[]): readonly boolean[] {
 }
 
 export function fire(db: Db, set: readonly FireAsk[]): readonly ("fired" | "stale")[] {
-  return set.map((ask) => {
-    let fired = false;
-    db.attempt(() => (fired = fireOne(db, ask)));
-    return fired ? "fired" : "stale";
-  });
+  return set.map((ask) => (fireOne(db, ask) ? "fired" : "stale"));
 }
 
-const ADVANCE = `UPDATE {schedules} SET revision = revision + 1, run_count = run_count + ?, last_run_at = iif(?, ?, last_run_at), next_run_at = ?,
-  status = iif(?, 'completed', status) WHERE id = ? AND revision = ? AND status = 'active'`;
+const CURRENT = "SELECT 1 FROM {schedules} WHERE id = ? AND revision = ? AND status = 'active'";
+const ADVANCE = `UPDATE {schedules} SET revision = revision + 1, run_count = run_count + ?1, last_run_at = iif(?1 > 0, ?2, last_run_at), next_run_at = ?3,
+  status = iif(?3 IS NULL, 'completed', status) WHERE id = ?4`;
 const OCCURRENCE = "INSERT INTO {occurrences}(schedule_id, at, fired_at, task_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
-function fireOne(db: Db, ask: FireAsk): boolean {
-  const { occurrences, nextAt } = ask;
-  const ran = occurrences.length > 0 ? 1 : 0;
-  if (db.run(ADVANCE, occurrences.length, ran, db.now, nextAt, nextAt === null ? 1 : 0, ask.id, ask.revision) === 0) return false;
+/** An occurrence that was recorded before (a schedule deleted and made again) has had its task: it is passed over. */
+function fireOne(db: Db, { id, revision, occurrences, enqueue, events, nextAt }: FireAsk): boolean {
+  if (db.get(CURRENT, id, revision) === undefined) return false;
+  let fired = 0;
   for (const [i, at] of occurrences.entries()) {
-    const task = ask.enqueue[i];
-    if (db.run(OCCURRENCE, ask.id, at, db.now, task?.id ?? "") === 0) return false;
+    const task = enqueue[i];
+    if (db.run(OCCURRENCE, id, at, db.now, task?.id ?? "") === 0) continue;
+    fired++;
     if (task !== undefined) addTask(db, task, true);
   }
-  for (const event of ask.events) db.events.push(event);
+  db.run(ADVANCE, fired, db.now, nextAt, id);
+  for (const event of events) db.events.push(event);
   db.hints.add("schedule");
   return true;
 }

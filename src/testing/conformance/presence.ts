@@ -51,6 +51,17 @@ export const presence: Chapter = {
         { ...nobody, is: "lost" },
       ]);
     },
+    "an old claim is lost also to the worker that claimed the task again itself": async (b) => {
+      await b.add("mine");
+      const [first] = await b.due();
+      if (first === undefined) throw new Error("Expected a claim");
+      await b.end(first, { kind: "interrupted" });
+      const [second] = await b.due();
+      if (second === undefined) throw new Error("Expected a second claim");
+      const [old, current] = [first, second].map(({ fence }) => ({ id: "mine", fence }));
+      if (old === undefined || current === undefined) throw new Error("Expected two fences");
+      b.expect(await b.backend.presence.beat("w1", [old, current])).toEqual([{ ...old, is: "lost" }]);
+    },
     "a worker that holds nothing leaves": async (b) => {
       await b.backend.presence.leave("w1");
       b.expect((await b.backend.presence.workers(100)).map((row) => row.worker)).toEqual(["w2"]);

@@ -110,15 +110,26 @@ export const schedules: Chapter = {
       await b.backend.schedules.fire([firing(row)]);
       const back = await read(b, "s");
       if (back === undefined) throw new Error("Expected the schedule");
-      const before = await b.everything();
-      const again = firing(row, { revision: back.revision, enqueue: [newTask("twice", { scheduleId: "s" })] });
-      const both = firing(row, {
+      const at = row.nextRunAt ?? 0;
+      const again = firing(row, {
         revision: back.revision,
-        occurrences: [(row.nextRunAt ?? 0) + 1, row.nextRunAt ?? 0],
-        enqueue: [newTask("x"), newTask("y")],
+        events: [],
+        enqueue: [newTask("twice", { scheduleId: "s" })],
+        nextAt: at + 2_000,
       });
-      b.expect(await b.backend.schedules.fire([again, both])).toEqual(["stale", "stale"]);
-      b.expect(await b.everything()).toEqual(before);
+      b.expect(await b.backend.schedules.fire([again])).toEqual(["fired"]);
+      b.expect(await read(b, "s"), "the schedule goes on").toMatchObject({ runCount: 1, nextRunAt: at + 2_000 });
+      // Made again under its id, with a new occurrence beside the old one.
+      await b.backend.schedules.drop(["s"]);
+      const remade = await put(b, "s");
+      const both = firing(remade, {
+        occurrences: [at, at + 1],
+        events: [],
+        enqueue: [newTask("old"), newTask("new", { scheduleId: "s" })],
+      });
+      b.expect(await b.backend.schedules.fire([both])).toEqual(["fired"]);
+      b.expect(await read(b, "s")).toMatchObject({ runCount: 1 });
+      b.expect((await b.backend.desk.get(["twice", "old", "new"])).map((task) => task?.id)).toEqual([undefined, undefined, "new"]);
     },
     "what is paused, gone or changed is stale, and disturbs nobody": async (b) => {
       const paused = await put(b, "paused", { status: "paused" });

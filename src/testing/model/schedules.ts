@@ -35,21 +35,27 @@ export function dropSchedule(moment: Moment, id: string): boolean {
   return moment.state.schedules.delete(id);
 }
 
-/** All of it, or nothing when somebody else was there first. */
+/** All of it, or nothing when somebody else was there first. An occurrence that was recorded before has had its task. */
 export function fire(moment: Moment, { id, revision, occurrences, nextAt, enqueue, events }: FireAsk): "fired" | "stale" {
   const { state, now } = moment;
   const row = state.schedules.get(id);
-  const keys = occurrences.map((at) => JSON.stringify([id, at]));
-  if (row?.revision !== revision || row.status !== "active" || keys.some((key) => state.occurrences.has(key))) return "stale";
-  for (const at of occurrences) state.occurrences.set(JSON.stringify([id, at]), { scheduleId: id, firedAt: now });
-  for (const task of enqueue) insert(moment, task, true);
+  if (row?.revision !== revision || row.status !== "active") return "stale";
+  let fired = 0;
+  for (const [i, at] of occurrences.entries()) {
+    const key = JSON.stringify([id, at]);
+    const task = enqueue[i];
+    if (state.occurrences.has(key)) continue;
+    fired++;
+    state.occurrences.set(key, { scheduleId: id, firedAt: now });
+    if (task !== undefined) insert(moment, task, true);
+  }
   state.schedules.set(
     id,
     defined<ScheduleRow>({
       ...row,
       revision: revision + 1,
-      runCount: row.runCount + occurrences.length,
-      lastRunAt: occurrences.length === 0 ? row.lastRunAt : now,
+      runCount: row.runCount + fired,
+      lastRunAt: fired === 0 ? row.lastRunAt : now,
       nextRunAt: nextAt ?? undefined,
       status: nextAt === null ? "completed" : row.status,
     }),

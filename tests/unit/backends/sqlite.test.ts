@@ -82,7 +82,7 @@ describe("opening and closing", () => {
     expect(statSync(file()).mode & 0o777).toBe(0o600);
   });
 
-  test("many processes may start at once on a missing file", { tags: ["slow"] }, async () => {
+  test("many processes may start at once on a missing file", { tags: ["slow"], timeout: 60_000 }, async () => {
     const script = `
       import { SQLiteBackend } from ${JSON.stringify(new URL("../../../src/sqlite.ts", import.meta.url).href)};
       const backend = new SQLiteBackend({ projectName: "test_project", baseDir: ${JSON.stringify(join(folder, "data"))} });
