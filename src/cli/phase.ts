@@ -1,31 +1,13 @@
-/** Tasks with their phases, and the colours of these. */
+/** Finding tasks over pages, and the colours of their phases. */
 import type { Phase } from "../core/task.ts";
 import type { OmniQ, Task, TaskFilter } from "../index.ts";
 import type { Style } from "./terminal.ts";
 
-export interface Placed {
-  readonly task: Task;
-  readonly phase: Phase;
-}
-
 /** The most that one page holds. */
 const PAGE = 1_000;
-/** Phases of pending tasks that only the store knows. */
-const HIDDEN: readonly Phase[] = ["blocked", "delayed", "cancelled", "expired"];
 
 /** The newest tasks that a filter means. */
-export async function findPlaced(omniq: OmniQ, filter: TaskFilter, limit: number): Promise<readonly Placed[]> {
-  const tasks = await find(omniq, filter, limit);
-  const hidden = new Map<string, Phase>();
-  if (filter.phase === undefined && tasks.some(({ status }) => status === "pending")) {
-    for (const phase of HIDDEN) {
-      for (const { id } of await find(omniq, { ...filter, phase }, limit)) hidden.set(id, phase);
-    }
-  }
-  return tasks.map((task) => ({ task, phase: filter.phase ?? phaseOf(task, hidden) }));
-}
-
-async function find(omniq: OmniQ, filter: TaskFilter, limit: number): Promise<readonly Task[]> {
+export async function findTasks(omniq: OmniQ, filter: TaskFilter, limit: number): Promise<readonly Task[]> {
   const tasks: Task[] = [];
   let after: string | undefined;
   do {
@@ -34,12 +16,6 @@ async function find(omniq: OmniQ, filter: TaskFilter, limit: number): Promise<re
     after = page.next;
   } while (after !== undefined && tasks.length < limit);
   return tasks;
-}
-
-function phaseOf({ id, status, nextRetryAt, isReady }: Task, hidden: ReadonlyMap<string, Phase>): Phase {
-  if (status === "pending") return hidden.get(id) ?? "ready";
-  if (status !== "failed" || nextRetryAt === undefined) return status;
-  return isReady ? "ready" : "retrying";
 }
 
 const STYLES: Readonly<Record<Phase, Style>> = {

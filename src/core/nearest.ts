@@ -16,12 +16,14 @@ function distance(a: string, b: string): number {
   return row.at(-1) ?? a.length;
 }
 
-/** The known name that was probably meant, or `undefined` when none is near: at most a third of its letters may differ. */
+/** The known name that was probably meant: one that begins or ends with it (`queue` for `queueName`), else one with at most a third of its letters different. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const flat = name.toLowerCase().replaceAll(/[_-]/g, "").slice(0, 60);
   let best: { name: string; far: number } | undefined;
   for (const candidate of known) {
-    const far = distance(flat, candidate.toLowerCase().replaceAll(/[_-]/g, ""));
+    const plain = candidate.toLowerCase().replaceAll(/[_-]/g, "");
+    const part = flat.length >= 3 && (plain.startsWith(flat) || plain.endsWith(flat));
+    const far = part ? 0.5 : distance(flat, plain);
     if (far <= Math.max(1, Math.floor(candidate.length / 3)) && (best === undefined || far < best.far)) best = { name: candidate, far };
   }
   return best?.name;

@@ -108,7 +108,7 @@ export function toTask(row: StoredTask, tools?: ModelTools): Task {
   task.funcArgs = decode(row.args);
   task.funcKwargs = maybeDecode(row.kwargs);
   task.callbackArgs = maybeDecode(row.callback?.args);
-  return task;
+  return Task.placed(task, row.phase);
 }
 
 /** The fields of a stored task but for its payloads and its fence, also those that are absent. */

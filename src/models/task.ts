@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { expected, IllegalTransitionError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import { DEFAULT_POLICY, FINALS, isLegal } from "../core/task.ts";
-import type { Backoff, TaskStatus as Status } from "../core/task.ts";
+import type { Backoff, Phase, TaskStatus as Status } from "../core/task.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type { ModelTools } from "./defaults.ts";
 import {
@@ -156,6 +156,8 @@ export class Task {
   /** Why it was cancelled, or failed without an error of its handler. */
   reason: string | undefined;
   readonly #clock: Clock;
+  /** Where the store said that it stands, as long as the status is still the one that was read with it. */
+  #read: { readonly status: Status; readonly phase: Phase } | undefined;
 
   /**
    * @param tools clock and maker of ids; default the machine's.
@@ -205,6 +207,23 @@ export class Task {
   get isReady(): boolean {
     const due = this.nextRetryAt ?? this.runAt;
     return due === undefined || due.getTime() <= this.#clock.now();
+  }
+
+  /**
+   * Where it stands, precisely: as the store said when it was read (`blocked` and waiting to be cancelled show in the store alone),
+   * else what its own fields say.
+   */
+  get phase(): Phase {
+    if (this.#read?.status === this.status) return this.#read.phase;
+    if (this.status === "pending") return this.isReady ? "ready" : "delayed";
+    if (this.status === "failed" && this.nextRetryAt !== undefined) return this.isReady ? "ready" : "retrying";
+    return this.status;
+  }
+
+  /** Notes what the store says of a task that was read. */
+  static placed(task: Task, phase: Phase): Task {
+    task.#read = { status: task.status, phase };
+    return task;
   }
 
   /** Whether `expiresAt` is reached, whatever the status. */

@@ -1,13 +1,12 @@
 /** `omniq tasks list`. */
 import { formatDuration } from "../../core/duration.ts";
 import { PHASES } from "../../core/task.ts";
-import type { TaskFilter } from "../../index.ts";
+import type { Task, TaskFilter } from "../../index.ts";
 import { EXIT } from "../command.ts";
 import type { Given, Run } from "../command.ts";
 import { STATUSES } from "../commands.ts";
 import { withDatabase } from "../database.ts";
-import { findPlaced, styleOfPhase } from "../phase.ts";
-import type { Placed } from "../phase.ts";
+import { findTasks, styleOfPhase } from "../phase.ts";
 import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
 import { count } from "../text.ts";
@@ -25,9 +24,9 @@ const COLUMNS: readonly Column[] = [
 export const run: Run = (given, terminal) =>
   withDatabase(given, terminal, async (omniq) => {
     const limit = given.whole("limit") ?? 50;
-    const found = await findPlaced(omniq, filterOf(given), limit);
+    const found = await findTasks(omniq, filterOf(given), limit);
     if (given.flag("json")) {
-      for (const { task, phase } of found) terminal.json({ ...task.toJSON(), phase });
+      for (const task of found) terminal.json({ ...task.toJSON(), phase: task.phase });
       return EXIT.fine;
     }
     if (found.length === 0) {
@@ -38,7 +37,7 @@ export const run: Run = (given, terminal) =>
     await printTable(
       terminal,
       COLUMNS,
-      found.map((placed) => cells(placed, now)),
+      found.map((task) => cells(task, now)),
     );
     if (found.length === limit && terminal.isInteractive) {
       terminal.note(terminal.paintNote("dim", `The newest ${count(limit, "task")}; --limit shows more.`));
@@ -57,7 +56,8 @@ function filterOf(given: Given): TaskFilter {
   };
 }
 
-function cells({ task, phase }: Placed, now: number): readonly string[] {
+function cells(task: Task, now: number): readonly string[] {
+  const { phase } = task;
   const age = formatDuration(Math.max(0, now - task.createdAt.getTime())).split(" ")[0] ?? "";
   const about = phase === "completed" ? undefined : task.reason;
   const label = task.name === task.func ? undefined : task.name;

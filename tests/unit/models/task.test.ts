@@ -182,6 +182,19 @@ describe("getters look at the present values", () => {
   const clock = new TestClock();
   const make = (init: Partial<TaskInit>) => createTask(init, { clock });
 
+  test("phase: what its fields say, and what the store said while the status is that one", () => {
+    expect(make({}).phase).toBe("ready");
+    expect(make({ runAt: hoursFromNow(1, clock) }).phase).toBe("delayed");
+    expect(make({ status: "failed" }).phase).toBe("failed");
+    expect(make({ status: "failed", nextRetryAt: hoursFromNow(1, clock) }).phase).toBe("retrying");
+    expect(make({ status: "failed", nextRetryAt: hoursFromNow(-1, clock) }).phase).toBe("ready");
+    const blocked = Task.placed(make({}), "blocked");
+    expect(blocked.phase).toBe("blocked");
+    blocked.markStarted();
+    expect(blocked.phase).toBe("running");
+    expect("phase" in blocked.toJSON()).toBe(false);
+  });
+
   test("isReady: runAt absent, ahead, reached, past", () => {
     expect(make({}).isReady).toBe(true);
     expect(make({ runAt: hoursFromNow(1, clock) }).isReady).toBe(false);
