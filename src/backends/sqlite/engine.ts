@@ -16,7 +16,7 @@ const LARGEST_GROUP = 1_000;
 interface Call {
   readonly write: boolean;
   readonly step: () => unknown;
-  readonly resolve: (value: never) => void;
+  resolve(value: unknown): void;
   readonly reject: (error: unknown) => void;
   readonly since: number;
 }
@@ -125,7 +125,9 @@ export class Engine {
 
   /** True when the group was written or refused; false when the lock was held, and the group still waits. */
   #tryFlush(): boolean {
-    const group = this.#waiting.splice(0, LARGEST_GROUP);
+    const all = this.#waiting;
+    const group = all.length <= LARGEST_GROUP ? all : all.slice(0, LARGEST_GROUP);
+    this.#waiting = group === all ? [] : all.slice(LARGEST_GROUP);
     if (this.#transact(group)) return true;
     this.#waiting.unshift(...group);
     return false;
@@ -173,7 +175,7 @@ export class Engine {
   }
 
   #answer(group: readonly Call[], values: readonly unknown[]): void {
-    for (const [i, call] of group.entries()) Reflect.apply(call.resolve, undefined, [values[i]]);
+    for (let i = 0; i < group.length; i++) group[i]?.resolve(values[i]);
     if (this.#db.hints.size > 0) this.#options.onHints(new Set(this.#db.hints));
   }
 

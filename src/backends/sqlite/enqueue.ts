@@ -5,7 +5,7 @@ import { int, optionalStr, str } from "./db.ts";
 import type { Db } from "./db.ts";
 import type { Param, Row } from "./library.ts";
 import { MARK, STAGE, UNTIL } from "./schema.ts";
-import { edgesText, PLAIN_COLUMNS, plainParams, RARE_COLUMNS, rareParams } from "./task-row.ts";
+import { edgesText, isPlain, PLAIN_COLUMNS, plainParams, RARE_COLUMNS, rareParams } from "./task-row.ts";
 
 type Refusal = Extract<Enqueued, { is: "refused" }>;
 
@@ -29,11 +29,11 @@ function enqueueCall(db: Db, call: EnqueueCall): readonly Enqueued[] {
 function addAll(db: Db, { tasks, announce }: EnqueueCall): { readonly answers: readonly Enqueued[]; readonly refused: boolean } {
   const answers: Enqueued[] = [];
   // Tasks that became the holder of their unique key: a child of one is a child of the holder.
-  const standsFor = new Map<string, string>();
+  let standsFor: Map<string, string> | undefined;
   for (const task of tasks) {
-    const answer = addTask(db, standsFor.size === 0 ? task : withHolders(task, standsFor), announce);
+    const answer = addTask(db, standsFor === undefined ? task : withHolders(task, standsFor), announce);
     if (answer.is === "refused") return { answers: tasks.map(() => answer), refused: true };
-    if (answer.id !== task.id) standsFor.set(task.id, answer.id);
+    if (answer.id !== task.id) standsFor = (standsFor ?? new Map<string, string>()).set(task.id, answer.id);
     answers.push(answer);
   }
   return { answers, refused: false };
@@ -101,10 +101,10 @@ function parentsOf(db: Db, task: NewTask): Parents | Refusal {
 
 const MARKS = (count: number): string => Array.from({ length: count }, () => "?").join(", ");
 /** Nearly every task has nothing but these: binding a NULL for each of the others would take longer than writing the row. */
-const PLAIN = `id, func, queue_name, stage, status, priority, due_at, fence, created_at, ${PLAIN_COLUMNS}`;
-const INSERT_PLAIN = `INSERT INTO {tasks}(${PLAIN}) VALUES (${MARKS(14)}) ON CONFLICT(id) DO NOTHING`;
-const INSERT = `INSERT INTO {tasks}(${PLAIN}, open_parents, mark, reason, unique_key, unique_until, run_at, expires_at, ttl, depends_on,
-  schedule_id, ${RARE_COLUMNS}) VALUES (${MARKS(33)}) ON CONFLICT(id) DO NOTHING`;
+const PLAIN = `id, func, queue_name, priority, due_at, fence, created_at, ${PLAIN_COLUMNS}`;
+const INSERT_PLAIN = `INSERT INTO {tasks}(${PLAIN}, stage, status) VALUES (${MARKS(12)}, ${STAGE.ready}, 'pending') ON CONFLICT(id) DO NOTHING`;
+const INSERT = `INSERT INTO {tasks}(${PLAIN}, status, stage, open_parents, mark, reason, unique_key, unique_until, run_at, expires_at, ttl,
+  depends_on, schedule_id, ${RARE_COLUMNS}) VALUES (${MARKS(12)}, 'pending', ${MARKS(20)}) ON CONFLICT(id) DO NOTHING`;
 
 /** Raised when rows are removed: a fence must never come back, not even for an id that was used before. */
 function fenceFloor(db: Db): number {
@@ -127,22 +127,17 @@ function uniqueUntil(db: Db, task: NewTask): number | null {
 }
 
 function insert(db: Db, task: NewTask, parents: Parents): number {
-  const { createdAt, runAt, dueAt, expiresAt } = times(db, task);
+  const createdAt = task.createdAt ?? db.now;
+  if (parents === NO_PARENTS && createdAt <= db.now && isPlain(task))
+    return db.run(INSERT_PLAIN, ...plainValues(db, task, createdAt, createdAt));
+  const { runAt, dueAt, expiresAt } = times(db, task);
   const stage =
     parents.failed !== undefined ? STAGE.doomed : parents.open.length > 0 ? STAGE.blocked : dueAt > db.now ? STAGE.timed : STAGE.ready;
-  const plain: Param[] = [
-    task.id,
-    task.func,
-    task.queue,
+  return db.run(
+    INSERT,
+    ...plainValues(db, task, createdAt, dueAt),
     stage,
-    "pending",
-    task.priority,
-    dueAt,
-    fenceFloor(db),
-    createdAt,
-    ...plainParams(task),
-  ];
-  const rare: Param[] = [
+    parents.open.length,
     parents.failed === undefined ? null : MARK["parent-failed"],
     parents.failed ?? null,
     task.unique?.key ?? null,
@@ -153,9 +148,13 @@ function insert(db: Db, task: NewTask, parents: Parents): number {
     edgesText(task.dependsOn),
     task.scheduleId ?? null,
     ...rareParams(task),
-  ];
-  if (rare.every((value) => value === null)) return db.run(INSERT_PLAIN, ...plain);
-  return db.run(INSERT, ...plain, parents.open.length, ...rare);
+  );
+}
+
+/** In the order of PLAIN. Written out, since spreading one array into another costs as much as the rest of it. */
+function plainValues(db: Db, task: NewTask, createdAt: number, dueAt: number): Param[] {
+  const { id, func, queue, priority, args, maxRetries, retryDelay, maxCrashes, storeResult } = task;
+  return [id, func, queue, priority, dueAt, fenceFloor(db), createdAt, args, maxRetries, retryDelay, maxCrashes, storeResult ? 1 : 0];
 }
 
 /** The same call again is answered like the first one; another task under the same id is a mistake. */

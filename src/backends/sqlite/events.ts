@@ -14,7 +14,8 @@ const rowOf = (columns: readonly string[]): string => `(${columns.map(() => "?")
 const SIZES = [64, 16, 4, 2, 1] as const;
 const INSERTS = SIZES.map((size) => {
   const rows = Array.from({ length: size }, () => rowOf(COMMON)).join(",");
-  return [size, `INSERT INTO {events}(${COMMON.join(",")}) VALUES ${rows}`] as const;
+  const values: Param[] = Array.from({ length: size * COMMON.length }, () => null);
+  return { size, sql: `INSERT INTO {events}(${COMMON.join(",")}) VALUES ${rows}`, values };
 });
 /** An event with an id of its own may be written twice. */
 const INSERT_ALL = `INSERT INTO {events}(${ALL.join(",")}) VALUES ${rowOf(ALL)} ON CONFLICT DO NOTHING`;
@@ -32,13 +33,19 @@ function isCommon(event: NewEvent): boolean {
   );
 }
 
-function pushCommon(to: Param[], event: NewEvent, now: number): void {
-  to.push(event.taskId ?? null, event.type, event.at ?? now, event.queue ?? null, event.worker ?? null, event.executionMs ?? null);
+/** Puts the common columns of an event where its row begins. */
+function fillCommon(values: Param[], from: number, event: NewEvent, now: number): void {
+  values[from] = event.taskId ?? null;
+  values[from + 1] = event.type;
+  values[from + 2] = event.at ?? now;
+  values[from + 3] = event.queue ?? null;
+  values[from + 4] = event.worker ?? null;
+  values[from + 5] = event.executionMs ?? null;
 }
 
 function insertOne(db: Db, event: NewEvent): void {
   const values: Param[] = [];
-  pushCommon(values, event, db.now);
+  fillCommon(values, 0, event, db.now);
   values.push(
     event.scheduleId ?? null,
     event.level === undefined || event.level === "info" ? null : event.level,
@@ -52,14 +59,14 @@ function insertOne(db: Db, event: NewEvent): void {
   db.run(INSERT_ALL, ...values);
 }
 
+/** The arrays of values are filled again and again: a new one for each statement was a third of what a task left to the collector. */
 function insertMany(db: Db, events: readonly NewEvent[]): void {
   let from = 0;
-  for (const [size, sql] of INSERTS) {
+  for (const { size, sql, values } of INSERTS) {
     while (events.length - from >= size) {
-      const values: Param[] = [];
-      for (let i = from; i < from + size; i++) {
-        const event = events[i];
-        if (event !== undefined) pushCommon(values, event, db.now);
+      for (let i = 0; i < size; i++) {
+        const event = events[from + i];
+        if (event !== undefined) fillCommon(values, i * COMMON.length, event, db.now);
       }
       db.run(sql, ...values);
       from += size;
@@ -69,17 +76,19 @@ function insertMany(db: Db, events: readonly NewEvent[]): void {
 
 /** Writes the events that the transaction has gathered, in their order. */
 export function flushEvents(db: Db): void {
-  let common: NewEvent[] = [];
-  for (const event of db.events) {
-    if (isCommon(event)) common.push(event);
-    else {
-      insertMany(db, common);
-      common = [];
+  const { events } = db;
+  if (events.every(isCommon)) insertMany(db, events);
+  else {
+    let from = 0;
+    for (const [i, event] of events.entries()) {
+      if (isCommon(event)) continue;
+      insertMany(db, events.slice(from, i));
       insertOne(db, event);
+      from = i + 1;
     }
+    insertMany(db, events.slice(from));
   }
-  insertMany(db, common);
-  db.events.length = 0;
+  events.length = 0;
 }
 
 export function append(db: Db, set: readonly NewEvent[]): void {

@@ -115,35 +115,33 @@ export const CLAIMED_COLUMNS = `rid, priority, due_at, coalesce(mark, reason, ex
   run_at, completed_at, name, description, tags, depends_on, callback, schedule_id, kwargs) IS NOT NULL AS rare, id, func, args, revision,
   fence, attempt, retry_count, crash_count, max_retries, retry_delay, max_crashes, store_result, created_at`;
 
-/** Where a claim finds what it orders by and what it decides on. */
+/** Where each of them stands in the row. */
 export const CLAIMED = { rid: 0, priority: 1, dueAt: 2, rare: 3 } as const;
 
 /** A task that was claimed to be run at `now`, of a row of CLAIMED_COLUMNS without rare ones. */
 export function claimedTask(row: readonly Param[], queue: string, worker: string, now: number): StoredTask {
-  const [_rid, priority, dueAt, _rare, id, func, args, revision, fence, attempt, retryCount, crashCount, ...policy] = row;
-  const [maxRetries, retryDelay, maxCrashes, storeResult, createdAt] = policy;
   return {
-    id: str(id),
-    func: str(func),
-    args: str(args),
+    id: str(row[4]),
+    func: str(row[5]),
+    args: str(row[6]),
     queue,
     status: "running",
     phase: "running",
-    priority: int(priority),
-    dueAt: int(dueAt),
-    revision: int(revision),
-    fence: int(fence),
-    attempt: int(attempt),
-    retryCount: int(retryCount),
-    crashCount: int(crashCount),
+    priority: int(row[CLAIMED.priority]),
+    dueAt: int(row[CLAIMED.dueAt]),
+    revision: int(row[7]),
+    fence: int(row[8]),
+    attempt: int(row[9]),
+    retryCount: int(row[10]),
+    crashCount: int(row[11]),
     openParents: 0,
-    maxRetries: int(maxRetries),
-    retryDelay: int(retryDelay),
+    maxRetries: int(row[12]),
+    retryDelay: int(row[13]),
     backoff: "fixed",
     atMostOnce: false,
-    maxCrashes: int(maxCrashes),
-    storeResult: storeResult === 1,
-    createdAt: int(createdAt),
+    maxCrashes: int(row[14]),
+    storeResult: row[15] === 1,
+    createdAt: int(row[16]),
     startedAt: now,
     worker,
     tags: [],
@@ -184,6 +182,27 @@ export const PLAIN_COLUMNS = "args, max_retries, retry_delay, max_crashes, store
 /** In the order of PLAIN_COLUMNS. */
 export function plainParams(task: NewTask): Param[] {
   return [task.args, task.maxRetries, task.retryDelay, task.maxCrashes, task.storeResult ? 1 : 0];
+}
+
+/** Whether all that a task has lies in the plain columns: those of RARE_COLUMNS and what belongs to its start, end and parents stay NULL. */
+export function isPlain(task: NewTask): boolean {
+  return (
+    task.due === undefined &&
+    task.ttl === undefined &&
+    task.expiresAt === undefined &&
+    task.dependsOn.length === 0 &&
+    task.unique === undefined &&
+    task.scheduleId === undefined &&
+    task.kwargs === undefined &&
+    task.label === undefined &&
+    task.description === undefined &&
+    task.tags.length === 0 &&
+    task.callback === undefined &&
+    task.backoff === "fixed" &&
+    task.timeout === undefined &&
+    !task.atMostOnce &&
+    task.resultTtl === undefined
+  );
 }
 
 /** What few tasks have: the default takes no room. */
