@@ -5,10 +5,10 @@
 import type { Claim, Settlement } from "./backend.ts";
 import type { Random } from "./clock.ts";
 import { encode, withKeys } from "./codec.ts";
-import type { NewEvent } from "./event.ts";
+import type { EventType, NewEvent } from "./event.ts";
 import { failureText } from "./record.ts";
 import type { Failure, Ms, Text } from "./record.ts";
-import type { NewResult } from "./result.ts";
+import type { NewResult, ResultStatus } from "./result.ts";
 import { retryDelayOf } from "./retry.ts";
 import { DEFAULT_POLICY } from "./task.ts";
 import type { Callback, Final, NewTask } from "./task.ts";
@@ -100,8 +100,8 @@ function retryOrFail(claim: Claim, run: Run, failure: Failure, asked: Ms | undef
     to: "again",
     after,
     counts: "retry",
-    events: [{ ...eventOf(claim, run), type: "retrying", level: "warning", retryCount, error }],
-    ...resultPart(claim, run, { status: "failed", error: failure, retryCount }),
+    events: [{ ...eventOf(claim, run, "retrying"), level: "warning", retryCount, error }],
+    ...(task.storeResult ? { result: resultOf(claim, run, "failed", retryCount, { failure }) } : {}),
   };
 }
 
@@ -113,7 +113,7 @@ function again(
   type: "snoozed" | "released" | "crashed",
 ): Settlement {
   const level = type === "crashed" ? ({ level: "warning" } as const) : {};
-  return { id: claim.task.id, fence: claim.fence, to: "again", after, counts, events: [{ ...eventOf(claim, run), type, ...level }] };
+  return { id: claim.task.id, fence: claim.fence, to: "again", after, counts, events: [{ ...eventOf(claim, run, type), ...level }] };
 }
 
 interface Ended {
@@ -122,60 +122,51 @@ interface Ended {
   readonly reason?: string;
 }
 
+/** A record in the making: absent is left out. Every task that ends comes by here, and putting these together from spreads took longer than deciding. */
+type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
 function end(claim: Claim, run: Run, to: Final, ended: Ended): Settlement {
   const { task } = claim;
-  const reason = ended.reason ?? (ended.failure === undefined ? undefined : failureText(ended.failure).slice(0, 500));
-  const { retryCount } = task;
-  const result: Settlement["result"] =
-    to === "completed"
-      ? { taskId: task.id, status: "completed", retryCount, ...(ended.value === undefined ? {} : { value: ended.value }) }
-      : ended.failure === undefined
-        ? undefined
-        : { taskId: task.id, status: "failed", retryCount, error: ended.failure };
-  return {
+  const settlement: Draft<Extract<Settlement, { to: Final }>> = {
     id: task.id,
     fence: claim.fence,
     to,
     events: [finalEvent(claim, run, to, ended)],
-    ...(reason === undefined ? {} : { reason }),
-    ...(result === undefined ? {} : resultPart(claim, run, result)),
-    ...(task.callback === undefined ? {} : { enqueue: [callbackTask(claim, task.callback, to, ended)] }),
   };
+  const reason = ended.reason ?? (ended.failure === undefined ? undefined : failureText(ended.failure).slice(0, 500));
+  if (reason !== undefined) settlement.reason = reason;
+  if (task.storeResult && (to === "completed" || ended.failure !== undefined)) {
+    settlement.result = resultOf(claim, run, to === "completed" ? "completed" : "failed", task.retryCount, ended);
+  }
+  if (task.callback !== undefined) settlement.enqueue = [callbackTask(claim, task.callback, to, ended)];
+  return settlement;
 }
 
-function finalEvent(claim: Claim, run: Run, to: Final, ended: Ended): NewEvent {
-  const event = { ...eventOf(claim, run), type: to };
-  if (ended.failure !== undefined)
-    return { ...event, level: "error", retryCount: claim.task.retryCount, error: failureText(ended.failure) };
-  return ended.reason === undefined ? event : { ...event, message: ended.reason };
+function finalEvent(claim: Claim, run: Run, to: Final, { failure, reason }: Ended): NewEvent {
+  const event = eventOf(claim, run, to);
+  if (failure !== undefined) return { ...event, level: "error", retryCount: claim.task.retryCount, error: failureText(failure) };
+  if (reason !== undefined) event.message = reason;
+  return event;
 }
 
-function eventOf(claim: Claim, run: Run): Omit<NewEvent, "type"> {
-  const { task } = claim;
-  return {
-    taskId: task.id,
-    queue: task.queue,
-    ...(run.worker === undefined ? {} : { worker: run.worker }),
-    ...(task.scheduleId === undefined ? {} : { scheduleId: task.scheduleId }),
-    ...(run.executionMs === undefined ? {} : { executionMs: run.executionMs }),
-  };
+function eventOf({ task }: Claim, run: Run, type: EventType): Draft<NewEvent> {
+  const event: Draft<NewEvent> = { type, taskId: task.id, queue: task.queue };
+  if (run.worker !== undefined) event.worker = run.worker;
+  if (task.scheduleId !== undefined) event.scheduleId = task.scheduleId;
+  if (run.executionMs !== undefined) event.executionMs = run.executionMs;
+  return event;
 }
 
-function resultPart(claim: Claim, run: Run, result: Omit<NewResult, "taskId"> & { taskId?: string }): { readonly result?: NewResult } {
-  const { task } = claim;
-  if (!task.storeResult) return {};
-  return {
-    result: {
-      ...result,
-      taskId: task.id,
-      fence: claim.fence,
-      ...(task.resultTtl === undefined ? {} : { ttl: task.resultTtl }),
-      ...(task.scheduleId === undefined ? {} : { scheduleId: task.scheduleId }),
-      ...(run.worker === undefined ? {} : { worker: run.worker }),
-      ...(run.executionMs === undefined ? {} : { executionMs: run.executionMs }),
-      ...(task.startedAt === undefined ? {} : { startedAt: task.startedAt }),
-    },
-  };
+function resultOf({ task, fence }: Claim, run: Run, status: ResultStatus, retryCount: number, { value, failure }: Ended): NewResult {
+  const result: Draft<NewResult> = { taskId: task.id, fence, status, retryCount };
+  if (value !== undefined) result.value = value;
+  if (failure !== undefined) result.error = failure;
+  if (task.resultTtl !== undefined) result.ttl = task.resultTtl;
+  if (task.scheduleId !== undefined) result.scheduleId = task.scheduleId;
+  if (run.worker !== undefined) result.worker = run.worker;
+  if (run.executionMs !== undefined) result.executionMs = run.executionMs;
+  if (task.startedAt !== undefined) result.startedAt = task.startedAt;
+  return result;
 }
 
 const ABSENT = encode(undefined);
