@@ -93,9 +93,15 @@ const TYPED = {
   BigUint64Array,
 } as const;
 
+/** What JSON keeps as it is: most of what there is, told without a call, a path or a copy. */
+function isSimple(value: unknown): boolean {
+  return typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value) && value !== 0);
+}
+
 class Encoder {
   readonly #name: string;
-  readonly #open = new Set<object>();
+  /** The objects that are being visited, outermost first. */
+  readonly #open: object[] = [];
 
   constructor(name: string) {
     this.#name = name;
@@ -122,25 +128,24 @@ class Encoder {
 
   #object(value: object, path: Path | undefined, depth: number): unknown {
     if (depth > DEEPEST) throw this.#refuse(`anything deeper than ${DEEPEST} levels`, path);
-    if (this.#open.has(value)) throw this.#refuse("a circular reference", path);
-    this.#open.add(value);
+    if (this.#open.includes(value)) throw this.#refuse("a circular reference", path);
+    this.#open.push(value);
     try {
       if (Array.isArray(value)) return this.#array(value, path, depth);
       const proto: unknown = Object.getPrototypeOf(value);
       if (proto === Object.prototype || proto === null) return this.#plain(value, path, depth);
       return this.#special(value, path, depth);
     } finally {
-      this.#open.delete(value);
+      this.#open.pop();
     }
   }
 
   #array(value: readonly unknown[], path: Path | undefined, depth: number): unknown {
     let copy: unknown[] | undefined;
     for (let i = 0; i < value.length; i++) {
-      const at = { key: i, parent: path };
-      if (!Object.hasOwn(value, i)) throw this.#refuse("a hole in an array", at);
+      if (!Object.hasOwn(value, i)) throw this.#refuse("a hole in an array", { key: i, parent: path });
       const before = value[i];
-      const after = this.visit(before, at, depth + 1);
+      const after = isSimple(before) ? before : this.visit(before, { key: i, parent: path }, depth + 1);
       if (copy !== undefined) copy.push(after);
       else if (after !== before) copy = [...value.slice(0, i), after];
     }
@@ -150,26 +155,28 @@ class Encoder {
 
   #plain(value: object, path: Path | undefined, depth: number): unknown {
     if (Object.getOwnPropertySymbols(value).length > 0) throw this.#refuse("a symbol as a key", path);
-    const pairs: [string, unknown][] = [];
+    const keys = Object.keys(value);
+    const values: unknown[] = [];
     // A hidden toJSON would write something else.
     let changed = "toJSON" in value;
-    for (const key of Object.keys(value)) {
-      const at = { key, parent: path };
-      const before = this.#read(value, key, at);
-      const after = this.visit(before, at, depth + 1);
+    for (const key of keys) {
+      const before = this.#read(value, key, path);
+      const after = isSimple(before) ? before : this.visit(before, { key, parent: path }, depth + 1);
       changed ||= after !== before || Object.getOwnPropertyDescriptor(value, key)?.get !== undefined;
-      pairs.push([key, after]);
+      values.push(after);
     }
+    const isTag = Object.hasOwn(value, TAG);
+    if (!changed && !isTag) return value;
+    const pairs = keys.map((key, i) => [key, values[i]] as const);
     // Data that looks like a tag is written as pairs, so that it cannot be taken for one.
-    if (Object.hasOwn(value, TAG)) return tagged("object", pairs);
-    return changed ? fromPairs(pairs) : value;
+    return isTag ? tagged("object", pairs) : fromPairs(pairs);
   }
 
-  #read(value: object, key: string, at: Path): unknown {
+  #read(value: object, key: string, parent: Path | undefined): unknown {
     try {
       return Reflect.get(value, key);
     } catch (cause) {
-      throw this.#refuse("a property that throws when it is read", at, cause);
+      throw this.#refuse("a property that throws when it is read", { key, parent }, cause);
     }
   }
 
