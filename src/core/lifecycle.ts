@@ -7,7 +7,7 @@ import type { Random } from "./clock.ts";
 import { encode, withKeys } from "./codec.ts";
 import type { EventType, NewEvent } from "./event.ts";
 import { failureText } from "./record.ts";
-import type { Failure, Ms, Text } from "./record.ts";
+import type { Draft, Failure, Ms, Text } from "./record.ts";
 import type { NewResult, ResultStatus } from "./result.ts";
 import { retryDelayOf } from "./retry.ts";
 import { DEFAULT_POLICY } from "./task.ts";
@@ -121,9 +121,6 @@ interface Ended {
   readonly failure?: Failure;
   readonly reason?: string;
 }
-
-/** A record in the making: absent is left out. Every task that ends comes by here, and putting these together from spreads took longer than deciding. */
-type Draft<T> = { -readonly [K in keyof T]: T[K] };
 
 function end(claim: Claim, run: Run, to: Final, ended: Ended): Settlement {
   const { task } = claim;

@@ -8,6 +8,9 @@ export type Text = string;
 /** Grows with each claim of a task; whoever writes must show the current one. */
 export type Fence = number;
 
+/** A record in the making: what is absent is left out, field by field. On hot ways, putting one together from spreads took longer than deciding. */
+export type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
 /** An error as it is stored: text only, never rebuilt as a class. */
 export interface Failure {
   readonly name: string;

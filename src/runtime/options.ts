@@ -3,7 +3,7 @@ import { encode } from "../core/codec.ts";
 import { milliseconds } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
-import type { Ms, TaskId, Text } from "../core/record.ts";
+import type { Draft, Ms, TaskId, Text } from "../core/record.ts";
 import type { TaskTemplate } from "../core/schedule.ts";
 import { DEFAULT_POLICY } from "../core/task.ts";
 import type { Callback, Edge, NewTask, Policy, Unique } from "../core/task.ts";
@@ -49,21 +49,21 @@ export function resolveTemplate(by: Resolving, task: Named, args: Text, options:
   const { label, description, callback, callbackArgs, unique } = options;
   checkTaskName(task.name, "name");
   const merged: CheckedDefaults = { ...by.defaults, ...task.defaults, ...checkDefaults(options) };
-  const { ttl } = merged;
-  const call = callbackOf(by, callback, callbackArgs);
-  return {
+  const template: Draft<TaskTemplate> = {
     ...policyOf(merged),
     func: task.name,
     args,
     queue: merged.queueName ?? "default",
     priority: merged.priority ?? 0,
     tags: merged.tags ?? [],
-    ...(label === undefined ? {} : { label: text(label, "label", 500) }),
-    ...(description === undefined ? {} : { description: text(description, "description", 10_000) }),
-    ...(ttl === undefined ? {} : { ttl }),
-    ...(unique === undefined ? {} : { unique: uniqueOf(task.name, unique) }),
-    ...(call === undefined ? {} : { callback: call }),
   };
+  const call = callbackOf(by, callback, callbackArgs);
+  if (label !== undefined) template.label = text(label, "label", 500);
+  if (description !== undefined) template.description = text(description, "description", 10_000);
+  if (merged.ttl !== undefined) template.ttl = merged.ttl;
+  if (unique !== undefined) template.unique = uniqueOf(task.name, unique);
+  if (call !== undefined) template.callback = call;
+  return template;
 }
 
 /** Arguments as text. @throws PayloadError when they cannot be stored. */
@@ -79,16 +79,17 @@ export function checkOptions(options: unknown, known: readonly string[]): assert
 
 function policyOf(given: CheckedDefaults): Policy {
   const { timeout, resultTtl } = given;
-  return {
+  const policy: Draft<Policy> = {
     maxRetries: given.maxRetries ?? DEFAULT_POLICY.maxRetries,
     retryDelay: given.retryDelay ?? DEFAULT_POLICY.retryDelay,
     backoff: given.backoff ?? DEFAULT_POLICY.backoff,
     atMostOnce: given.atMostOnce ?? DEFAULT_POLICY.atMostOnce,
     maxCrashes: given.maxCrashes ?? DEFAULT_POLICY.maxCrashes,
     storeResult: given.storeResult ?? DEFAULT_POLICY.storeResult,
-    ...(timeout === undefined ? {} : { timeout }),
-    ...(resultTtl === undefined ? {} : { resultTtl }),
   };
+  if (timeout !== undefined) policy.timeout = timeout;
+  if (resultTtl !== undefined) policy.resultTtl = resultTtl;
+  return policy;
 }
 
 function dueOf({ runAt, runIn }: EnqueueOptions): NewTask["due"] {
