@@ -6,7 +6,7 @@ import type { NewTask } from "../src/core/task.ts";
 import { SQLiteBackend } from "../src/sqlite.ts";
 import type { Durability } from "./floor.ts";
 
-const WORKER = "00000000-0000-7000-8000-000000000000";
+const WORKER = "0123456789ab";
 
 export function newTask(id: string, args: string): NewTask {
   return { ...DEFAULT_POLICY, id, func: "noop", args, queue: "default", priority: 0, tags: [], dependsOn: [] };

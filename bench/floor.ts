@@ -38,7 +38,7 @@ const RESULT = `INSERT INTO results(task_id, fence, status, result, created_at, 
 
 const EVENT_COLUMNS = ["task_id", "event_type", "timestamp", "queue_name", "worker_id", "execution_time"] as const;
 const QUEUE = "default";
-const WORKER = "00000000-0000-7000-8000-000000000000";
+const WORKER = "0123456789ab";
 const FUNC = "noop";
 
 export class Floor {

@@ -61,7 +61,8 @@ export class Session implements RunHost {
     const { clock, random, logger, newId, yieldTurn } = parts;
     const { queues, concurrency, prefetch, lease: leaseMs, sweeps } = settings;
     const { names } = registry;
-    const worker = newId();
+    // The random end of an id is enough, and short: it stands in two events and the result of each task.
+    const worker = newId().slice(-12);
     const throttle = new Throttle(logger, clock);
     const { main } = stores;
     const tools = { stores, main, clock, random, logger, throttle, worker, newId, yieldTurn, emitter };
