@@ -141,6 +141,8 @@ class Encoder {
   }
 
   #array(value: readonly unknown[], path: Path | undefined, depth: number): unknown {
+    if (Object.getPrototypeOf(value) !== Array.prototype) throw this.#refuse("an instance of a class of arrays", path);
+    if (Object.getOwnPropertySymbols(value).length > 0) throw this.#refuse("an array with named properties", path);
     let copy: unknown[] | undefined;
     for (let i = 0; i < value.length; i++) {
       if (!Object.hasOwn(value, i)) throw this.#refuse("a hole in an array", { key: i, parent: path });
@@ -182,20 +184,22 @@ class Encoder {
 
   #special(value: object, path: Path | undefined, depth: number): unknown {
     const inner = (item: unknown, key: Key): unknown => this.visit(item, { key, parent: path }, depth + 1);
-    if (value instanceof Date) return tagged("date", Number.isNaN(value.getTime()) ? null : value.toISOString());
-    if (value instanceof Map)
+    if (isExactly(value, Date)) return tagged("date", Number.isNaN(value.getTime()) ? null : value.toISOString());
+    if (isExactly(value, Map)) {
       return tagged(
         "map",
         [...value].map(([k, v], i) => [inner(k, i), inner(v, i)]),
       );
-    if (value instanceof Set)
+    }
+    if (isExactly(value, Set)) {
       return tagged(
         "set",
         [...value].map((v, i) => inner(v, i)),
       );
-    if (value instanceof URL) return tagged("url", value.href);
-    if (value instanceof Error) return tagged("error", this.#error(value, inner));
-    if (value instanceof ArrayBuffer) return tagged("bytes", toBase64(new Uint8Array(value)), "ArrayBuffer");
+    }
+    if (isExactly(value, URL)) return tagged("url", value.href);
+    if (value instanceof Error) return tagged("error", this.#error(value, inner, path));
+    if (isExactly(value, ArrayBuffer)) return tagged("bytes", toBase64(new Uint8Array(value)), "ArrayBuffer");
     const typed = typedName(value);
     if (typed !== undefined && ArrayBuffer.isView(value)) {
       return tagged("bytes", toBase64(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)), typed);
@@ -204,10 +208,14 @@ class Encoder {
     throw this.#refuse(`an instance of ${typeof name === "string" && name !== "" ? name : "a class"} (pass plain data instead)`, path);
   }
 
-  #error(error: Error, inner: (item: unknown, key: Key) => unknown): Record<string, unknown> {
+  /** An error is text, a code, its cause and its parts; its class comes back as `Error` with the name. More on it would be lost. */
+  #error(error: Error, inner: (item: unknown, key: Key) => unknown, path: Path | undefined): Record<string, unknown> {
+    const extra = Object.keys(error).find((key) => !ERROR_KEYS.includes(key));
+    if (extra !== undefined) throw this.#refuse("an error with properties of its own", { key: extra, parent: path });
     const out: Record<string, unknown> = { name: String(error.name), message: String(error.message) };
     if (typeof error.stack === "string") out["stack"] = error.stack;
-    if ("code" in error && typeof error.code === "string") out["code"] = error.code;
+    if ("code" in error && (typeof error.code === "string" || typeof error.code === "number")) out["code"] = error.code;
+    if ("errors" in error && Array.isArray(error.errors)) out["errors"] = inner(error.errors, "errors");
     if (error.cause !== undefined) out["cause"] = inner(error.cause, "cause");
     return out;
   }
@@ -224,6 +232,13 @@ class Encoder {
     }
     return new PayloadError("PAYLOAD_REFUSED", `Cannot store ${what} at ${this.#name}${where}`, { cause });
   }
+}
+
+const ERROR_KEYS = ["name", "message", "stack", "code", "cause", "errors"];
+
+/** Of this very class, with nothing more on it: a subclass or an extra property would not come back. */
+function isExactly<T extends object>(value: object, type: new (...args: never[]) => T): value is T {
+  return Object.getPrototypeOf(value) === type.prototype && Object.keys(value).length === 0;
 }
 
 function tagged(tag: string, v?: unknown, t?: string): Record<string, unknown> {
@@ -317,7 +332,11 @@ function reviveError(v: object, depth: number): Error {
   const stack = own(v, "stack");
   hidden("stack", typeof stack === "string" ? stack : undefined);
   const code = own(v, "code");
-  if (typeof code === "string") Object.defineProperty(error, "code", { value: code, enumerable: true, writable: true, configurable: true });
+  if (typeof code === "string" || typeof code === "number") {
+    Object.defineProperty(error, "code", { value: code, enumerable: true, writable: true, configurable: true });
+  }
+  const parts = own(v, "errors");
+  if (parts !== undefined) hidden("errors", revive(parts, depth + 1));
   return error;
 }
 

@@ -54,7 +54,7 @@ export function decide(claim: Claim, outcome: Outcome, run: Run): Settlement {
     case "discard":
       return end(claim, run, "cancelled", { reason: outcome.reason });
     case "interrupted":
-      return again(claim, run, "give-back", 0, "released");
+      return interrupted(claim, run);
     case "cancelled":
       return end(claim, run, "cancelled", claim.task.reason === undefined ? {} : { reason: claim.task.reason });
     case "ended":
@@ -84,6 +84,13 @@ function endMarked(claim: Claim, run: Run): Settlement {
 
 function crashed(claim: Claim, run: Run, failure: Failure): Settlement {
   return { ...end(claim, run, "failed", { failure, reason: failure.name === "PoisonError" ? "poison" : "crashed" }), counts: "crash" };
+}
+
+/** The worker stopped first. A handler that has begun may have had its effect: what must not run twice is failed, not given back. */
+function interrupted(claim: Claim, run: Run): Settlement {
+  if (!claim.task.atMostOnce || run.executionMs === undefined) return again(claim, run, "give-back", 0, "released");
+  const failure = { name: "InterruptedError", message: "its worker stopped while it ran, and it must not run twice (atMostOnce)" };
+  return end(claim, run, "failed", { failure, reason: "interrupted" });
 }
 
 function retryOrFail(claim: Claim, run: Run, failure: Failure, asked: Ms | undefined): Settlement {

@@ -2,6 +2,7 @@
 import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
+import { isStorable } from "../core/text.ts";
 
 /** How a field may be given: `null` for absent, lists readonly, a class's own type as it is. */
 type Input<V> = V extends Date ? V : V extends readonly (infer E)[] ? readonly E[] : V;
@@ -16,7 +17,9 @@ export const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 /** A text that is not empty. */
 export function text(value: unknown, name: string): string {
-  if (typeof value !== "string" || value === "") throw expected(name, "a text that is not empty", value);
+  if (typeof value !== "string" || value === "" || !isStorable(value)) {
+    throw expected(name, "a text that is not empty, without NUL and halves of surrogate pairs", value);
+  }
   return value;
 }
 

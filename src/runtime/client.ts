@@ -52,7 +52,16 @@ export class Client {
   /** From within a handler: the id comes from the parent and the number of the call, so that a second attempt makes no second child. */
   async enqueueChild(parent: TaskId, call: number, task: unknown, args: unknown, options: EnqueueOptions = {}): Promise<AnyHandle> {
     const prepared = this.#prepare(referenceOf(task, "task"), args, { ...options, id: options.id ?? `${parent}.${call}` });
-    return this.#write(prepared, undefined);
+    try {
+      return await this.#write(prepared, undefined);
+    } catch (error) {
+      // The child of an earlier attempt, made with arguments that have changed since (a time, a random number): it is the same child.
+      const { id, func } = prepared.record;
+      if (options.id !== undefined || !(error instanceof EnqueueRefusedError) || error.code !== "ID_REUSED") throw error;
+      const [made] = await this.#shared.access.use((stores) => stores.main.desk.get([id]));
+      if (made?.func !== func) throw error;
+      return new Handle(this.#host, id, false);
+    }
   }
 
   /** All of them or none; the handles stand as the calls do. */

@@ -1,6 +1,7 @@
 /** Checks of the options that a definition, an enqueue, a schedule and the configuration share. */
 import { milliseconds } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
+import { isStorable } from "../core/text.ts";
 import type { CheckedDefaults, TaskDefaults } from "./signatures.ts";
 
 export const DEFAULT_KEYS = [
@@ -72,8 +73,8 @@ export function whole(value: unknown, name: string, least: number): number {
 
 /** Text of 1 to `longest` characters. */
 export function text(value: unknown, name: string, longest: number): string {
-  if (typeof value !== "string" || value === "" || value.length > longest)
-    throw expected(name, `text of 1 to ${longest} characters`, value);
+  if (typeof value !== "string" || value === "" || value.length > longest || !isStorable(value))
+    throw expected(name, `text of 1 to ${longest} characters, without NUL and halves of surrogate pairs`, value);
   return value;
 }
 

@@ -2,6 +2,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
+import { isClean } from "../core/text.ts";
 import { checkDefaults, DEFAULT_KEYS } from "./defaults.ts";
 import type {
   BackoffFunction,
@@ -133,8 +134,7 @@ function checkShape(options: unknown): asserts options is Given {
  * @throws InvalidOptionError when it is empty, longer than 200 characters or holds a control character.
  */
 export function checkTaskName(name: unknown, option: string): asserts name is string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME || /[\u0000-\u001F\u007F]/.test(name)) {
+  if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME || !isClean(name)) {
     throw expected(option, `a name of 1 to ${LONGEST_NAME} characters without control characters`, name);
   }
 }

@@ -7,6 +7,7 @@ import type { Draft, Ms, TaskId, Text } from "../core/record.ts";
 import type { TaskTemplate } from "../core/schedule.ts";
 import { DEFAULT_POLICY } from "../core/task.ts";
 import type { Callback, Edge, NewTask, Policy, Unique } from "../core/task.ts";
+import { isClean } from "../core/text.ts";
 import { checkDefaults, DEFAULT_KEYS, text } from "./defaults.ts";
 import { checkTaskName, isTaskReference } from "./definition.ts";
 import type { CheckedDefaults, EnqueueOptions, TaskReference } from "./signatures.ts";
@@ -112,8 +113,7 @@ function refuseLate(due: NonNullable<NewTask["due"]>, ttl: Ms, now: () => Ms): v
 
 /** @throws InvalidOptionError when it cannot be the id of a task. */
 export function checkId(id: unknown, name: string): TaskId {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (typeof id !== "string" || id === "" || id.length > 300 || /[\u0000-\u001F\u007F]/.test(id)) {
+  if (typeof id !== "string" || id === "" || id.length > 300 || !isClean(id)) {
     throw expected(name, "an id: text of 1 to 300 characters without control characters", id);
   }
   return id;

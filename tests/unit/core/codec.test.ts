@@ -162,13 +162,9 @@ describe("what is kept", () => {
 
   test("a hidden toJSON writes nothing of its own", () => {
     const hidden = Object.defineProperty({ a: 1 }, "toJSON", { value: () => "other" });
-    class Listing extends Array<number> {
-      toJSON(): string {
-        return "other";
-      }
-    }
+    const listing = Object.defineProperty([1, 2], "toJSON", { value: () => "other" });
     expect(encode(hidden)).toBe('{"a":1}');
-    expect(encode(Listing.of(1, 2))).toBe("[1,2]");
+    expect(encode(listing)).toBe("[1,2]");
   });
 
   test("keys such as __proto__ stay data", () => {
@@ -341,5 +337,34 @@ describe("withKeys", () => {
         expect(isDeepStrictEqual(decode(withKeys(encode(base), texts)), wanted)).toBe(true);
       }),
     );
+  });
+});
+
+describe("what would come back as something else is refused", () => {
+  class Dates extends Date {}
+  class Maps extends Map {}
+  class Sets extends Set {}
+  class Lists extends Array<number> {}
+  const withSymbol = Object.assign([1], { [Symbol("s")]: 1 });
+  test.each([
+    ["a subclass of Date", new Dates()],
+    ["a subclass of Map", new Maps()],
+    ["a subclass of Set", new Sets()],
+    ["a subclass of Array", Lists.from([1])],
+    ["a Date with more on it", Object.assign(new Date(), { more: 1 })],
+    ["a Map with more on it", Object.assign(new Map(), { more: 1 })],
+    ["an array with a symbol", withSymbol],
+    ["an error with more on it", Object.assign(new Error("x"), { status: 404 })],
+  ])("%s", (_, value) => {
+    expect(() => encode({ here: value })).toThrow(
+      expect.objectContaining({ code: "PAYLOAD_REFUSED", message: expect.stringContaining(".here") }),
+    );
+  });
+
+  test("an error keeps a numeric code and its parts", () => {
+    const error = Object.assign(new AggregateError([new TypeError("a"), 2], "both"), { code: 7 });
+    const back = decode(encode(error));
+    expect(back).toMatchObject({ name: "AggregateError", message: "both", code: 7 });
+    expect(back instanceof Error && Reflect.get(back, "errors")).toMatchObject([{ name: "TypeError", message: "a" }, 2]);
   });
 });

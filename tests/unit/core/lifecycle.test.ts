@@ -376,3 +376,16 @@ describe("whatever happens", () => {
     );
   });
 });
+
+describe("a run that its worker interrupted", () => {
+  test("is given back; but once it has begun, what must not run twice has failed", () => {
+    expect(decide(claimOf(), { kind: "interrupted" }, RUN)).toMatchObject({ to: "again", counts: "give-back" });
+    const unstarted = { worker: "w1", elapsed: 40, random: () => 0.5 };
+    expect(decide(claimOf({ atMostOnce: true }), { kind: "interrupted" }, unstarted)).toMatchObject({ to: "again", counts: "give-back" });
+    expect(decide(claimOf({ atMostOnce: true }), { kind: "interrupted" }, RUN)).toMatchObject({
+      to: "failed",
+      reason: "interrupted",
+      result: { status: "failed", error: { name: "InterruptedError" } },
+    });
+  });
+});

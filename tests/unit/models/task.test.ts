@@ -121,7 +121,8 @@ describe("a new task", () => {
   });
 
   test.each<[string, unknown, RegExp]>([
-    ["func", "", /Expected `func` to be a text that is not empty, got ""/],
+    ["func", "", /Expected `func` to be a text that is not empty.*got ""/],
+    ["id", "\ud800", /Expected `id` to be a text.*surrogate/],
     ["func", undefined, /Expected `func`/],
     ["id", "", /Expected `id`/],
     ["priority", 1.5, /Expected `priority` to be a whole number, got 1.5/],
