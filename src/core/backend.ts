@@ -189,7 +189,10 @@ export interface Desk {
   ahead(id: TaskId, upTo: number): Promise<number | undefined>;
   /** Marks. Whoever claims { ids } or { ended } then ends it through decide and settle, so that callback, dependents and event are never forgotten. */
   cancel(ids: readonly TaskId[], reason?: string): Promise<readonly ("marked" | "asked" | "final" | "missing")[]>;
-  /** From an end back to pending: counts start anew, the fence and the history go on. A completed task is `not-final` for this. */
+  /**
+   * From an end back to pending: counts start anew, the fence and the history go on. A completed task is `not-final` for this.
+   * It waits again for those of its parents that have not ended; one that has ended, however it did, is done with.
+   */
   requeue(ids: readonly TaskId[]): Promise<readonly ("requeued" | "not-final" | "missing")[]>;
   edit(set: readonly Edit[]): Promise<readonly ("edited" | "stale" | "running" | "final" | "missing")[]>;
   /** Takes the row, its result and its edges away; a running task or one with open dependents is kept. */

@@ -19,13 +19,16 @@ function parentResult(edge: Edge, task: StoredTask | undefined, row: ResultRow |
   const result = row?.fence !== undefined && task !== undefined && row.fence !== task.fence ? undefined : row;
   return {
     taskId: edge.id,
-    status: FINALS.find((status) => status === task?.status) ?? result?.status ?? ended(edge),
+    status: FINALS.find((status) => status === task?.status) ?? result?.status ?? (task === undefined ? ended(edge) : "failed"),
     result: result?.status === "completed" && result.value !== undefined ? decode(result.value) : undefined,
     error: result?.error === undefined ? undefined : failureText(result.error),
   };
 }
 
-/** A parent that was deleted since: this child would not run had it not completed, unless the child asked to run in any case. */
+/**
+ * A parent that has not ended was retried since (else this child would wait): it had failed, or had been cancelled.
+ * A parent that was deleted since: this child would not run had it not completed, unless the child asked to run in any case.
+ */
 function ended({ ifFailed }: Edge): Final {
   return ifFailed === "cancel" ? "completed" : "failed";
 }

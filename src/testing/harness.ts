@@ -31,7 +31,7 @@ export class TestOmniQ extends OmniQ {
   readonly #tasks: readonly TaskDefinition[];
 
   constructor({ tasks = [], clock = new TestClock(), ...options }: TestOmniQOptions = {}) {
-    refuseUnknown(options, ["taskDefaults", "retention", "logger"], "the options of testOmniQ()");
+    refuseUnknown(options, ["tasks", "clock", "taskDefaults", "retention", "logger"], "the options of testOmniQ()");
     if (!(clock instanceof TestClock)) throw expected("clock", "a TestClock", clock);
     super({ url: "sqlite::memory:", clock, ...options });
     this.clock = clock;

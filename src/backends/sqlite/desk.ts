@@ -1,12 +1,13 @@
 /** What people ask and change: look, find, count, cancel, retry, edit, delete, pause. */
 import type { Count, Desk, QueueRow, Sync, TaskPage, TaskQuery } from "../../core/backend.ts";
-import type { Phase, StoredTask } from "../../core/task.ts";
+import type { Edge, Phase, StoredTask } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
 import { int, optionalInt, optionalStr, str } from "./db.ts";
 import type { Db } from "./db.ts";
+import { addEdges } from "./enqueue.ts";
 import type { Param } from "./library.ts";
 import { MARK, STAGE } from "./schema.ts";
-import { storedTask, TASK_COLUMNS } from "./task-row.ts";
+import { edgesOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
 
 type SyncDesk = Sync<Desk>;
 
@@ -144,12 +145,24 @@ const REQUEUE = `UPDATE {tasks} SET stage = iif(coalesce(run_at, 0) > ?1, ${STAG
 export function requeue(db: Db, ids: readonly string[]): ReturnType<SyncDesk["requeue"]> {
   return ids.map((id) => {
     if (db.run(REQUEUE, db.now, id) === 0) return db.get("SELECT 1 FROM {tasks} WHERE id = ?", id) === undefined ? "missing" : "not-final";
-    const row = db.get("SELECT queue_name, schedule_id FROM {tasks} WHERE id = ?", id);
+    const row = db.get("SELECT rid, queue_name, schedule_id, depends_on FROM {tasks} WHERE id = ?", id);
+    if (row?.["depends_on"] !== null) waitAgain(db, int(row?.["rid"]), edgesOf(row?.["depends_on"]));
     const scheduleId = optionalStr(row?.["schedule_id"]);
     db.events.push({ type: "requeued", taskId: id, queue: str(row?.["queue_name"]), ...(scheduleId === undefined ? {} : { scheduleId }) });
     db.hints.add("task");
     return "requeued";
   });
+}
+
+const OPEN_PARENT = `SELECT 1 FROM {tasks} WHERE id = ? AND rid < ? AND stage <> ${STAGE.finished}`;
+
+/** A younger task under a parent's id is not the one that was meant: that one is gone. So no cycle can arise either. */
+function waitAgain(db: Db, rid: number, edges: readonly Edge[]): void {
+  const parents = [...new Map(edges.map((edge) => [edge.id, edge])).values()];
+  const open = parents.filter((edge) => db.get(OPEN_PARENT, edge.id, rid) !== undefined);
+  if (open.length === 0) return;
+  addEdges(db, rid, open);
+  db.run(`UPDATE {tasks} SET stage = ${STAGE.blocked}, open_parents = ? WHERE rid = ?`, open.length, rid);
 }
 
 /** Takes away the edges that a task still waits for: found by the parents that its row names. */

@@ -55,19 +55,17 @@ export function addTask(db: Db, task: NewTask, announce: boolean): Enqueued {
   if (outlived) db.run("UPDATE {tasks} SET unique_key = NULL WHERE rid = ?", int(holder["rid"]));
   if (insert(db, task, parents) === 0) return sameId(db, task);
   if (parents.open.length > 0) {
-    const rid = int(db.get("SELECT rid FROM {tasks} WHERE id = ?", task.id)?.["rid"]);
-    for (const edge of parents.open) {
-      db.run(
-        "INSERT INTO {dependencies}(parent, child, policy) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        edge.id,
-        rid,
-        edge.ifFailed === "run" ? 1 : 0,
-      );
-    }
-    db.hasEdges = true;
+    addEdges(db, int(db.get("SELECT rid FROM {tasks} WHERE id = ?", task.id)?.["rid"]), parents.open);
   }
   announceTask(db, task, announce);
   return { is: "added", id: task.id };
+}
+
+const ADD_EDGE = "INSERT INTO {dependencies}(parent, child, policy) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+
+export function addEdges(db: Db, child: number, edges: NewTask["dependsOn"]): void {
+  for (const edge of edges) db.run(ADD_EDGE, edge.id, child, edge.ifFailed === "run" ? 1 : 0);
+  db.hasEdges = true;
 }
 
 function announceTask(db: Db, { id, queue, scheduleId }: Pick<NewTask, "id" | "queue" | "scheduleId">, announce: boolean): void {
@@ -90,7 +88,7 @@ function parentsOf(db: Db, task: NewTask): Parents | Refusal {
   for (const edge of edges.values()) {
     const row = db.get("SELECT stage, status FROM {tasks} WHERE id = ?", edge.id);
     if (row === undefined) {
-      const detail = `Expected every parent of task ${task.id} to exist, but there is no task ${edge.id} (it may have been deleted or cleaned up)`;
+      const detail = `task ${edge.id} is not there; it may have been deleted or cleaned up after its end`;
       return { is: "refused", why: "unknown-parent", detail };
     }
     if (row["stage"] !== STAGE.finished) open.push(edge);
@@ -165,7 +163,7 @@ function sameId(db: Db, task: NewTask): Enqueued {
   return {
     is: "refused",
     why: "id-reused",
-    detail: `Expected the id ${task.id} to be new, but another task (${str(row?.["func"])}) has it`,
+    detail: `task ${task.id} is there already, with another func or arguments`,
   };
 }
 
@@ -190,7 +188,7 @@ function onConflict(db: Db, task: NewTask, holder: Row, what: "keep" | "replace"
     announceTask(db, { id, queue: task.queue, ...(scheduleId === undefined ? {} : { scheduleId }) }, announce);
     return { is: "replaced", id };
   }
-  const detail = `Expected no other task to hold the unique key ${task.unique?.key ?? ""}, but task ${id} does${what === "replace" ? " and can no longer be replaced" : ""}`;
+  const detail = `task ${id} holds the unique key ${task.unique?.key ?? ""}${what === "replace" ? " and can no longer be replaced" : ""}`;
   return { is: "refused", why: "unique", detail };
 }
 

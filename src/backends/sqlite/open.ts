@@ -29,7 +29,7 @@ const WAL_LIMIT = 64 * 1_048_576;
 export function makeFile(place: Place): void {
   const folder = path.dirname(place.path);
   try {
-    if (place.makeFolder) fs.mkdirSync(folder, { recursive: true });
+    if (place.makeFolder) makeFolder(folder);
   } catch (error) {
     const code = codeOf(error);
     throw cannotMake(place.path, folder, code === "EEXIST" ? "ENOTDIR" : code, error);
@@ -40,6 +40,18 @@ export function makeFile(place: Place): void {
     const code = codeOf(error);
     if (code === "EEXIST" && fs.statSync(place.path, { throwIfNoEntry: false })?.isFile() === true) return refuseHollow(place);
     throw cannotMake(place.path, folder, code, error);
+  }
+}
+
+/** Step by step: Node's own recursive form never returns where a file system refuses new folders with ENOENT, as /proc does. */
+function makeFolder(folder: string): void {
+  if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (path.dirname(folder) !== folder) makeFolder(path.dirname(folder));
+  try {
+    fs.mkdirSync(folder);
+  } catch (error) {
+    // Another process may have been faster.
+    if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
   }
 }
 

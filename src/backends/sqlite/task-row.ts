@@ -154,7 +154,7 @@ export function tagsOf(value: Param | undefined): readonly string[] {
   return Array.isArray(tags) ? tags.map(String) : [];
 }
 
-function edgesOf(value: Param | undefined): readonly Edge[] {
+export function edgesOf(value: Param | undefined): readonly Edge[] {
   const edges = json(value);
   if (!Array.isArray(edges)) return [];
   return edges.map((edge: unknown) =>

@@ -183,13 +183,43 @@ export const dependencies: Chapter = {
       b.expect(await b.get("c")).toMatchObject({ status: "cancelled", openParents: 0 });
       b.expect(await b.backend.desk.remove(["a"])).toEqual(["removed"]);
     },
-    "a child that was requeued does not wait again": async (b) => {
-      await b.add("a", child("c", ["a"], "cancel", { queue: "other" }));
+    "a child that was requeued waits again for the parents that are open": async (b) => {
+      await b.add("done", "a", "b", child("c", ["done", "a", "b"], "cancel", { queue: "other" }));
+      const [done, a, second] = await b.due();
+      if (done === undefined || a === undefined || second === undefined) throw new Error("Expected three claims");
+      await b.end(done);
       await b.cancel("c");
       await b.backend.desk.requeue(["c"]);
+      b.expect(await b.get("c")).toMatchObject({ status: "pending", phase: "blocked", openParents: 2 });
+      await b.end(a);
+      b.expect(await b.get("c")).toMatchObject({ phase: "blocked", openParents: 1 });
+      await b.end(second);
       b.expect(await b.get("c")).toMatchObject({ phase: "ready", openParents: 0 });
-      await b.end(await b.one(), FATAL);
+    },
+    "a child that was requeued is taken along by a parent that fails now, not by one that has failed": async (b) => {
+      await b.add("a", "b", child("c", ["a", "b"], "cancel", { queue: "other" }));
+      const [a, second] = await b.due();
+      if (a === undefined || second === undefined) throw new Error("Expected two claims");
+      await b.end(a, FATAL);
+      await b.end(b.only(await b.ended()), { kind: "ended" });
+      await b.backend.desk.requeue(["c"]);
+      b.expect(await b.get("c")).toMatchObject({ phase: "blocked", openParents: 1 });
+      await b.end(second, FATAL);
+      b.expect(await b.get("c")).toMatchObject({ phase: "cancelled", reason: "parent b failed" });
+      await b.end(b.only(await b.ended()), { kind: "ended" });
+      await b.backend.desk.requeue(["c"]);
       b.expect(await b.get("c")).toMatchObject({ phase: "ready", openParents: 0 });
+    },
+    "a child that was requeued does not wait for a parent that is gone, nor for another under its id": async (b) => {
+      await b.add("a", "gone", child("c", ["a", "gone"]));
+      await b.cancel("c");
+      await b.cancel("gone");
+      await b.cancel("a");
+      await b.backend.desk.remove(["a", "gone"]);
+      await b.add(child("a", ["c"], "run"));
+      await b.cancel("a");
+      await b.backend.desk.requeue(["a", "c"]);
+      b.expect([await b.phase("a"), await b.phase("c")], "no cycle").toEqual(["ready", "ready"]);
     },
     "a deleted child is no dependent": async (b) => {
       await b.add("a", child("c", ["a"]));

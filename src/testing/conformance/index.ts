@@ -30,7 +30,8 @@
  *
  * **Desk.** `cancel` leaves what is doomed already as it is. `edit` with `runAt`: `dueAt` is the new time, `null` is now; what waits
  * for a retry goes on waiting, so `nextRetryAt` is `dueAt` then. `requeue`: due now, or at a `runAt` still to come; `expiresAt` is now
- * + ttl, or none. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A
+ * + ttl, or none; blocked while a parent has not ended (one that is gone, or whose id a younger task has now, has); a parent that has
+ * failed does not take it along again. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A
  * removed or swept task leaves its fence behind: the fences of new tasks start at the highest of these.
  *
  * **Others.** The revision of a new schedule is the backend's to choose, so use the row that `put` answers; each change is + 1. `fire`

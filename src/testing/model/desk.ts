@@ -1,9 +1,9 @@
 import type { Count, Edit, QueueRow, TaskPage, TaskPatch, TaskQuery } from "../../core/backend.ts";
 import type { Ms, TaskId } from "../../core/record.ts";
-import type { Phase } from "../../core/task.ts";
+import type { Edge, Phase } from "../../core/task.ts";
 import { tell } from "./events.ts";
 import type { Moment, Row } from "./state.ts";
-import { change, claimOrder, defined, forget, forgetEdgesOf, hasDependents, isHeld, phaseOf, stageAt, taskOf } from "./state.ts";
+import { change, claimOrder, defined, forget, hasDependents, isHeld, phaseOf, stageAt, taskOf } from "./state.ts";
 
 /** Marks what waits, and asks what runs to stop. Ending it is for whoever claims it. */
 export function cancel(moment: Moment, id: TaskId, reason: string | undefined): "marked" | "asked" | "final" | "missing" {
@@ -16,15 +16,17 @@ export function cancel(moment: Moment, id: TaskId, reason: string | undefined): 
   return row.stage === "running" ? "asked" : "marked";
 }
 
-/** Counts start anew; fence, creation and history go on. A key is not taken again, parents are not waited for again. */
+/** Counts start anew; fence, creation and history go on. A key is not taken again; parents that are open are waited for again. */
 export function requeue(moment: Moment, id: TaskId): "requeued" | "not-final" | "missing" {
   const { now } = moment;
   const row = moment.state.tasks.get(id);
   if (row === undefined) return "missing";
   if (row.stage !== "finished" || row.status === "completed") return "not-final";
   const dueAt = Math.max(now, row.runAt ?? now);
+  const open = openParentsOf(moment, row);
   const requeued = change(moment, row, {
-    stage: stageAt(dueAt, now),
+    stage: open.length > 0 ? "blocked" : stageAt(dueAt, now),
+    openParents: open.length,
     status: "pending",
     dueAt,
     attempt: 0,
@@ -36,10 +38,19 @@ export function requeue(moment: Moment, id: TaskId): "requeued" | "not-final" | 
     expiresAt: row.ttl === undefined ? undefined : now + row.ttl,
     revision: row.revision + 1,
   });
-  forgetEdgesOf(moment.state, id);
+  for (const edge of open) moment.state.dependencies.set(JSON.stringify([edge.id, id]), { ...edge, child: id });
   tell(moment, "requeued", requeued);
   moment.hints.add("task");
   return "requeued";
+}
+
+/** A younger task under a parent's id is not the one that was meant: that one is gone. So no cycle can arise either. */
+function openParentsOf({ state }: Moment, row: Row): readonly Edge[] {
+  const edges = [...new Map(row.dependsOn.map((edge) => [edge.id, edge])).values()];
+  return edges.filter((edge) => {
+    const parent = state.tasks.get(edge.id);
+    return parent !== undefined && parent.order < row.order && parent.stage !== "finished";
+  });
 }
 
 export function edit(moment: Moment, { id, revision, patch }: Edit): "edited" | "stale" | "running" | "final" | "missing" {
