@@ -4,6 +4,7 @@ import type { ConfigData, ConfigInput } from "./config/options.ts";
 import { settingsOf } from "./config/settings.ts";
 import type { StoreSettings } from "./config/settings.ts";
 import { environment, hostIdentity, newId, pathOfUrl, backendAt, readTextFile, stderrLogger, systemClock, systemRandom } from "./host.ts";
+import { expected } from "./core/errors.ts";
 import type { OmniQConfig } from "./models/config.ts";
 import type { Schedule } from "./models/schedule.ts";
 import { Access } from "./runtime/access.ts";
@@ -155,6 +156,7 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
    * @throws InvalidOptionError for a wrong or unknown option.
    */
   worker(options: OmniQWorkerOptions): Worker {
+    if (typeof options !== "object" || options === null) throw expected("options", "an object with `tasks` or `modules`", options);
     const { workers, retention } = this.#setup;
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     const { access, clock, logger, defaults, payloadLimit } = this.#shared;

@@ -263,6 +263,24 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
     expect(told?.funcArgs).toMatchObject({ note: "n", status: "completed", taskId: handle.id, result: `${handle.id}.1` });
   });
 
+  test("a second attempt finds the child of the first, also when its arguments have changed", async () => {
+    let tries = 0;
+    const parent = defineTask({
+      name: "changing",
+      retryDelay: 0,
+      handler: async (_: void, ctx) => {
+        const child = await ctx.enqueue(add, { x: ++tries, y: 0 }, { queueName: "children" });
+        if (tries === 1) throw new Error("once");
+        return [child.id, child.created];
+      },
+    });
+    const handle = await omniq.enqueue(parent);
+    await omniq.worker({ tasks: [parent] }).drain();
+    expect(await handle.result()).toEqual([`${handle.id}.1`, false]);
+    expect((await omniq.tasks.get(`${handle.id}.1`))?.funcArgs).toEqual({ x: 1, y: 0 });
+    expect(() => omniq.worker(undefined as never)).toThrow("Expected `options` to be an object with `tasks`");
+  });
+
   describe("tasks", () => {
     test("find: by what is asked, newest first, page by page", async () => {
       for (let x = 0; x < 5; x++) {

@@ -207,6 +207,10 @@ describe("bad places and bad options", () => {
     });
   });
 
+  test("a place where no folder can be made", async () => {
+    expect(await refusal({ baseDir: "/proc/omniq/data" })).toMatchObject({ code: "STORAGE_FAILED" });
+  });
+
   test("a file where a folder should be", async () => {
     writeFileSync(join(folder, "data"), "");
     expect(await refusal({})).toMatchObject({ code: "STORAGE_FAILED" });
