@@ -28,6 +28,11 @@ export class Access {
     return this.#closing !== undefined;
   }
 
+  /** @throws ClosedError after `close`. */
+  refuseClosed(): void {
+    if (this.closed) throw closed();
+  }
+
   /** The stores, if they are open now. */
   get now(): Stores | undefined {
     return this.closed ? undefined : this.#stores;
@@ -38,9 +43,9 @@ export class Access {
    * `close` waits for it. @throws ClosedError after `close`.
    */
   async use<T>(fn: (stores: Stores) => Promise<T>): Promise<T> {
-    if (this.closed) throw closed();
+    this.refuseClosed();
     const stores = this.#stores ?? (await this.open());
-    if (this.closed) throw closed();
+    this.refuseClosed();
     this.#underWay++;
     try {
       return await fn(stores);
@@ -52,7 +57,7 @@ export class Access {
 
   /** Opens the stores; several calls share one opening, and one that failed is tried again by the next call. */
   async open(): Promise<Stores> {
-    if (this.closed) throw closed();
+    this.refuseClosed();
     this.#opening ??= this.#open().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
@@ -65,7 +70,7 @@ export class Access {
    * @throws ClosedError `NOT_OPEN` where that cannot be.
    */
   openNow(): Stores {
-    if (this.closed) throw closed();
+    this.refuseClosed();
     if (this.#stores !== undefined) return this.#stores;
     const stores = this.#opening === undefined ? this.#options.makeNow?.() : undefined;
     if (stores === undefined || stores.places.some((place) => !place.isOpen && place.sync === undefined)) {
@@ -126,6 +131,7 @@ export class Access {
   }
 }
 
-function closed(): ClosedError {
+/** What everybody is told after the end. */
+export function closed(): ClosedError {
   return new ClosedError("CLOSED", "Expected OmniQ to be open, but it was closed");
 }

@@ -8,6 +8,7 @@ import { expected, StorageError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { Ms, TaskId } from "../core/record.ts";
 import type { StoredTask } from "../core/task.ts";
+import { closed } from "./access.ts";
 import type { Ender } from "./ender.ts";
 import { errorFields } from "./logger.ts";
 import { needsResult, toldOf } from "./outcome.ts";
@@ -60,6 +61,8 @@ export class Waiter {
     signal?.throwIfAborted();
     const stores = await this.#shared.access.open();
     signal?.throwIfAborted();
+    // Closed in the same turn: nobody would tell a caller who begins to wait only now.
+    this.#shared.access.refuseClosed();
     this.#deafen ??= stores.main.listen((hint) => {
       if (hint === "end" || hint === "any") this.#hinted();
     });
@@ -135,7 +138,7 @@ export class Waiter {
     const began = clock.monotonic();
     for (let i = 0; i < ids.length; i += CHUNK) {
       const stores = access.now;
-      if (stores === undefined) break;
+      if (stores === undefined) throw closed();
       const chunk = ids.slice(i, i + CHUNK);
       const open = await this.#look(stores, chunk);
       const touched = await this.#endOpen(stores, open);

@@ -119,6 +119,19 @@ describe("waiting for results", () => {
     expect(await backend.presence.workers(10)).toEqual([]);
   });
 
+  test("a close in the same turn is told, also where result() is the first use", async () => {
+    const { id } = await omniq.enqueue(add, { x: 1 });
+    const other = new OmniQ({ backend, clock });
+    for (const each of [omniq, other]) {
+      const told = vi.fn();
+      const waiting = each.handle(id).result().catch(told);
+      await each.close();
+      await clock.advance(2_000);
+      expect(told).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: "CLOSED" }));
+      await waiting;
+    }
+  });
+
   test("a timeout of no time still looks once, and a long one is kept", async () => {
     const handle = await omniq.enqueue(add, { x: 1 });
     const none = expect(handle.result({ timeout: 0 })).rejects.toMatchObject({ code: "RESULT_TIMEOUT" });
