@@ -142,9 +142,13 @@ const REQUEUE = `UPDATE {tasks} SET stage = iif(coalesce(run_at, 0) > ?1, ${STAG
   crash_count = 0, reason = NULL, completed_at = NULL, started_at = NULL, expires_at = iif(ttl IS NULL, NULL, ?1 + ttl), revision = revision + 1
   WHERE id = ?2 AND stage = ${STAGE.finished} AND status <> 'completed'`;
 
+/** What was left of its end to release waits for it again. */
+const FORGET_RELEASE = "DELETE FROM {releases} WHERE parent = ?";
+
 export function requeue(db: Db, ids: readonly string[]): ReturnType<SyncDesk["requeue"]> {
   return ids.map((id) => {
     if (db.run(REQUEUE, db.now, id) === 0) return db.get("SELECT 1 FROM {tasks} WHERE id = ?", id) === undefined ? "missing" : "not-final";
+    db.run(FORGET_RELEASE, id);
     const row = db.get("SELECT rid, queue_name, schedule_id, depends_on FROM {tasks} WHERE id = ?", id);
     if (row?.["depends_on"] !== null) waitAgain(db, int(row?.["rid"]), edgesOf(row?.["depends_on"]));
     const scheduleId = optionalStr(row?.["schedule_id"]);
@@ -179,6 +183,7 @@ export function deleteTask(db: Db, rid: number, id: string): void {
   db.fenceFloor = undefined;
   if (int(row?.["open_parents"]) > 0) forgetEdgesOf(db, rid);
   db.run("DELETE FROM {results} WHERE task_id = ?", id);
+  db.run(FORGET_RELEASE, id);
   db.run("DELETE FROM {tasks} WHERE rid = ?", rid);
 }
 

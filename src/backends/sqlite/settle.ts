@@ -117,11 +117,15 @@ function freeUpTo(db: Db, parent: string, status: Final, limit: number): number 
   return edges.length;
 }
 
+/** A parent that has not ended (any more) releases nobody; of one that is gone, the row tells how it ended. */
+const RELEASES = `SELECT r.parent, coalesce(t.status, r.status) AS status, coalesce(t.stage, ${STAGE.finished}) AS stage
+  FROM {releases} r LEFT JOIN {tasks} t ON t.id = r.parent LIMIT (?+0)`;
+
 export function release(db: Db, limit: number): boolean {
   let left = limit;
-  for (const { parent, status } of db.all("SELECT parent, status FROM {releases} LIMIT (?+0)", limit)) {
+  for (const { parent, status, stage } of db.all(RELEASES, limit)) {
     if (left === 0) return true;
-    const freed = freeUpTo(db, str(parent), finalOf(str(status)), left);
+    const freed = stage === STAGE.finished ? freeUpTo(db, str(parent), finalOf(str(status)), left) : 0;
     if (freed < left) db.run("DELETE FROM {releases} WHERE parent = ?", str(parent));
     left -= freed;
   }

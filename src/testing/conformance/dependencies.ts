@@ -162,6 +162,27 @@ export const dependencies: Chapter = {
       b.expect(await b.get(`c${INLINE_RELEASES}`)).toMatchObject({ mark: "parent-failed", reason: "parent a failed" });
       b.expect(await b.phase(`c${INLINE_RELEASES + 1}`)).toBe("ready");
     },
+    "a parent that was requeued releases nobody until it ends again": async (b) => {
+      for (const [parent, more] of Object.entries({ a: 0, b: 1 })) {
+        const many = { queue: "many" };
+        await b.add(parent, ...ids(INLINE_RELEASES + more, parent).map((id) => child(id, [parent], "cancel", many)));
+        await b.end(await b.one(), FATAL);
+        await b.backend.desk.requeue([parent]);
+        await b.add(child(`new of ${parent}`, [parent], "cancel", many));
+        b.expect(await b.backend.work.release(10)).toBe(false);
+        b.expect(await b.get(`new of ${parent}`)).toMatchObject({ phase: "blocked", openParents: 1 });
+        await b.end(await b.one());
+        b.expect(await b.phase(`new of ${parent}`)).toBe("ready");
+      }
+    },
+    "a task under the id of a parent that was deleted releases nobody": async (b) => {
+      await b.add("a", ...ids(INLINE_RELEASES, "c").map((id) => child(id, ["a"])));
+      await b.end(await b.one(), FATAL);
+      b.expect(await b.backend.desk.remove(["a"])).toEqual(["removed"]);
+      await b.add("a", child("new", ["a"]));
+      await b.backend.work.release(10);
+      b.expect(await b.get("new")).toMatchObject({ phase: "blocked", openParents: 1 });
+    },
     "nothing to release is nothing": async (b) => {
       await b.add("a", child("c", ["a"]));
       b.expect(await b.backend.work.release(10)).toBe(false);
