@@ -100,8 +100,9 @@ export class Demo {
     );
     const known = handles.filter(({ created }) => !created).length;
     const took = formatDuration(performance.now() - began);
-    const again = known === 0 ? "" : ` (${number(known)} were there already)`;
-    this.#say(`Run ${run.number}: ${count(handles.length, "task")} enqueued in ${took}${again}, and one that depends on all of them.`);
+    const made = handles.length - known;
+    const again = known === 0 ? "" : `, ${number(known)} were there already`;
+    this.#say(`Run ${run.number}: ${count(made, "task")} enqueued in ${took}${again}, and one that depends on all of them.`);
     const failing = found.files.filter((file) => failsAtFirst(file)).length;
     if (failing > 0 && !run.continued)
       this.#say(`${count(failing, "task")} will fail at the first attempt, on purpose, and be tried again.`);
@@ -119,15 +120,17 @@ export class Demo {
     if (!json) this.#view = await openView(this.#terminal, board);
     const since = new Date();
     const worker = this.#omniq.worker({ tasks: handlers({ pace, reportPath }), concurrency: slots });
+    const broken = giveUpOn(worker);
     await worker.start();
     try {
-      const summary = await report.result({ signal: interrupt.signal });
+      const summary = await report.result({ signal: AbortSignal.any([interrupt.signal, broken]) });
       await board.load(this.#omniq, run);
       this.#view.stop();
       await worker.stop();
       await this.#sumUp(run, summary, since);
     } catch (error) {
       if (interrupt.signal.aborted) await this.#stop(run, worker, board);
+      else if (broken.aborted) await worker.stop({ timeout: 0 });
       throw error;
     } finally {
       this.#view.stop();
@@ -180,4 +183,21 @@ export class Demo {
   #say(text: string): void {
     if (!this.#options.json) this.#terminal.line(text);
   }
+}
+
+/** Errors of the store in a row, with growing waits between them (about 20 s), after which nobody should go on watching. */
+const PATIENCE = 8;
+
+/** Aborts when the store fails again and again and nothing gets done: a full disk, say. A worker of a service would wait it out. */
+function giveUpOn(worker: ReturnType<OmniQ["worker"]>): AbortSignal {
+  const controller = new AbortController();
+  let failures = 0;
+  worker.on("completed", () => {
+    failures = 0;
+  });
+  worker.on("error", (error) => {
+    failures++;
+    if (failures >= PATIENCE) controller.abort(error);
+  });
+  return controller.signal;
 }
