@@ -102,7 +102,12 @@ export function optionalStr(value: Param | undefined): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** A parsed JSON column that only we write; the guard is the shape check at its use. */
+/** A parsed JSON column; the guard is the shape check at its use. Broken by hand it reads as absent: it must not stop other rows. */
 export function json(value: Param | undefined): unknown {
-  return typeof value === "string" ? JSON.parse(value) : undefined;
+  if (typeof value !== "string") return undefined;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return undefined;
+  }
 }

@@ -51,7 +51,8 @@ function filters(query: TaskQuery, now: number): readonly [string, readonly Para
   term("created_at >= ?", query.createdFrom);
   term("created_at <= ?", query.createdTo);
   if (query.phase !== undefined) terms.push(PHASE[query.phase].replaceAll("@", String(Math.trunc(now))));
-  for (const tag of query.tags ?? []) term("EXISTS (SELECT 1 FROM json_each(tags) AS t WHERE t.value = ?)", tag);
+  for (const tag of query.tags ?? [])
+    term("EXISTS (SELECT 1 FROM json_each(iif(json_valid(tags), tags, NULL)) AS t WHERE t.value = ?)", tag);
   return [terms.join(" AND "), values];
 }
 
@@ -171,7 +172,7 @@ function waitAgain(db: Db, rid: number, edges: readonly Edge[]): void {
 
 /** Takes away the edges that a task still waits for: found by the parents that its row names. */
 export function forgetEdgesOf(db: Db, rid: number): void {
-  const parents = `SELECT CASE type WHEN 'array' THEN json_extract(value, '$[0]') ELSE value END FROM json_each((SELECT depends_on FROM {tasks} WHERE rid = ?1))`;
+  const parents = `SELECT CASE type WHEN 'array' THEN json_extract(value, '$[0]') ELSE value END FROM json_each((SELECT iif(json_valid(depends_on), depends_on, NULL) FROM {tasks} WHERE rid = ?1))`;
   db.run(`DELETE FROM {dependencies} WHERE child = ?1 AND parent IN (${parents})`, rid);
 }
 

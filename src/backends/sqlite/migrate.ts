@@ -2,10 +2,10 @@
 import { StorageError } from "../../core/errors.ts";
 import { int, str } from "./db.ts";
 import type { Db } from "./db.ts";
-import { MIGRATIONS, TABLES } from "./schema.ts";
+import { MIGRATIONS, TABLES, within } from "./schema.ts";
 
 /** An own table instead of `user_version`: the file may be the user's own, with migrations of theirs. */
-const META = "CREATE TABLE IF NOT EXISTS {omniq_meta} (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID";
+const META = `CREATE TABLE IF NOT EXISTS {omniq_meta} (key TEXT PRIMARY KEY, value INTEGER NOT NULL, ${within("value")}) STRICT, WITHOUT ROWID`;
 
 /** The version of the schema in the file; 0 when there is none yet. */
 export function schemaVersion(db: Db): number {

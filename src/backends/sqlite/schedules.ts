@@ -58,9 +58,26 @@ export function put(db: Db, row: ScheduleRow, ifRevision?: number): ReturnType<S
   return { is: changed > 0 ? "put" : "stale", row: now === undefined ? row : scheduleRow(now) };
 }
 
-/** What only we write into these columns, told apart by one field each. */
+/** What only we write into these columns. */
 function isRule(value: unknown): value is Rule {
-  return typeof value === "object" && value !== null && "type" in value;
+  if (typeof value !== "object" || value === null || !("type" in value)) return false;
+  switch (value.type) {
+    case "cron":
+      return "cron" in value && typeof value.cron === "string" && "timezone" in value && typeof value.timezone === "string";
+    case "interval":
+      return "every" in value && typeof value.every === "number" && value.every > 0 && value.every <= LAST_TIME;
+    case "timestamp":
+      return "at" in value && isTime(value.at);
+    default:
+      return value.type === "once";
+  }
+}
+
+/** The last time that a `Date` can hold. */
+const LAST_TIME = 8_640_000_000_000_000;
+
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && Math.abs(value) <= LAST_TIME;
 }
 function isTemplate(value: unknown): value is TaskTemplate {
   return typeof value === "object" && value !== null && "func" in value;
@@ -71,8 +88,8 @@ function isStatus(value: unknown): value is ScheduleStatus {
 
 /** A row that somebody broke by hand reads as a completed one that never fires: it must not stop the others. */
 function scheduleRow(row: Row): ScheduleRow {
-  const [rule, template, status] = [parsed(row["rule"]), parsed(row["template"]), row["status"]];
-  const whole = isRule(rule) && isTemplate(template) && isStatus(status);
+  const [rule, template, status] = [json(row["rule"]), json(row["template"]), row["status"]];
+  const whole = isRule(rule) && isTemplate(template) && isStatus(status) && isTime(row["next_run_at"] ?? 0);
   const out: { -readonly [K in keyof ScheduleRow]: ScheduleRow[K] } = {
     id: str(row["id"]),
     revision: int(row["revision"]),
@@ -115,14 +132,6 @@ const BROKEN: TaskTemplate = {
   maxCrashes: 1,
   storeResult: false,
 };
-
-function parsed(value: Param | undefined): unknown {
-  try {
-    return json(value);
-  } catch {
-    return undefined;
-  }
-}
 
 export function list(db: Db, query: ScheduleQuery): readonly ScheduleRow[] {
   if (query.ids !== undefined) {

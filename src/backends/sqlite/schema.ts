@@ -12,6 +12,13 @@ export const MARK = { cancelled: 1, expired: 2, "parent-failed": 3 } as const;
 /** `unique_until`: a time, or one of these. */
 export const UNTIL = { finished: -1, started: -2 } as const;
 
+/**
+ * Integers that JavaScript can hold: reading another one throws, and would stop every call that meets its row. NULL passes. An update
+ * checks only if it changes one of the columns, so each has its own.
+ */
+export const within = (...columns: readonly string[]): string =>
+  columns.map((column) => `CHECK (${column} BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER})`).join(", ");
+
 const TASKS = `
 CREATE TABLE {tasks} (
   rid INTEGER PRIMARY KEY,
@@ -56,7 +63,8 @@ CREATE TABLE {tasks} (
   callback TEXT,
   schedule_id TEXT,
   args TEXT NOT NULL,
-  kwargs TEXT
+  kwargs TEXT,
+  ${within("stage", "priority", "due_at", "revision", "fence", "attempt", "retry_count", "crash_count", "worker", "mark", "open_parents", "max_retries", "retry_delay", "timeout", "at_most_once", "max_crashes", "result_ttl", "store_result", "unique_until", "created_at", "run_at", "started_at", "completed_at", "next_retry_at", "expires_at", "ttl")}
 ) STRICT;
 CREATE INDEX {idx_tasks_queue_status} ON {tasks}(queue_name, func, priority DESC, due_at, rid) WHERE stage = 0;
 CREATE INDEX {idx_tasks_run_at} ON {tasks}(due_at) WHERE stage = 1;
@@ -67,7 +75,7 @@ CREATE INDEX {idx_tasks_finished} ON {tasks}(status, completed_at) WHERE stage =
 CREATE UNIQUE INDEX {idx_tasks_unique} ON {tasks}(unique_key) WHERE unique_key IS NOT NULL;
 CREATE TABLE {dependencies} (parent TEXT NOT NULL, child INTEGER NOT NULL, policy INTEGER NOT NULL, PRIMARY KEY (parent, child)) STRICT, WITHOUT ROWID;
 CREATE TABLE {releases} (parent TEXT PRIMARY KEY, status TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE {queues} (name TEXT PRIMARY KEY, paused_at INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE {queues} (name TEXT PRIMARY KEY, paused_at INTEGER, ${within("paused_at")}) STRICT, WITHOUT ROWID;
 CREATE TABLE {workers} (
   rid INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
@@ -82,7 +90,8 @@ CREATE TABLE {workers} (
   names TEXT NOT NULL,
   concurrency INTEGER NOT NULL,
   arrived_at INTEGER NOT NULL,
-  seen_at INTEGER NOT NULL
+  seen_at INTEGER NOT NULL,
+  ${within("beat", "pid", "lease_ms", "concurrency", "arrived_at", "seen_at")}
 ) STRICT;
 `;
 
@@ -103,11 +112,12 @@ CREATE TABLE {schedules} (
   resumed_at INTEGER,
   name TEXT,
   description TEXT,
-  tags TEXT
+  tags TEXT,
+  ${within("revision", "max_runs", "run_count", "created_at", "next_run_at", "last_run_at", "paused_at", "resumed_at")}
 ) STRICT;
 CREATE INDEX {idx_schedules_next_run} ON {schedules}(next_run_at, id) WHERE status = 'active';
 CREATE INDEX {idx_schedules_status} ON {schedules}(status, next_run_at, id);
-CREATE TABLE {occurrences} (schedule_id TEXT NOT NULL, at INTEGER NOT NULL, fired_at INTEGER NOT NULL, task_id TEXT NOT NULL, PRIMARY KEY (schedule_id, at)) STRICT, WITHOUT ROWID;
+CREATE TABLE {occurrences} (schedule_id TEXT NOT NULL, at INTEGER NOT NULL, fired_at INTEGER NOT NULL, task_id TEXT NOT NULL, PRIMARY KEY (schedule_id, at), ${within("at", "fired_at")}) STRICT, WITHOUT ROWID;
 CREATE INDEX {idx_occurrences_fired} ON {occurrences}(fired_at);
 CREATE TABLE {results} (
   task_id TEXT PRIMARY KEY,
@@ -126,7 +136,8 @@ CREATE TABLE {results} (
   execution_time REAL,
   worker_id TEXT,
   schedule_id TEXT,
-  retry_count INTEGER NOT NULL
+  retry_count INTEGER NOT NULL,
+  ${within("fence", "created_at", "started_at", "completed_at", "expires_at", "ttl", "retry_count")}
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX {idx_results_expires_at} ON {results}(expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX {idx_results_schedule} ON {results}(schedule_id, created_at) WHERE schedule_id IS NOT NULL;
@@ -145,7 +156,8 @@ CREATE TABLE {events} (
   execution_time REAL,
   retry_count INTEGER,
   error TEXT,
-  source TEXT
+  source TEXT,
+  ${within("timestamp", "retry_count")}
 ) STRICT;
 CREATE INDEX {idx_events_task_id} ON {events}(task_id);
 CREATE INDEX {idx_events_timestamp} ON {events}(timestamp);

@@ -58,7 +58,7 @@ function forgetParents(db: Db, { id, fence }: Settlement): void {
 
 function runAgain(db: Db, settlement: Extract<Settlement, { to: "again" }>): boolean {
   const { counts, after } = settlement;
-  const due = db.now + Math.max(0, after);
+  const due = Math.min(db.now + Math.max(0, after), Number.MAX_SAFE_INTEGER);
   const retry = counts === "retry";
   db.hints.add("task");
   return (

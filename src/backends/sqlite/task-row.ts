@@ -1,5 +1,5 @@
 /** Task ↔ row: the column list once, both directions. */
-import type { Callback, Edge, Mark, NewTask, Phase, StoredTask, TaskStatus } from "../../core/task.ts";
+import type { Callback, Edge, Mark, NewTask, Phase, Policy, StoredTask, TaskStatus } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
 import { int, json, optionalInt, optionalStr, str } from "./db.ts";
 import type { Param, Row } from "./library.ts";
@@ -164,11 +164,37 @@ export function edgesOf(value: Param | undefined): readonly Edge[] {
 
 function callbackOf(value: Param | undefined): Callback | undefined {
   const callback = json(value);
-  return isCallback(callback) ? callback : undefined;
+  if (typeof callback !== "object" || callback === null) return undefined;
+  const kept = Object.fromEntries(Object.entries(callback).filter(([field, given]) => CALLBACK.get(field)?.(given) === true));
+  return isCallback(kept) ? kept : undefined;
 }
 
-function isCallback(value: unknown): value is Callback {
-  return typeof value === "object" && value !== null && "func" in value && typeof value.func === "string";
+/** A broken field reads as absent: it must not keep the task from ending. */
+const CALLBACK: ReadonlyMap<string, (value: unknown) => boolean> = new Map<keyof Callback, (value: unknown) => boolean>([
+  ["func", (value) => typeof value === "string"],
+  ["args", (value) => typeof value === "string" && json(value) !== undefined],
+  ["queue", (value) => typeof value === "string"],
+  ["priority", Number.isSafeInteger],
+  ["policy", isPolicy],
+]);
+
+function isCallback(value: object): value is Callback {
+  return "func" in value;
+}
+
+function isPolicy(value: unknown): value is Policy {
+  if (typeof value !== "object" || value === null) return false;
+  const whole = (field: keyof Policy): boolean => Number.isSafeInteger(Reflect.get(value, field));
+  const optional = (field: keyof Policy): boolean => Reflect.get(value, field) === undefined || whole(field);
+  const backoff: unknown = Reflect.get(value, "backoff");
+  return (
+    whole("maxRetries") &&
+    whole("retryDelay") &&
+    whole("maxCrashes") &&
+    optional("timeout") &&
+    optional("resultTtl") &&
+    (backoff === "fixed" || backoff === "exponential")
+  );
 }
 
 /** The commonest edge (`cancel`) is just its id. */
