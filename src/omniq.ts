@@ -3,7 +3,18 @@ import { resolveConfig, loadConfig } from "./config/load.ts";
 import type { ConfigData, ConfigInput } from "./config/options.ts";
 import { settingsOf } from "./config/settings.ts";
 import type { StoreSettings } from "./config/settings.ts";
-import { environment, hostIdentity, newId, pathOfUrl, backendAt, readTextFile, stderrLogger, systemClock, systemRandom } from "./host.ts";
+import {
+  environment,
+  hostIdentity,
+  newId,
+  pathOfUrl,
+  backendAt,
+  readTextFile,
+  stderrLogger,
+  systemClock,
+  systemRandom,
+  yieldTurn,
+} from "./host.ts";
 import { expected } from "./core/errors.ts";
 import type { OmniQConfig } from "./models/config.ts";
 import type { Schedule } from "./models/schedule.ts";
@@ -217,6 +228,7 @@ function sharedOf(setup: Setup): Shared {
     random: systemRandom,
     newId,
     identity: hostIdentity,
+    yieldTurn,
     now: () => clock.now(),
     defaults: setup.taskDefaults,
     logger: safeLogger(setup.logger ?? stderrLogger()),

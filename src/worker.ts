@@ -249,6 +249,7 @@ export function homeOf(
     random: systemRandom,
     newId,
     identity: hostIdentity,
+    yieldTurn,
     now: () => clock.now(),
     defaults: taskDefaults,
     ...(payloadLimit === undefined ? {} : { payloadLimit }),

@@ -18,4 +18,6 @@ export interface Shared extends Resolving {
   readonly random: Random;
   readonly identity: () => HostIdentity;
   readonly logger: Logger;
+  /** Resolves in a later turn of the event loop. */
+  readonly yieldTurn: () => Promise<void>;
 }

@@ -165,15 +165,17 @@ export class Waiter {
 
   /** Ends those that only wait to be ended, as where no worker runs: nobody waits for ever. Answers their ids. */
   async #endOpen(stores: Stores, open: readonly StoredTask[]): Promise<readonly TaskId[]> {
+    const owed = open.filter((task) => this.#ender.owes(task.id)).map((task) => task.id);
     const idle = open.filter((task) => task.status !== "running");
     const marked = idle.filter((task) => task.mark !== undefined).map((task) => task.id);
     const mortal = idle.filter((task) => task.mark === undefined && task.expiresAt !== undefined);
     try {
+      if (owed.length > 0) await this.#ender.pay(stores);
       if (marked.length > 0) await this.#ender.end(stores, marked);
       const now = mortal.length === 0 ? 0 : await stores.main.now();
       const expired = mortal.filter((task) => (task.expiresAt ?? now) <= now).map((task) => task.id);
       if (expired.length > 0) await this.#ender.endExpired(stores);
-      return [...marked, ...expired];
+      return [...owed, ...marked, ...expired];
     } catch (error) {
       this.#shared.logger.warn("A task that waits to be ended could not be ended; it is tried again", errorFields(error));
       return [];
