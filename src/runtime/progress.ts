@@ -46,16 +46,18 @@ export class ProgressBoard {
   }
 
   async #write(): Promise<number> {
-    const runs = [...this.#changed];
-    this.#changed.clear();
-    const set = runs.flatMap((run) => {
+    const words = [...this.#changed].flatMap((run) => {
       const event = this.#event(run);
-      return event === undefined ? [] : [{ id: run.claim.task.id, fence: run.claim.fence, event }];
+      // A run that has ended meanwhile took its last word with it.
+      return event === undefined ? [] : [{ run, event }];
     });
-    if (set.length === 0) return Number.POSITIVE_INFINITY;
+    this.#changed.clear();
+    if (words.length === 0) return Number.POSITIVE_INFINITY;
     try {
-      const answers = await this.#options.write(set);
-      for (const [i, run] of runs.entries()) if (answers[i] === "lost" && !run.over) this.#options.lost(run);
+      const answers = await this.#options.write(
+        words.map(({ run: { claim }, event }) => ({ id: claim.task.id, fence: claim.fence, event })),
+      );
+      for (const [i, { run }] of words.entries()) if (answers[i] === "lost" && !run.over) this.#options.lost(run);
     } catch (error) {
       // The next word will come; a store that is down must not pile them up.
       this.#options.throttle.warn("Progress could not be written", errorFields(error));

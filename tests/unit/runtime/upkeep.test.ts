@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { SweepAsk } from "../../../src/core/backend.ts";
+import type { RunView } from "../../../src/runtime/context.ts";
+import { Throttle } from "../../../src/runtime/logger.ts";
+import { ProgressBoard } from "../../../src/runtime/progress.ts";
 import { sweepRound, sweepsOf } from "../../../src/runtime/retention.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
 import { ModelBackend } from "../../../src/testing/model.ts";
@@ -153,6 +156,31 @@ describe("retention", () => {
 });
 
 describe("progress", () => {
+  test("an answer goes to the run that it is about, also when another has ended meanwhile", async () => {
+    const lost: unknown[] = [];
+    const written: unknown[] = [];
+    const runOf = (id: string): RunView => ({ claim: { task: { id, queue: "q" }, fence: 1 } }) as RunView;
+    const clock = new TestClock();
+    const board = new ProgressBoard({
+      clock,
+      worker: "w",
+      throttle: new Throttle(new Rig().parts.logger, clock),
+      write: (set) => {
+        written.push(...set.map(({ id }) => id));
+        return Promise.resolve(set.map(({ id }) => (id === "gone" ? "lost" : "written")));
+      },
+      lost: (run) => lost.push(run.claim.task.id),
+    });
+    const runs = ["ended", "healthy", "gone"].map(runOf);
+    for (const run of runs) board.report(run, 0.5, undefined);
+    const [ended] = runs;
+    if (ended !== undefined) board.takeLast(ended);
+    await clock.advance(1_000);
+    expect(written).toEqual(["healthy", "gone"]);
+    expect(lost).toEqual(["gone"]);
+    await board.stop();
+  });
+
   test("the latest word of each 250 ms, and the last one with the end", async () => {
     const rig = new Rig();
     let report: ((fraction: number, note?: string) => void) | undefined;
