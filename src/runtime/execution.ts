@@ -12,7 +12,7 @@ import type { Ms } from "../core/record.ts";
 import { handlerArguments } from "../models/arguments.ts";
 import { HandlerContext } from "./context.ts";
 import type { ContextHost } from "./context.ts";
-import { isFatal, toFailure } from "./failure.ts";
+import { isA, isFatal, toFailure } from "./failure.ts";
 import { errorFields } from "./logger.ts";
 import { parseWith } from "./schema.ts";
 import type { TaskDefinition } from "./signatures.ts";
@@ -179,7 +179,7 @@ export class Execution {
   }
 
   #failed(at: "arguments" | "input" | "handler" | "output", error: unknown): Outcome {
-    const mismatch = error instanceof InputInvalidError;
+    const mismatch = isA(error, InputInvalidError);
     const failure =
       at === "output" && mismatch ? { ...toFailure(error), name: "OutputInvalidError", code: "OUTPUT_INVALID" } : toFailure(error);
     if (at === "arguments" || (at === "input" && mismatch) || isFatal(error) || this.#refusesRetry(error)) {
@@ -190,7 +190,9 @@ export class Execution {
 
   #refusesRetry(error: unknown): boolean {
     try {
-      return this.#definition?.retryIf?.(error) === false;
+      const answer: unknown = this.#definition?.retryIf?.(error);
+      this.#refusePromise("retryIf", answer);
+      return answer === false;
     } catch (thrown) {
       this.#complain("retryIf", thrown);
       return false;
@@ -202,11 +204,20 @@ export class Execution {
     const backoff = this.#definition?.backoff;
     if (typeof backoff !== "function") return {};
     try {
-      return { after: milliseconds(backoff(this.claim.task.retryCount, error), "backoff") };
+      const wait = backoff(this.claim.task.retryCount, error);
+      this.#refusePromise("backoff", wait);
+      return { after: milliseconds(wait, "backoff") };
     } catch (thrown) {
       this.#complain("backoff", thrown);
       return {};
     }
+  }
+
+  /** Nobody waits for these functions: an async one is refused, and its rejection must not end the process. */
+  #refusePromise(option: string, answer: unknown): void {
+    if (!isThenable(answer)) return;
+    Promise.resolve(answer).catch(() => {});
+    throw new TypeError(`Expected \`${option}\` to answer at once, got a promise`);
   }
 
   #complain(option: string, thrown: unknown): void {

@@ -9,8 +9,25 @@ const LONGEST_NAME = 200;
 /** Causes that are told. */
 const DEEPEST = 5;
 
-/** Never throws. */
+/** Never throws: of what cannot even be looked at, such as a revoked proxy, this much is told. */
 export function toFailure(error: unknown): Failure {
+  try {
+    return failureOf(error);
+  } catch {
+    return { name: "Error", message: "unreadable" };
+  }
+}
+
+/** `instanceof` for what a handler threw: false where even that question throws. */
+export function isA<T>(value: unknown, type: abstract new (...args: never) => T): value is T {
+  try {
+    return value instanceof type;
+  } catch {
+    return false;
+  }
+}
+
+function failureOf(error: unknown): Failure {
   if (typeof error !== "object" || error === null) return { name: "Error", message: cut(plainText(error), LONGEST_MESSAGE) };
   const name = textOf(error, "name") ?? "Error";
   const message = textOf(error, "message") ?? jsonOf(error);
@@ -26,7 +43,7 @@ export function toFailure(error: unknown): Failure {
 
 /** Whether an error says itself that no retry will help: by its class, or by its name where it comes from another copy of the library. */
 export function isFatal(error: unknown): boolean {
-  return error instanceof FatalError || (typeof error === "object" && error !== null && read(error, "name") === "FatalError");
+  return isA(error, FatalError) || (typeof error === "object" && error !== null && read(error, "name") === "FatalError");
 }
 
 function stackOf(error: object): string | undefined {

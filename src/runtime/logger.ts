@@ -1,5 +1,6 @@
 /** What a worker tells people: never a payload, and never so often that it fills a disk. */
 import type { Clock } from "../core/clock.ts";
+import { isA } from "./failure.ts";
 import type { Logger } from "./signatures.ts";
 
 export type LogData = Readonly<Record<string, unknown>>;
@@ -21,7 +22,9 @@ function mapped(write: (level: Level, message: string, data: LogData | undefined
 export function safeLogger(logger: Logger): Logger {
   return mapped((level, message, data) => {
     try {
-      logger[level](message, data);
+      const answer: unknown = logger[level](message, data);
+      // One that is async against its type: its rejection would end the process.
+      if (answer instanceof Promise) answer.catch(() => {});
     } catch {
       // There is nowhere left to say it.
     }
@@ -61,7 +64,7 @@ export class Throttle {
 
 /** An error as fields of a log line: its name, code and message, never its data. */
 export function errorFields(error: unknown): LogData {
-  if (!(error instanceof Error)) return { error: typeof error };
+  if (!isA(error, Error)) return { error: typeof error };
   const code = "code" in error && typeof error.code === "string" ? { code: error.code } : {};
   return { error: `${error.name}: ${error.message}`, ...code };
 }

@@ -9,7 +9,8 @@ import { InputInvalidError } from "../core/errors.ts";
  */
 export function parseWith(schema: StandardSchemaV1, value: unknown, what: string): unknown {
   const result = schema["~standard"].validate(value);
-  return result instanceof Promise ? result.then((late) => valueOf(late, what)) : valueOf(result, what);
+  // A promise of any make, not only one of this realm's own.
+  return "then" in result ? Promise.resolve(result).then((late) => valueOf(late, what)) : valueOf(result, what);
 }
 
 function valueOf(result: StandardSchemaV1.Result<unknown>, what: string): unknown {

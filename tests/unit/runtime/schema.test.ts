@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { z } from "zod";
 import { expect, test } from "vitest";
@@ -15,6 +16,14 @@ test("answers at once where the schema does, else later", async () => {
   await expect(parseWith(schema(Promise.resolve({ issues: [{ message: "no" }] })), 0, "it")).rejects.toMatchObject({
     code: "INPUT_INVALID",
   });
+});
+
+test("waits for a promise of another make", async () => {
+  const foreign: Promise<StandardSchemaV1.Result<unknown>> = runInNewContext("Promise.resolve({ value: 6 })");
+  expect(foreign).not.toBeInstanceOf(Promise);
+  const late = parseWith(schema(foreign), 0, "it");
+  expect(late).toBeInstanceOf(Promise);
+  expect(await late).toBe(6);
 });
 
 test("tells where each issue lies, and the first five of many", () => {

@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { Claim } from "../../../src/core/backend.ts";
 import { FatalError } from "../../../src/core/errors.ts";
 import { encode } from "../../../src/core/codec.ts";
+import { safeLogger } from "../../../src/runtime/logger.ts";
 import { gate, quiet, Rig, task, until, untilAborted } from "./rig.ts";
 
 describe("a worker runs tasks", () => {
@@ -168,6 +169,67 @@ describe("failures", () => {
     expect(await rig.get(id)).toMatchObject({ attempt: 2, retryCount: 1 });
     expect(await rig.story(id)).toEqual(["enqueued", "executing", "retrying", "executing", "failed"]);
     await worker.stop();
+  });
+
+  test("whatever is thrown becomes a failure, also what cannot be looked at", async () => {
+    const rig = new Rig();
+    const revoked = (): object => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      return proxy;
+    };
+    const trapped = new Proxy(new Error("m"), {
+      getPrototypeOf() {
+        throw new Error("no");
+      },
+    });
+    const throwing = (make: () => unknown) => () => {
+      throw make();
+    };
+    const worker = rig.worker([
+      task("revoked", throwing(revoked)),
+      task(
+        "trapped",
+        throwing(() => trapped),
+      ),
+      task("late", () => Promise.reject(trapped)),
+      task(
+        "retryIf",
+        throwing(() => 1),
+        { retryIf: throwing(revoked) },
+      ),
+      task(
+        "backoff",
+        throwing(() => 1),
+        { backoff: throwing(revoked) },
+      ),
+    ]);
+    const ids = await rig.enqueue("revoked", "trapped", "late", "retryIf", "backoff");
+    await worker.drain();
+    for (const id of ids) expect(await rig.status(id)).toBe("failed");
+    const rows = await rig.stores.results.results.get(ids);
+    expect(rows.map((row) => row?.error?.message)).toEqual(["unreadable", "m", "m", "1", "1"]);
+  });
+
+  test("a retryIf, a backoff or a logger that is async against its type harms nothing", async () => {
+    const rig = new Rig();
+    const wrong = (): Promise<never> => Promise.reject(new Error("nobody waits for this"));
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    const { logger: plain } = rig.parts;
+    const warn = (...line: Parameters<typeof plain.warn>): Promise<never> => {
+      plain.warn(...line);
+      return wrong();
+    };
+    const logger = safeLogger(Object.assign({ ...plain }, { warn }));
+    const worker = rig.worker([task("bad", () => Promise.reject(new Error("e")), { retryIf: wrong, backoff: wrong })], {}, { logger });
+    const [id] = await rig.enqueue("bad");
+    await worker.drain();
+    await quiet();
+    process.off("unhandledRejection", unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+    expect(await rig.status(id)).toBe("failed");
+    expect(rig.logs.filter(({ data }) => String(data?.["error"]).includes("to answer at once")).length).toBe(2);
   });
 
   test("a FatalError, a refusing retryIf and unreadable arguments are final at once", async () => {
