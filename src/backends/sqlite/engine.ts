@@ -13,6 +13,9 @@ import { busy, isBusy, storageError } from "./failure.ts";
 /** Calls of one transaction at most: a flush of 1,000 single enqueues holds the event loop for about 10 ms. */
 const LARGEST_GROUP = 1_000;
 
+/** So many times a group runs again without a call that threw; then its calls run each alone, or many that throw would cost their square. */
+const MOST_REPLAYS = 3;
+
 interface Call {
   readonly write: boolean;
   readonly step: () => unknown;
@@ -78,7 +81,7 @@ export class Engine {
       },
       since: performance.now(),
     };
-    while (!this.#transact([call])) this.#sleepUnless(false, deadline);
+    while (this.#transact([call]).length > 0) this.#sleepUnless(false, deadline);
     if (failure !== undefined) throw failure.error;
     if (result === undefined) throw closed(this.#options.path);
     return result.value;
@@ -128,25 +131,38 @@ export class Engine {
     const all = this.#waiting;
     const group = all.length <= LARGEST_GROUP ? all : all.slice(0, LARGEST_GROUP);
     this.#waiting = group === all ? [] : all.slice(LARGEST_GROUP);
-    if (this.#transact(group)) return true;
-    this.#waiting.unshift(...group);
-    return false;
+    const left = this.#transact(group);
+    this.#waiting.unshift(...left);
+    return left.length === 0;
   }
 
-  #transact(group: readonly Call[]): boolean {
+  /** Answers the calls that still wait, since the lock was held; none when all were written or refused. */
+  #transact(group: readonly Call[]): readonly Call[] {
     let left = group;
-    while (left.length > 0) {
+    for (let refused = 0; refused < MOST_REPLAYS && left.length > 1; refused++) {
       const outcome = this.#attempt(left);
-      if (outcome === "busy") return false;
-      if (outcome === "done") return true;
-      outcome.guilty.reject(storageError(outcome.error, this.#options.path));
-      left = left.filter((call) => call !== outcome.guilty);
+      if (outcome === "busy") return left;
+      if (outcome === "done") return [];
+      const { guilty, error } = outcome;
+      // What fails in the end (the events, the commit) is no call's in particular: that is found out below.
+      if (guilty === undefined) break;
+      guilty.reject(storageError(error, this.#options.path));
+      left = left.filter((call) => call !== guilty);
     }
-    return true;
+    return this.#oneByOne(left);
+  }
+
+  #oneByOne(calls: readonly Call[]): readonly Call[] {
+    for (const [i, call] of calls.entries()) {
+      const outcome = this.#attempt([call]);
+      if (outcome === "busy") return calls.slice(i);
+      if (outcome !== "done") call.reject(storageError(outcome.error, this.#options.path));
+    }
+    return [];
   }
 
   /** One transaction over these calls. */
-  #attempt(group: readonly Call[]): "done" | "busy" | { readonly guilty: Call; readonly error: unknown } {
+  #attempt(group: readonly Call[]): "done" | "busy" | { readonly guilty: Call | undefined; readonly error: unknown } {
     const db = this.#db;
     const write = group.some((call) => call.write);
     const values: unknown[] = [];
@@ -165,10 +181,7 @@ export class Engine {
       // After some errors SQLite has rolled back by itself, and a second ROLLBACK would throw.
       if (db.connection.inTransaction) db.run("ROLLBACK");
       if (isBusy(error)) return "busy";
-      if (current !== undefined) return { guilty: current, error };
-      const all = storageError(error, this.#options.path);
-      for (const call of group) call.reject(all);
-      return "done";
+      return { guilty: current, error };
     }
     this.#answer(group, values);
     return "done";

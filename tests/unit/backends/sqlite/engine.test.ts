@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { SQLiteBackend } from "../../../../src/sqlite.ts";
+import { Engine } from "../../../../src/backends/sqlite/engine.ts";
+import { Db } from "../../../../src/backends/sqlite/db.ts";
+import { nodeLibrary } from "../../../../src/backends/sqlite/library.ts";
+import { TestClock } from "../../../../src/testing/clock.ts";
+
+let backend: SQLiteBackend;
+beforeEach(async () => {
+  backend = new SQLiteBackend({ path: ":memory:" });
+  await backend.initialize();
+});
+afterEach(() => backend.close());
+
+test("an event that cannot be written rejects the call that made it, not those that share its commit", async () => {
+  const outcomes = await Promise.allSettled([
+    backend.desk.setPaused("a", true),
+    backend.events.append([{ type: "failed", retryCount: 0.5 }]),
+    backend.events.append([{ type: "progress", taskId: "t" }]),
+    backend.desk.setPaused("b", true),
+  ]);
+  expect(outcomes.map((outcome) => outcome.status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);
+  expect((await backend.desk.queues()).map((queue) => queue.name)).toEqual(["a", "b"]);
+  expect((await backend.events.newest({ limit: 10 })).map((event) => event.taskId)).toEqual(["t"]);
+});
+
+test("many calls that throw do not make the others run again and again", async () => {
+  const db = new Db(nodeLibrary.open(":memory:"), "");
+  const clock = new TestClock();
+  const engine = new Engine({ db, path: ":memory:", clock, random: () => 0, busyTimeout: 0, onHints: () => undefined });
+  let runs = 0;
+  const calls = Array.from({ length: 200 }, (_, i) =>
+    engine.call(true, () => {
+      runs++;
+      if (i % 2 === 0) throw new Error(`no ${i}`);
+      return i;
+    }),
+  );
+  const outcomes = await Promise.allSettled(calls);
+  expect(outcomes.flatMap((each) => (each.status === "fulfilled" ? [each.value] : [])).length).toBe(100);
+  expect(runs).toBeLessThan(250);
+  engine.closeSync();
+});
