@@ -26,7 +26,7 @@ import { TaskQueue } from "../../components/task-queue.ts";
 import { systemClock, systemRandom } from "../../host.ts";
 import type { Db } from "./db.ts";
 import { Doorbell } from "./doorbell.ts";
-import { Engine } from "./engine.ts";
+import { Engine, held } from "./engine.ts";
 import { busy } from "./failure.ts";
 import { Guest } from "./guest.ts";
 import type { LentConnection } from "./guest.ts";
@@ -212,13 +212,17 @@ export class SQLiteBackend implements Backend {
   /** Writes what waits and closes. A second call is a no-op; `initialize()` opens it again. */
   async close(): Promise<void> {
     await this.#opening?.catch(() => undefined);
+    this.#opened?.guest.refuseInside();
     await this.#opened?.engine.settled();
     this.closeSync();
   }
 
+  /** @throws ConnectionError `CONNECTION_HELD` in memory while `withConnection` has lent the one connection. */
   closeSync(): void {
     const opened = this.#opened;
     if (opened === undefined) return;
+    // The transaction of whoever has it would be rolled back without a word.
+    if (opened.engine.isLent) throw held();
     this.#doorbell?.stop();
     this.#doorbell = undefined;
     opened.guest.close();

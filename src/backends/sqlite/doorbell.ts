@@ -1,7 +1,7 @@
 /**
  * How a process learns that another one has written: `fs.watch` on the WAL (p50 0.2 ms), with a slow poll as a net. The event comes
  * when frames are written, before their commit can be seen (one in ten commits went unseen; with `full` it is seen only when the disk
- * has it, which may take long): so it looks again, less and less often for a quarter of a second after the last event.
+ * has it, which may take long): so it looks again, less and less often for a third of a second after the last event.
  * `PRAGMA data_version` (2 µs) tells whether another connection has committed; own commits do not count.
  */
 import type { FSWatcher } from "node:fs";
@@ -11,9 +11,8 @@ const fs = process.getBuiltinModule("node:fs");
 
 /** Network file systems and containers lose events; nothing polls faster than this. */
 const POLL = 1_000;
-/** Milliseconds from the event to the next look; each wait after it is twice the one before, up to the last. */
-const FIRST_WAIT = 1;
-const LAST_WAIT = 128;
+/** Milliseconds from the event to the next look, and from each look to the next. */
+const LOOK_AGAIN = [1, 2, 4, 16, 64, 256] as const;
 
 export interface DoorbellOptions {
   readonly walPath: string;
@@ -28,9 +27,9 @@ export class Doorbell {
   #watcher: FSWatcher | undefined;
   #stopPoll: (() => void) | undefined;
   #seen: number | undefined;
-  /** The next look, and the wait before it. */
+  /** The next look, and the place of the wait before it. */
   #next: NodeJS.Timeout | undefined;
-  #wait = FIRST_WAIT;
+  #place = 0;
 
   constructor(options: DoorbellOptions) {
     this.#options = options;
@@ -68,20 +67,20 @@ export class Doorbell {
 
   #event(): void {
     // A burst of events, as of our own commits, shares the looks: one a millisecond.
-    const looksSoon = this.#next !== undefined && this.#wait <= FIRST_WAIT * 2;
-    if (looksSoon && this.#wait === FIRST_WAIT) return;
+    const looksSoon = this.#next !== undefined && this.#place <= 1;
+    if (looksSoon && this.#place === 0) return;
     clearTimeout(this.#next);
     if (!looksSoon) this.#look();
-    this.#lookAgain(FIRST_WAIT);
+    this.#lookAgain(0);
   }
 
-  #lookAgain(wait: number): void {
-    this.#wait = wait;
+  #lookAgain(place: number): void {
+    this.#place = place;
     this.#next = setTimeout(() => {
       this.#next = undefined;
       this.#look();
-      if (wait < LAST_WAIT) this.#lookAgain(wait * 2);
-    }, wait);
+      if (place + 1 < LOOK_AGAIN.length) this.#lookAgain(place + 1);
+    }, LOOK_AGAIN[place]);
     this.#next.unref();
   }
 

@@ -9,6 +9,9 @@ import { isCurrent } from "./migrate.ts";
 import type { Place } from "./open.ts";
 import { fileOf, isSameFile } from "./open.ts";
 
+/** The property that tells whether a handle of the library is open. */
+const OPEN = { "node:sqlite": "isOpen", "better-sqlite3": "open" } as const;
+
 export class CallerHandles {
   readonly #place: Place;
   /** The statements prepared on each handle, as long as the caller keeps it. */
@@ -46,8 +49,11 @@ export class CallerHandles {
   #dbOf(handle: unknown): Db {
     if (typeof handle !== "object" || handle === null) throw foreign(this.#place);
     const known = this.#known.get(handle);
+    if (known === undefined && !this.#place.library.owns(handle)) throw foreign(this.#place);
+    if (Reflect.get(handle, OPEN[this.#place.library.name]) !== true) {
+      throw new ConnectionError("TX_NOT_OPEN", "Expected `tx` to be an open handle with a transaction, got one that is closed");
+    }
     if (known !== undefined) return known;
-    if (!this.#place.library.owns(handle)) throw foreign(this.#place);
     const connection = this.#place.library.wrap(handle);
     const file = fileOf(connection);
     if (file === "" || !isSameFile(file, this.#place.path)) {

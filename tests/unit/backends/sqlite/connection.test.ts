@@ -246,3 +246,45 @@ describe("hints", () => {
     await other.close();
   });
 });
+
+describe("closed and held", () => {
+  test("a database in memory is not closed while its one connection is lent", async () => {
+    const memory = new SQLiteBackend({ path: ":memory:" });
+    await memory.initialize();
+    await memory.withConnection((connection) => {
+      connection.exec("BEGIN; CREATE TABLE mine (a)");
+      expect(() => memory.closeSync()).toThrow(expect.objectContaining({ code: "CONNECTION_HELD" }));
+      connection.exec("COMMIT");
+    });
+    await expect(memory.withConnection(() => memory.close())).rejects.toMatchObject({ code: "CONNECTION_HELD" });
+    expect(memory.withConnectionSync((connection) => connection.prepare("SELECT count(*) AS n FROM mine").get())).toMatchObject({ n: 0 });
+    await memory.close();
+    expect(memory.isOpen).toBe(false);
+  });
+
+  test.each([
+    ["never used before", false],
+    ["used before", true],
+  ])("a closed handle as `tx` is refused with a code: %s", async (_, used) => {
+    const handle = new DatabaseSync(backend.path);
+    if (used) {
+      handle.exec("BEGIN IMMEDIATE");
+      await backend.work.enqueue(call("a"), handle);
+      handle.exec("COMMIT");
+    }
+    handle.close();
+    await expect(backend.work.enqueue(call("b"), handle)).rejects.toMatchObject({ name: "ConnectionError", code: "TX_NOT_OPEN" });
+    expect(() => backend.sync.work.enqueue(call("b"), handle)).toThrow(expect.objectContaining({ code: "TX_NOT_OPEN" }));
+  });
+
+  test("so is one of better-sqlite3", async () => {
+    const theirs = new Better(join(folder, "theirs.db"));
+    const other = new SQLiteBackend({ connection: theirs });
+    await other.initialize();
+    const handle = new Better(join(folder, "theirs.db"));
+    handle.close();
+    await expect(other.work.enqueue(call("b"), handle)).rejects.toMatchObject({ code: "TX_NOT_OPEN" });
+    await other.close();
+    theirs.close();
+  });
+});
