@@ -31,7 +31,7 @@ import { busy } from "./failure.ts";
 import { Guest } from "./guest.ts";
 import type { LentConnection } from "./guest.ts";
 import { libraryOf, nodeLibrary } from "./library.ts";
-import { connect, dataVersion, makeFile, tryOpen } from "./open.ts";
+import { connect, dataVersion, identityOf, makeFile, tryOpen } from "./open.ts";
 import type { Durability, Place } from "./open.ts";
 import { checkOptions, pathOf } from "./options.ts";
 import { CallerHandles } from "./tx.ts";
@@ -200,6 +200,7 @@ export class SQLiteBackend implements Backend {
       clock: this.#clock,
       random: this.#random,
       busyTimeout: this.#busyTimeout,
+      isStillThere: identityOf(this.path),
       onHints: (hints) => {
         for (const hint of hints) this.#tell(hint);
       },

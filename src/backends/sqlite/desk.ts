@@ -1,5 +1,6 @@
 /** What people ask and change: look, find, count, cancel, retry, edit, delete, pause. */
 import type { Count, Desk, QueueRow, Sync, TaskPage, TaskQuery } from "../../core/backend.ts";
+import { placeOf } from "../../core/cursor.ts";
 import type { Edge, Phase, StoredTask } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
 import { int, optionalInt, optionalStr, str } from "./db.ts";
@@ -57,7 +58,7 @@ function filters(query: TaskQuery, now: number): readonly [string, readonly Para
 }
 
 export function find(db: Db, query: TaskQuery): TaskPage {
-  const from = query.after === undefined ? Number.MAX_SAFE_INTEGER : Number(query.after);
+  const from = query.after === undefined ? Number.MAX_SAFE_INTEGER : placeOf(query.after);
   const end = db.get(
     "SELECT min(rid) AS rid, count(*) AS n FROM (SELECT rid FROM {tasks} WHERE rid < ? ORDER BY rid DESC LIMIT (?+0))",
     from,

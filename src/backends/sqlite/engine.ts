@@ -5,7 +5,7 @@
  */
 import type { Hint } from "../../core/backend.ts";
 import type { Clock, Random } from "../../core/clock.ts";
-import { ClosedError, ConnectionError } from "../../core/errors.ts";
+import { ClosedError, ConnectionError, StorageError } from "../../core/errors.ts";
 import type { Db } from "./db.ts";
 import { flushEvents } from "./events.ts";
 import { busy, isBusy, storageError } from "./failure.ts";
@@ -15,6 +15,9 @@ const LARGEST_GROUP = 1_000;
 
 /** So many times a group runs again without a call that threw; then its calls run each alone, or many that throw would cost their square. */
 const MOST_REPLAYS = 3;
+
+/** Milliseconds between two looks whether the file is still there. */
+const LOOK_AT_FILE = 1_000;
 
 interface Call {
   readonly write: boolean;
@@ -31,6 +34,8 @@ export interface EngineOptions {
   readonly random: Random;
   /** Milliseconds that a call waits for another process's lock before it fails with STORAGE_BUSY. */
   readonly busyTimeout: number;
+  /** Whether the path still leads to the file that was opened; asked at most once a second. */
+  readonly isStillThere: () => boolean;
   readonly onHints: (hints: ReadonlySet<Hint>) => void;
 }
 
@@ -42,6 +47,9 @@ export class Engine {
   /** In memory the one connection may be lent to the user: the group waits meanwhile. */
   #lent = false;
   #closed = false;
+  /** When the file was last seen to be there, by the monotonic clock. */
+  #seenAt = performance.now();
+  #gone = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -138,6 +146,10 @@ export class Engine {
 
   /** Answers the calls that still wait, since the lock was held; none when all were written or refused. */
   #transact(group: readonly Call[]): readonly Call[] {
+    if (this.#isGone()) {
+      for (const call of group) call.reject(gone(this.#options.path));
+      return [];
+    }
     let left = group;
     for (let refused = 0; refused < MOST_REPLAYS && left.length > 1; refused++) {
       const outcome = this.#attempt(left);
@@ -150,6 +162,16 @@ export class Engine {
       left = left.filter((call) => call !== guilty);
     }
     return this.#oneByOne(left);
+  }
+
+  /** A file that was unlinked still takes writes, but nobody will ever read them: they must not be acknowledged. */
+  #isGone(): boolean {
+    const now = performance.now();
+    if (!this.#gone && now - this.#seenAt >= LOOK_AT_FILE) {
+      this.#seenAt = now;
+      this.#gone = !this.#options.isStillThere();
+    }
+    return this.#gone;
   }
 
   #oneByOne(calls: readonly Call[]): readonly Call[] {
@@ -208,7 +230,13 @@ export class Engine {
 
   /** Resolves when everything that was called so far is written. */
   async settled(): Promise<void> {
-    if (!this.#closed) await this.call(false, () => undefined);
+    if (this.#closed) return;
+    try {
+      await this.call(false, () => undefined);
+    } catch (error) {
+      // Nothing can be written to a file that is gone; it can be closed.
+      if (!this.#gone) throw error;
+    }
   }
 
   /** After this, calls are refused. What still waits is written first. */
@@ -223,6 +251,13 @@ export class Engine {
 
 function closed(path: string): ClosedError {
   return new ClosedError("CLOSED", `Expected the backend of ${path} to be open, but it is closed`);
+}
+
+function gone(path: string): StorageError {
+  return new StorageError(
+    "STORAGE_FAILED",
+    `Expected ${path} to be the file that was opened, but it was deleted or replaced while open: close the backend and open it again`,
+  );
 }
 
 export function held(): ConnectionError {

@@ -1,5 +1,6 @@
 /** The event log: appended in multi-row inserts, read by cursor or newest first. */
 import type { EventStats } from "../../core/backend.ts";
+import { placeOf } from "../../core/cursor.ts";
 import { SCHEDULE_EVENTS, TASK_EVENTS } from "../../core/event.ts";
 import type { EventFilter, EventLevel, EventRow, EventType, NewEvent } from "../../core/event.ts";
 import { int, optionalInt, optionalStr, str } from "./db.ts";
@@ -163,7 +164,7 @@ const WINDOW = 2_000;
 
 export function read(db: Db, after: string | undefined, filter: EventFilter): { events: readonly EventRow[]; cursor: string } {
   flushEvents(db);
-  const from = after === undefined ? 0 : Number(after);
+  const from = after === undefined ? 0 : placeOf(after);
   const [terms, values] = where(filter);
   const end = int(
     db.get("SELECT max(seq) AS s FROM (SELECT seq FROM {events} WHERE seq > ? ORDER BY seq LIMIT (?+0))", from, WINDOW)?.["s"] ?? from,

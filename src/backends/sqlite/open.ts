@@ -170,6 +170,21 @@ export function isSameFile(a: string, b: string): boolean {
   return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev;
 }
 
+/** Tells whether the path still leads to the file that it leads to now. Looks only: to open and close the file would drop SQLite's locks. */
+export function identityOf(file: string): () => boolean {
+  if (file === ":memory:") return () => true;
+  const before = fs.statSync(file, { throwIfNoEntry: false });
+  return () => {
+    try {
+      const now = fs.statSync(file, { throwIfNoEntry: false });
+      return now !== undefined && now.ino === before?.ino && now.dev === before.dev;
+    } catch {
+      // Not known: the folder cannot be read at the moment.
+      return true;
+    }
+  };
+}
+
 /** Changes when another connection has committed. */
 export function dataVersion(db: Db): number | undefined {
   try {

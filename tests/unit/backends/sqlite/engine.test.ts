@@ -1,4 +1,7 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
 import { Engine } from "../../../../src/backends/sqlite/engine.ts";
 import { Db } from "../../../../src/backends/sqlite/db.ts";
@@ -27,7 +30,15 @@ test("an event that cannot be written rejects the call that made it, not those t
 test("many calls that throw do not make the others run again and again", async () => {
   const db = new Db(nodeLibrary.open(":memory:"), "");
   const clock = new TestClock();
-  const engine = new Engine({ db, path: ":memory:", clock, random: () => 0, busyTimeout: 0, onHints: () => undefined });
+  const engine = new Engine({
+    db,
+    path: ":memory:",
+    clock,
+    random: () => 0,
+    busyTimeout: 0,
+    isStillThere: () => true,
+    onHints: () => undefined,
+  });
   let runs = 0;
   const calls = Array.from({ length: 200 }, (_, i) =>
     engine.call(true, () => {
@@ -40,4 +51,29 @@ test("many calls that throw do not make the others run again and again", async (
   expect(outcomes.flatMap((each) => (each.status === "fulfilled" ? [each.value] : [])).length).toBe(100);
   expect(runs).toBeLessThan(250);
   engine.closeSync();
+});
+
+test.each(["deleted", "replaced"])("once its file was %s, nothing more is acknowledged", async (how) => {
+  const folder = mkdtempSync(join(tmpdir(), "omniq-gone-"));
+  const path = join(folder, "a.db");
+  const onFile = new SQLiteBackend({ path });
+  await onFile.initialize();
+  // Two seconds later, by the monotonic clock.
+  const now = performance.now.bind(performance);
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => now() + 2_000);
+  await onFile.desk.setPaused("a", true);
+  if (how === "deleted") rmSync(path);
+  else {
+    writeFileSync(join(folder, "b.db"), "");
+    renameSync(join(folder, "b.db"), path);
+  }
+  clock.mockImplementation(() => now() + 4_000);
+  const refusal = { code: "STORAGE_FAILED", message: expect.stringContaining("was deleted or replaced while open") };
+  await expect(onFile.desk.setPaused("b", true)).rejects.toMatchObject(refusal);
+  expect(() => onFile.sync.desk.setPaused("c", true)).toThrow(expect.objectContaining(refusal));
+  await expect(onFile.desk.queues()).rejects.toMatchObject(refusal);
+  clock.mockRestore();
+  await onFile.close();
+  expect(onFile.isOpen).toBe(false);
+  rmSync(folder, { recursive: true, force: true });
 });
