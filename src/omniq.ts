@@ -18,7 +18,7 @@ import {
 import { expected } from "./core/errors.ts";
 import type { OmniQConfig } from "./models/config.ts";
 import type { Schedule } from "./models/schedule.ts";
-import { Access } from "./runtime/access.ts";
+import { Access, closed } from "./runtime/access.ts";
 import { Client } from "./runtime/client.ts";
 import { Ender } from "./runtime/ender.ts";
 import { EventsDesk } from "./runtime/events-desk.ts";
@@ -170,12 +170,12 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
     if (typeof options !== "object" || options === null) throw expected("options", "an object with `tasks` or `modules`", options);
     const { workers, retention } = this.#setup;
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
-    const { access, clock, logger, defaults, payloadLimit } = this.#shared;
+    const { clock, logger, defaults, payloadLimit } = this.#shared;
     const worker = new Worker(
       { ...workers, ...(retention === undefined ? {} : { retention }), ...(Object.fromEntries(given) as OmniQWorkerOptions) },
       {
-        open: () => access.open(),
-        now: () => access.openNow(),
+        open: () => this.#accessOfWorkers().open(),
+        now: () => this.#accessOfWorkers().openNow(),
         clock,
         logger,
         enqueueChild: (parent, call, task, args, childOptions) =>
@@ -211,6 +211,12 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Refused from the beginning of `close` on: it stops the workers that there are then, and no others. */
+  #accessOfWorkers(): Access {
+    if (this.#closing !== undefined) throw closed();
+    return this.#shared.access;
   }
 
   async #close(): Promise<void> {

@@ -487,6 +487,16 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
     await expect(omniq.queues.pause("")).rejects.toThrow("Expected `name`");
   });
 
+  test("a worker that starts while OmniQ is closed is stopped or refused", async () => {
+    const [early, late] = [omniq.worker({ tasks: [add] }), omniq.worker({ tasks: [add] })];
+    await omniq.open();
+    const starting = early.start();
+    const closing = omniq.close();
+    await expect(late.start()).rejects.toMatchObject({ code: "CLOSED" });
+    await Promise.all([starting, closing]);
+    expect([early.isRunning, late.isRunning]).toEqual([false, false]);
+  });
+
   test("workers are listed while they work, and stopped by close", async () => {
     const worker = omniq.worker({ tasks: TASKS, queues: ["high", "default"], concurrency: 3 });
     await worker.start();
