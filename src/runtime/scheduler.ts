@@ -59,7 +59,7 @@ export class Scheduler {
 
   async #step(): Promise<Ms> {
     try {
-      const wait = await this.look();
+      const wait = await this.look(await this.#options.stores.main.now());
       this.#waits.reset();
       return wait;
     } catch (error) {
@@ -68,10 +68,9 @@ export class Scheduler {
     }
   }
 
-  /** Fires what is due and answers how long to wait for the next. */
-  async look(): Promise<Ms> {
+  /** Fires what is due at `now` and answers how long to wait for the next. */
+  async look(now: Ms): Promise<Ms> {
     const { stores } = this.#options;
-    const now = await stores.main.now();
     const rows = await stores.main.schedules.list({ dueBy: now, limit: BATCH });
     const asks = rows.flatMap((row) => {
       const ask = this.#askOf(row, now);
@@ -103,9 +102,9 @@ export class Scheduler {
     return fired;
   }
 
-  /** Fires all that is due now. */
-  async fireAll(): Promise<void> {
-    while ((await this.look()) === 0);
+  /** Fires all that was due at `now`: what becomes due meanwhile would never end. */
+  async fireAll(now: Ms): Promise<void> {
+    while ((await this.look(now)) === 0);
   }
 
   async #untilNext(now: Ms): Promise<Ms> {
@@ -116,9 +115,8 @@ export class Scheduler {
 
   #askOf(row: ScheduleRow, now: Ms): FireAsk | undefined {
     if (this.#broken.get(row.id) === row.revision) return undefined;
-    let due: Due | undefined;
     try {
-      due = latestDue(row, now);
+      return this.#computed(row, now);
     } catch (error) {
       this.#broken.set(row.id, row.revision);
       this.#options.logger.error("A schedule cannot be computed and is left alone until it changes", {
@@ -127,6 +125,10 @@ export class Scheduler {
       });
       return undefined;
     }
+  }
+
+  #computed(row: ScheduleRow, now: Ms): FireAsk | undefined {
+    const due = latestDue(row, now);
     if (due === undefined) return undefined;
     const id = this.#options.newId();
     return {

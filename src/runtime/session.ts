@@ -117,12 +117,17 @@ export class Session implements RunHost {
     this.#scheduler.start();
   }
 
-  /** Resolves when nothing of its queues is ready or run here, also not what the end of others sets free. */
-  async drain(): Promise<void> {
+  /**
+   * Resolves when nothing of its queues is ready or run here, also not what the end of others sets free. Schedules count up to its start.
+   * @param only whether the session was begun for this alone: then they fire no further.
+   */
+  async drain(only: boolean): Promise<void> {
+    if (only) await this.#scheduler.stop();
+    const now = await this.#stores.main.now();
     let before = -1;
     while (before !== this.#claims && this.#stopping === undefined) {
       before = this.#claims;
-      await this.#scheduler.fireAll();
+      await this.#scheduler.fireAll(now);
       await this.#pump.rest();
       if (this.#stopping === undefined) await this.#upkeep.tend();
       await this.#pump.rest();

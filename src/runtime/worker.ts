@@ -81,7 +81,7 @@ export class WorkerRuntime {
     const own = this.#starting === undefined;
     const session = await this.#started();
     try {
-      await session.drain();
+      await session.drain(own);
     } finally {
       if (own) await this.#stop(DEFAULT_GRACE);
     }

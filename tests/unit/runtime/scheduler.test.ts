@@ -57,6 +57,24 @@ describe("schedules", () => {
     await worker.stop();
   });
 
+  test("a drain fires what was due at its start, and does not run after the time", async () => {
+    const rig = new Rig();
+    await put(rig, row("s", { rule: { type: "interval", every: 1 }, nextRunAt: START }));
+    await rig.worker([task("t", () => rig.clock.advance(50))]).drain();
+    expect(await firedOf(rig, "s")).toBe(1);
+  });
+
+  test("one whose time is no date does not keep the others, and is told once", async () => {
+    const rig = new Rig();
+    await put(rig, row("bad", { rule: { type: "once" }, nextRunAt: -9e15 }), row("good"));
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.pass(61_000, 500);
+    expect(await firedOf(rig, "good")).toBe(1);
+    expect(rig.logs.filter(({ data }) => data?.["scheduleId"] === "bad").length).toBe(1);
+    await worker.stop();
+  });
+
   test("a new one is seen by its hint; the latest of those missed fires, the others leave an event", async () => {
     const rig = new Rig();
     const worker = rig.worker([task("t", () => 1)]);
