@@ -117,7 +117,7 @@ export class Pump {
         failure = { error };
       });
       await this.#ticking;
-      if (failure !== undefined) await this.#recover(failure.error);
+      if (failure !== undefined) await this.#recover(failure.error, settler.waiting > 0);
     }
   }
 
@@ -191,8 +191,9 @@ export class Pump {
     disarm?.();
   }
 
-  async #recover(error: unknown): Promise<void> {
-    const { throttle, arriveAgain, failed } = this.#options;
+  /** @param claims whether what failed was a settlement: claims, which may be possible all the same, go on meanwhile. */
+  async #recover(error: unknown, claims: boolean): Promise<void> {
+    const { throttle, arriveAgain, failed, isSilent } = this.#options;
     this.#failures++;
     if (error instanceof WorkerUnknownError && (await arriveAgain()) && this.#failures === 1) return;
     throttle.warn("The store could not be reached; the worker tries again", errorFields(error));
@@ -201,7 +202,34 @@ export class Pump {
     const until = clock.monotonic() + this.#waits.next();
     const accepting = this.#accepting;
     // Whatever wakes it meanwhile, it does not come back before its time, unless the worker begins to stop.
-    while (this.#open && accepting === this.#accepting && clock.monotonic() < until) await this.#sleep(until - clock.monotonic());
+    let mayClaim = claims;
+    while (this.#open && accepting === this.#accepting && clock.monotonic() < until) {
+      if (mayClaim && !isSilent() && this.#wantsClaims()) mayClaim = await this.#claimAlone();
+      else await this.#sleep(until - clock.monotonic());
+    }
+  }
+
+  /** False when it failed: the tick that comes next tells of it. */
+  async #claimAlone(): Promise<boolean> {
+    let done = true;
+    this.#ticking = this.#claim().catch(() => {
+      done = false;
+    });
+    await this.#ticking;
+    return done;
+  }
+
+  async #claim(): Promise<void> {
+    const { stores, slots } = this.#options;
+    const ask = this.#ask();
+    this.#due = false;
+    try {
+      this.#take(ask, await stores.claim(ask));
+      slots.fill();
+    } catch (error) {
+      this.#due = true;
+      throw error;
+    }
   }
 
   #restNow(): void {

@@ -100,6 +100,29 @@ describe("a store that fails", () => {
     expect(rig.logs.some(({ message, data }) => message.includes("could not be written before") && data?.["left"] === 1)).toBe(true);
   });
 
+  test("a settlement that no store takes does not keep the worker from claiming", async () => {
+    const rig = new Rig();
+    const work = { ...rig.backend.work };
+    const [poison] = await rig.enqueue("t");
+    Object.assign(rig.backend.work, {
+      settle: (...[set, ask]: Parameters<typeof work.settle>) =>
+        set.some(({ id }) => id === poison) ? Promise.reject(new StorageError("STORAGE_FAILED", "bad row")) : work.settle(set, ask),
+    });
+    let runs = 0;
+    const worker = rig.worker([task("t", () => runs++)]);
+    await worker.start();
+    await rig.pass(30_000);
+    expect(runs).toBe(1);
+    const [next] = await rig.enqueue("t");
+    await until(() => runs === 2);
+    await rig.pass(6_000);
+    expect(await rig.status(next)).toBe("completed");
+    void worker.stop();
+    await quiet();
+    await rig.clock.advance(6_000);
+    await worker.stop();
+  });
+
   test("upkeep and schedules that cannot be done are tried again", async () => {
     const rig = new Rig();
     await rig.stores.open();
