@@ -81,7 +81,10 @@ export class Execution {
         this.interrupt("timeout");
       });
     }
-    void this.#run();
+    this.#run().catch((error: unknown) => {
+      const { id, func } = this.claim.task;
+      this.#host.logger.error("What came of a task could not be noted", { taskId: id, func, ...errorFields(error) });
+    });
   }
 
   /** Notes the outcome that the handler asks for: the first one wins, unless the run was over its time before. */
