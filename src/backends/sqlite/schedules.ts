@@ -176,18 +176,30 @@ const ADVANCE = `UPDATE {schedules} SET revision = revision + 1, run_count = run
   status = iif(?3 IS NULL, 'completed', status) WHERE id = ?4`;
 const OCCURRENCE = "INSERT INTO {occurrences}(schedule_id, at, fired_at, task_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
+const BECAME = "UPDATE {occurrences} SET task_id = ? WHERE schedule_id = ? AND at = ?";
+
 /** An occurrence that was recorded before (a schedule deleted and made again) has had its task: it is passed over. */
 function fireOne(db: Db, { id, revision, occurrences, enqueue, events, nextAt }: FireAsk): boolean {
   if (db.get(CURRENT, id, revision) === undefined) return false;
   let fired = 0;
+  // Tasks that became the holder of their unique key.
+  const merged = new Map<string, string>();
   for (const [i, at] of occurrences.entries()) {
     const task = enqueue[i];
     if (db.run(OCCURRENCE, id, at, db.now, task?.id ?? "") === 0) continue;
     fired++;
-    if (task !== undefined) addTask(db, task, true);
+    if (task === undefined) continue;
+    const answer = addTask(db, task, true);
+    const became = answer.is === "refused" ? "" : answer.id;
+    if (became === task.id) continue;
+    db.run(BECAME, became, id, at);
+    if (became !== "") merged.set(task.id, became);
   }
   db.run(ADVANCE, fired, db.now, nextAt, id);
-  for (const event of events) db.events.push(event);
+  for (const event of events) {
+    const taskId = event.taskId === undefined ? undefined : merged.get(event.taskId);
+    db.events.push(taskId === undefined ? event : { ...event, taskId });
+  }
   db.hints.add("schedule");
   return true;
 }

@@ -1,7 +1,7 @@
 /** Ending claims: state, result, events, dependents and the callback's task of one settlement, all or nothing. */
 import { INLINE_RELEASES } from "../../core/backend.ts";
 import type { ClaimAsk, Claims, Progress, Settled, Settlement } from "../../core/backend.ts";
-import type { Final } from "../../core/task.ts";
+import type { Final, NewTask } from "../../core/task.ts";
 import { claim } from "./claim.ts";
 import { int, str } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
@@ -37,10 +37,17 @@ function settleOne(db: Db, settlement: Settlement): Settled {
   for (const event of settlement.events) db.events.push(event);
   if (settlement.to !== "again") {
     db.hints.add("end");
-    for (const task of settlement.enqueue ?? []) addTask(db, task, true);
+    for (const task of settlement.enqueue ?? []) addCallback(db, task);
     freeDependents(db, settlement.id, settlement.to);
   }
   return "settled";
+}
+
+/** Another task may have its id, which anybody can give: the callback is run under the next free one, never forgotten. */
+function addCallback(db: Db, task: NewTask): void {
+  let answer = addTask(db, task, true);
+  for (let n = 2; answer.is === "refused" && answer.why === "id-reused"; n++)
+    answer = addTask(db, { ...task, id: `${task.id}.${n}` }, true);
 }
 
 function end(db: Db, settlement: Exclude<Settlement, { to: "again" }>): boolean {

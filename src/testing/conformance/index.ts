@@ -25,7 +25,8 @@
  * **Settle.** The fence must be the current one and the row held; else `missing`, `repeated` (not held, the fence is the row's) or
  * `lost`. An end takes away worker, mark, `nextRetryAt` and the edges that the task itself still waited for, so edges of a parent are
  * always those of open children. `again`: `dueAt` = now + after. A mark on a running task survives: it is doomed then. What is held to
- * be ended and comes back with `again` is doomed as before. A callback whose id is there already stays as it is. If `thenClaim`
+ * be ended and comes back with `again` is doomed as before. A callback whose id another task has gets the first
+ * free of `<id>.2`, `<id>.3`, … If `thenClaim`
  * throws, nothing was settled.
  *
  * **Desk.** `cancel` leaves what is doomed already as it is. `edit` with `runAt`: `dueAt` is the new time, `null` is now; what waits

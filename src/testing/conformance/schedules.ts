@@ -141,6 +141,16 @@ export const schedules: Chapter = {
       b.expect((await b.events()).length).toBe(2);
       b.expect(await b.due()).toMatchObject([{ task: { scheduleId: "good" } }]);
     },
+    "the event of an occurrence names the holder that its task became": async (b) => {
+      const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+      await b.add(newTask("holder", { unique }));
+      const row = await put(b, "s");
+      const task = newTask("merged", { scheduleId: "s", unique });
+      const event = { type: "schedule_fired", scheduleId: "s", taskId: "merged" } as const;
+      await b.backend.schedules.fire([firing(row, { enqueue: [task], events: [event] })]);
+      b.expect(await b.events()).toEqual(["holder schedule_fired"]);
+      b.expect(await b.peek("merged")).toBe(undefined);
+    },
     "several occurrences at once count each": async (b) => {
       const row = await put(b, "s");
       const at = row.nextRunAt ?? 0;

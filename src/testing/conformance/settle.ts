@@ -140,14 +140,15 @@ export const settling: Chapter = {
       b.expect(await b.everything()).toEqual(before);
       b.expect(await b.settle(done)).toEqual(["settled"]);
     },
-    "a callback whose id is there already stays as it is": async (b) => {
+    "a callback whose id another task has is run under the next free one": async (b) => {
       await b.add(newTask("a", { callback: CALLBACK }));
       const claim = await b.one();
       const id = `a.callback${claim.fence}`;
-      await b.add(newTask(id, { args: '"other"' }));
+      await b.add(newTask(id, { args: '"other"' }), newTask(`${id}.2`, { args: '"other"' }));
       b.expect(await b.end(claim)).toEqual(["settled"]);
       b.expect(await b.get(id)).toMatchObject({ func: "f", args: '"other"' });
-      b.expect(await b.events()).toEqual(["a completed w1"]);
+      b.expect(await b.get(`${id}.3`)).toMatchObject({ func: "done", phase: "ready" });
+      b.expect(await b.events()).toEqual(["a completed w1", `${id}.3 enqueued`]);
     },
     "a large set is settled in its order": async (b) => {
       await b.add(...ids(300));

@@ -1,3 +1,4 @@
+import type { TaskId } from "../../core/record.ts";
 import type { FireAsk, ScheduleQuery, ScheduleRow } from "../../core/schedule.ts";
 import { insert } from "./enqueue.ts";
 import { append } from "./events.ts";
@@ -41,13 +42,16 @@ export function fire(moment: Moment, { id, revision, occurrences, nextAt, enqueu
   const row = state.schedules.get(id);
   if (row?.revision !== revision || row.status !== "active") return "stale";
   let fired = 0;
+  // Tasks that became the holder of their unique key.
+  const merged = new Map<TaskId, TaskId>();
   for (const [i, at] of occurrences.entries()) {
     const key = JSON.stringify([id, at]);
     const task = enqueue[i];
     if (state.occurrences.has(key)) continue;
     fired++;
     state.occurrences.set(key, { scheduleId: id, firedAt: now });
-    if (task !== undefined) insert(moment, task, true);
+    const answer = task === undefined ? undefined : insert(moment, task, true);
+    if (task !== undefined && answer !== undefined && answer.is !== "refused") merged.set(task.id, answer.id);
   }
   state.schedules.set(
     id,
@@ -60,7 +64,10 @@ export function fire(moment: Moment, { id, revision, occurrences, nextAt, enqueu
       status: nextAt === null ? "completed" : row.status,
     }),
   );
-  for (const event of events) append(moment, event);
+  for (const event of events) {
+    const taskId = event.taskId === undefined ? undefined : merged.get(event.taskId);
+    append(moment, taskId === undefined ? event : { ...event, taskId });
+  }
   moment.hints.add("schedule");
   return "fired";
 }

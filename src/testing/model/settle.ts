@@ -1,6 +1,7 @@
 import type { ClaimAsk, Claims, Progress, Settled, Settlement } from "../../core/backend.ts";
 import { INLINE_RELEASES } from "../../core/backend.ts";
 import type { TaskId } from "../../core/record.ts";
+import type { NewTask } from "../../core/task.ts";
 import { claim } from "./claim.ts";
 import { insert, keptHold, parentReason } from "./enqueue.ts";
 import { append } from "./events.ts";
@@ -49,10 +50,17 @@ function end(moment: Moment, row: Row, { to, reason, enqueue = [], counts }: End
   });
   // A child that has ended waits for nobody: its open parents can be deleted.
   forgetEdgesOf(moment.state, row.id);
-  // A callback that is there already stays as it is.
-  for (const task of enqueue) insert(moment, task, true);
+  for (const task of enqueue) addCallback(moment, task);
   releaseFrom(moment, [row.id], INLINE_RELEASES);
   moment.hints.add("end");
+}
+
+/** Another task may have its id, which anybody can give: the callback is run under the next free one, never forgotten. */
+function addCallback(moment: Moment, task: NewTask): void {
+  let answer = insert(moment, task, true);
+  for (let n = 2; answer.is === "refused" && answer.why === "id-reused"; n++) {
+    answer = insert(moment, { ...task, id: `${task.id}.${n}` }, true);
+  }
 }
 
 function again(moment: Moment, row: Row, { after, counts }: Extract<Settlement, { to: "again" }>): void {
