@@ -81,8 +81,8 @@ export class Upkeep {
 
   async #step(): Promise<Ms> {
     try {
-      await this.#recover();
-      const more = await this.#tendOnce();
+      // Asked together they share a transaction: most looks find nothing, and are all that an idle worker does.
+      const [, more] = await Promise.all([this.#recover(), this.#tendOnce()]);
       await this.#clean();
       this.#waits.reset();
       return more ? SOON : EVERY;
