@@ -382,6 +382,26 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       expect(again).toEqual(seen.slice(2));
     });
 
+    test("a cursor that nobody was given is refused, and other questions of the same turn are answered", async () => {
+      const handle = await omniq.enqueue(add, { x: 1, y: 2 });
+      for (const after of ["junk", "", "-1", "1.5", "9".repeat(16)]) {
+        const bad = { code: "INVALID_OPTION" };
+        const asked = Promise.allSettled([
+          omniq.tasks.find({ after }),
+          handle.get(),
+          omniq.events.follow({ after }).next(),
+          omniq.tasks.find(),
+        ]);
+        await clock.advance(10);
+        expect(await asked).toMatchObject([
+          { reason: bad },
+          { value: { id: handle.id } },
+          { reason: bad },
+          { value: { items: [{ id: handle.id }] } },
+        ]);
+      }
+    });
+
     test("follow from now on, of some kind, until OmniQ is closed", async () => {
       await omniq.enqueue(add, { x: 1, y: 2 });
       const seen: unknown[] = [];

@@ -1,4 +1,5 @@
 import type { Count, Edit, QueueRow, TaskPage, TaskPatch, TaskQuery } from "../../core/backend.ts";
+import { placeOf } from "../../core/cursor.ts";
 import type { Ms, TaskId } from "../../core/record.ts";
 import type { Edge, Phase } from "../../core/task.ts";
 import { tell } from "./events.ts";
@@ -105,9 +106,8 @@ export function waiting(moment: Moment, queues: readonly string[], limit: number
 /** Newest first. The cursor is the place of the last row of the page. */
 export function find(moment: Moment, query: TaskQuery): TaskPage {
   const { now } = moment;
-  const found = [...moment.state.tasks.values()]
-    .toReversed()
-    .filter((row) => (query.after === undefined || row.order < Number(query.after)) && isAskedFor(row, query, now));
+  const from = query.after === undefined ? Number.POSITIVE_INFINITY : placeOf(query.after);
+  const found = [...moment.state.tasks.values()].toReversed().filter((row) => row.order < from && isAskedFor(row, query, now));
   const rows = found.slice(0, query.limit);
   const next = found.length > rows.length ? rows.at(-1)?.order.toString() : undefined;
   return defined<TaskPage>({ items: rows.map((row) => taskOf(row, now)), next });

@@ -1,4 +1,5 @@
 import type { EventStats } from "../../core/backend.ts";
+import { placeOf } from "../../core/cursor.ts";
 import type { EventFilter, EventRow, EventType, NewEvent } from "../../core/event.ts";
 import type { Moment, Row } from "./state.ts";
 import { defined } from "./state.ts";
@@ -20,8 +21,9 @@ export function tell(moment: Moment, type: EventType, task: Pick<Row, "id" | "qu
 
 /** Oldest first, after the cursor. A page that is not full has read to the end. */
 export function read(moment: Moment, after: string | undefined, filter: EventFilter): { events: readonly EventRow[]; cursor: string } {
+  const from = after === undefined ? "" : cursorOf(placeOf(after));
   const events = written(moment)
-    .filter((event) => event.seq > (after ?? "") && matches(event, filter))
+    .filter((event) => event.seq > from && matches(event, filter))
     .slice(0, filter.limit);
   const last = events.at(-1);
   return { events, cursor: last !== undefined && events.length === filter.limit ? last.seq : tail(moment, after) };
