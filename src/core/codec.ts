@@ -184,6 +184,7 @@ class Encoder {
 
   #special(value: object, path: Path | undefined, depth: number): unknown {
     const inner = (item: unknown, key: Key): unknown => this.visit(item, { key, parent: path }, depth + 1);
+    // oxlint-disable-next-line omniq/no-ambient -- the class is compared with, the clock is not read
     if (isExactly(value, Date)) return tagged("date", Number.isNaN(value.getTime()) ? null : value.toISOString());
     if (isExactly(value, Map)) {
       return tagged(
@@ -210,7 +211,7 @@ class Encoder {
 
   /** An error is text, a code, its cause and its parts; its class comes back as `Error` with the name. More on it would be lost. */
   #error(error: Error, inner: (item: unknown, key: Key) => unknown, path: Path | undefined): Record<string, unknown> {
-    const extra = Object.keys(error).find((key) => !ERROR_KEYS.includes(key));
+    const extra = Object.keys(error).find((key) => !ERROR_KEYS.has(key));
     if (extra !== undefined) throw this.#refuse("an error with properties of its own", { key: extra, parent: path });
     const out: Record<string, unknown> = { name: String(error.name), message: String(error.message) };
     if (typeof error.stack === "string") out["stack"] = error.stack;
@@ -234,7 +235,7 @@ class Encoder {
   }
 }
 
-const ERROR_KEYS = ["name", "message", "stack", "code", "cause", "errors"];
+const ERROR_KEYS = new Set(["name", "message", "stack", "code", "cause", "errors"]);
 
 /** Of this very class, with nothing more on it: a subclass or an extra property would not come back. */
 function isExactly<T extends object>(value: object, type: new (...args: never[]) => T): value is T {

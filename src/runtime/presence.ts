@@ -35,6 +35,7 @@ export interface PresenceOptions {
   readonly beaten: (verdicts: readonly Verdict[]) => void;
   /** No beat came through for most of a lease: others may soon take the claims. */
   readonly silenced: () => void;
+  readonly failed: (error: unknown) => void;
 }
 
 export class Presence {
@@ -100,6 +101,7 @@ export class Presence {
       return this.#every;
     } catch (error) {
       this.#options.throttle.warn("A beat could not be written", errorFields(error));
+      this.#options.failed(error);
       return this.#waits.next();
     } finally {
       this.#beating = false;

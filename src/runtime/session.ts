@@ -65,6 +65,9 @@ export class Session implements RunHost {
     const worker = newId().slice(-12);
     const throttle = new Throttle(logger, clock);
     const { main } = stores;
+    const failed = (error: unknown): void => {
+      emitter.emit("error", error instanceof Error ? error : new Error(String(error)));
+    };
     const tools = { stores, main, clock, random, logger, throttle, worker, newId, yieldTurn, emitter };
     this.id = worker;
     this.clock = clock;
@@ -87,6 +90,7 @@ export class Session implements RunHost {
       held: () => [...held].map(({ claim }) => ({ id: claim.task.id, fence: claim.fence })),
       beaten: (verdicts) => this.#beaten(verdicts),
       silenced: () => this.#silenced(),
+      failed,
     });
     this.#pump = new Pump({
       ...tools,
@@ -97,7 +101,7 @@ export class Session implements RunHost {
       arriveAgain: () => this.#arriveAgain(),
       claimed: (claim) => this.#claimed(claim),
       idle: () => emitter.emit("idle"),
-      failed: (error) => emitter.emit("error", error instanceof Error ? error : new Error(String(error))),
+      failed,
     });
     const lookout = new Lookout(clock, parts.isGone);
     this.#upkeep = new Upkeep({ ...tools, lookout, sweeps, end: (claims) => this.#endAll(claims) });

@@ -212,7 +212,7 @@ describe("interrupted", () => {
     const second = await start().ended;
     expect(second.code).toBe(0);
     expect(second.output).toContain("Run 1 was interrupted: it carries on where it was.");
-    expect(second.output).toContain("(60 were there already)");
+    expect(second.output).toContain("60 were there already");
     expect(lostSince(before, found())).toEqual([]);
     expectWhole(1);
   });

@@ -121,8 +121,8 @@ export class Demo {
     const since = new Date();
     const worker = this.#omniq.worker({ tasks: handlers({ pace, reportPath }), concurrency: slots });
     const broken = giveUpOn(worker);
-    await worker.start();
     try {
+      await worker.start();
       const summary = await report.result({ signal: AbortSignal.any([interrupt.signal, broken]) });
       await board.load(this.#omniq, run);
       this.#view.stop();
