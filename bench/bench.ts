@@ -45,7 +45,13 @@ async function main(): Promise<void> {
     const lines: Line[] = [];
     for (const workload of chosen) {
       process.stderr.write(`${workload.name} …\n`);
-      lines.push(...(await measure(workload, { scratch, durability, quick: given.quick }, rounds)));
+      try {
+        lines.push(...(await measure(workload, { scratch, durability, quick: given.quick }, rounds)));
+      } catch (error) {
+        // What was measured before must not be lost.
+        console.error(error);
+        process.exitCode = 1;
+      }
     }
     const where = `durability ${durability}, ${rounds} rounds, Node ${process.versions.node}, SQLite ${process.versions.sqlite ?? "?"}, ${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, ${process.platform}`;
     console.log(`${where}\n\n${tableOf(lines)}`);

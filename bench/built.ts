@@ -1,5 +1,5 @@
 /** The package and the bench compiled, as users load it: other processes must not pay for the compiler in Node. Once a run. */
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -13,9 +13,9 @@ export function built({ folder }: Scratch, name: string): string {
     const config = join(folder, "tsconfig.json");
     const extended = { extends: join(ROOT, "tsconfig.build.json"), include: [join(ROOT, "src"), join(ROOT, "bench")] };
     writeFileSync(config, JSON.stringify({ ...extended, compilerOptions: { rootDir: ROOT, outDir: out, declaration: false } }));
-    execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", config], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
+    const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+    const { stdout } = spawnSync(process.execPath, [tsc, "-p", config], { encoding: "utf8" });
+    if (!existsSync(out)) throw new Error(`Expected the compiler to write ${out}, got ${stdout}`);
   }
   return pathToFileURL(join(out, name)).href;
 }
