@@ -29,6 +29,8 @@ interface Call {
 }
 
 const WITH_TX = [...ENQUEUE_KEYS, "tx"];
+const CALL_KEYS = ["task", "args", "options"];
+const NO_OPTIONS: EnqueueOptions = {};
 
 export class Client {
   readonly #shared: Shared;
@@ -73,10 +75,10 @@ export class Client {
   }
 
   #prepareCall(call: Call, i: number): Prepared {
-    const name = `calls[${i}]`;
-    if (typeof call !== "object" || call === null) throw expected(name, "an object { task, args, options }", call);
-    refuseUnknown(call, ["task", "args", "options"], name);
-    return this.#prepare(referenceOf(call.task, `${name}.task`), call.args, call.options ?? {});
+    if (typeof call !== "object" || call === null) throw expected(`calls[${i}]`, "an object { task, args, options }", call);
+    if (!isTaskReference(call.task)) throw expected(`calls[${i}].task`, "a task made by defineTask()", call.task);
+    refuseUnknown(call, CALL_KEYS, `calls[${i}]`);
+    return this.#prepare(call.task, call.args, call.options ?? NO_OPTIONS);
   }
 
   #prepare(task: Named, args: unknown, options: EnqueueOptions, known = ENQUEUE_KEYS): Prepared {
@@ -100,13 +102,15 @@ export class Client {
   }
 
   async #writeAll(prepared: readonly Prepared[], tx: unknown): Promise<readonly AnyHandle[]> {
-    const tasks = parentsFirst(distinct(prepared.map(({ record }) => record)));
+    const given = prepared.map(({ record }) => record);
+    const tasks = parentsFirst(distinct(given));
     const checks = prepared.flatMap(({ checking }) => checking ?? []);
     if (tx !== undefined) this.#allowTx(checks.length > 0);
     if (checks.length > 0) await Promise.all(checks);
     const [answers = []] = await this.#shared.access.use((stores) => stores.enqueue([{ tasks, announce: true }], tx));
+    if (tasks === given) return given.map(({ id }, i) => this.#handleOf(answers[i], id));
     const answerOf = new Map(tasks.map((task, i) => [task.id, answers[i]]));
-    return prepared.map(({ record: { id } }) => this.#handleOf(answerOf.get(id), id));
+    return given.map(({ id }) => this.#handleOf(answerOf.get(id), id));
   }
 
   #handleOf(answer: Enqueued | undefined, id: TaskId): AnyHandle {
