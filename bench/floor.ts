@@ -54,7 +54,7 @@ export class Floor {
   constructor(path: string, durability: Durability) {
     this.#db = new DatabaseSync(path, { timeout: 1_000, enableForeignKeyConstraints: false });
     this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability}; PRAGMA journal_size_limit = 67108864;
-      PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON`);
+      PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON`);
     const made = this.#db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'tasks'").get() !== undefined;
     if (!made) for (const step of MIGRATIONS) this.#db.exec(step.replaceAll(/\{(\w+)\}/g, '"$1"'));
     this.#insert = this.#db.prepare(INSERT);

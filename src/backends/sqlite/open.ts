@@ -101,7 +101,7 @@ export function connect(place: Place, wait = 0): Connection {
 function configure(connection: Connection, { durability }: Place): void {
   connection.exec(`PRAGMA synchronous = ${durability === "full" ? "FULL" : "NORMAL"}`);
   connection.exec(`PRAGMA journal_size_limit = ${WAL_LIMIT}`);
-  connection.exec("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0");
+  connection.exec("PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0");
   connection.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
   // Without these, macOS keeps a "durable" commit in the drive's cache.
   if (process.platform === "darwin" && durability === "full") connection.exec("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1");
