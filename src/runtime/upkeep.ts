@@ -100,11 +100,16 @@ export class Upkeep {
     return this.#look;
   }
 
+  /** True while there is more. Both are asked together, so that a look that finds nothing is one transaction. */
   async #tend(): Promise<boolean> {
-    const { stores } = this.#options;
-    const unended = await this.#endAll({ ended: true });
+    const [{ ended, more }, unreleased] = await Promise.all([this.#endAll({ ended: true }), this.#release()]);
+    // What was ended may have left dependents to free.
+    return more || ended > 0 || unreleased;
+  }
+
+  async #release(): Promise<boolean> {
     for (let batch = 0; batch < BATCHES; batch++) {
-      if (!(await stores.main.work.release(INLINE_RELEASES))) return unended;
+      if (!(await this.#options.stores.main.work.release(INLINE_RELEASES))) return false;
       if (!(await this.#between())) return true;
     }
     return true;
@@ -117,20 +122,24 @@ export class Upkeep {
     const rows = await stores.main.presence.workers(WORKERS);
     this.#lookedAt = clock.monotonic();
     const dead = lookout.dead(rows.filter((row) => row.worker !== worker));
-    if (dead.length > 0 && !(await this.#endAll({ lost: dead }))) lookout.emptied(dead);
+    if (dead.length > 0 && !(await this.#endAll({ lost: dead })).more) lookout.emptied(dead);
   }
 
-  /** Ends all claims of a kind, batch by batch; true when the budget was spent before. */
-  async #endAll(of: { readonly ended: true } | { readonly lost: readonly Beat[] }): Promise<boolean> {
+  /** Ends all claims of a kind, batch by batch. `more`: the budget was spent before. */
+  async #endAll(
+    of: { readonly ended: true } | { readonly lost: readonly Beat[] },
+  ): Promise<{ readonly ended: number; readonly more: boolean }> {
     const { stores, worker, end } = this.#options;
     const ask: ClaimAsk = { worker, limit: BATCH, of };
+    let ended = 0;
     for (let batch = 0; batch < BATCHES; batch++) {
       const { claims, more } = await stores.claim(ask);
       await end(claims);
-      if (!more) return false;
-      if (!(await this.#between())) return true;
+      ended += claims.length;
+      if (!more) return { ended, more };
+      if (!(await this.#between())) break;
     }
-    return true;
+    return { ended, more: true };
   }
 
   async #clean(): Promise<void> {
