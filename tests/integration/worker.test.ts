@@ -4,6 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { encode } from "../../src/core/codec.ts";
@@ -101,6 +102,23 @@ function here(more: Partial<ComponentWorkerOptions> = {}): Worker {
   return new Worker({ taskQueue, tasks: [work], ...more } as ComponentWorkerOptions);
 }
 
+/** Freezes a process at a moment at which it does not hold SQLite's write lock: nobody could write until it wakes. */
+async function freeze(child: ChildProcess): Promise<void> {
+  await until(() => {
+    child.kill("SIGSTOP");
+    const probe = new DatabaseSync(backend.path, { timeout: 50 });
+    try {
+      probe.exec("BEGIN IMMEDIATE; ROLLBACK");
+      return true;
+    } catch {
+      child.kill("SIGCONT");
+      return false;
+    } finally {
+      probe.close();
+    }
+  });
+}
+
 describe("processes on one file", () => {
   test("a task enqueued here runs there, woken and not polled for", async () => {
     const child = await start();
@@ -169,7 +187,7 @@ describe("processes on one file", () => {
       const child = await start({ lease: "1s" });
       const id = await enqueue({ ms: 20_000 });
       await started(id);
-      child.kill("SIGSTOP");
+      await freeze(child);
       const other = here({ tasks: [defineTask({ name: "work", handler: () => "other" })] });
       await other.start();
       expect(await ended(id)).toMatchObject({ status: "completed", attempt: 2 });
