@@ -114,10 +114,9 @@ function take(db: Db, queue: string, of: DueAsk, limit: number, worker: number, 
 }
 
 function takenOf(db: Db, row: readonly Param[], queue: string, worker: string): Claim {
-  const whole = row[CLAIMED.rare] === 1 ? db.get(BY_RID, int(row[CLAIMED.rid])) : undefined;
-  if (whole !== undefined) return claimOf(db, whole, whole["stage"] === STAGE.running ? "run" : "expired");
   const task = claimedTask(row, queue, worker, db.now);
-  return { task, fence: task.fence, for: "run" };
+  const expired = task.mark === undefined ? undefined : db.get(BY_RID, int(row[CLAIMED.rid]));
+  return expired === undefined ? claimTo("run", task, db.now) : claimTo("expired", storedTask(expired, db.now), db.now);
 }
 
 function executing({ id, queue, scheduleId }: StoredTask, worker: string): NewEvent {
@@ -125,9 +124,9 @@ function executing({ id, queue, scheduleId }: StoredTask, worker: string): NewEv
   return scheduleId === undefined ? event : { ...event, scheduleId };
 }
 
-function claimOf(db: Db, row: Row, why: Claim["for"]): Claim {
-  const task = storedTask(row, db.now);
-  return { task, fence: task.fence, for: why, ...(task.expiresAt === undefined ? {} : { expiresIn: task.expiresAt - db.now }) };
+function claimTo(why: Claim["for"], task: StoredTask, now: number): Claim {
+  const claim = { task, fence: task.fence, for: why };
+  return task.expiresAt === undefined ? claim : { ...claim, expiresIn: task.expiresAt - now };
 }
 
 const MARK_EXPIRED = `UPDATE {tasks} SET stage = ${STAGE.doomed}, mark = ${MARK.expired} WHERE rid IN (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_expires_at}
@@ -149,7 +148,9 @@ function handOutRows(db: Db, rows: readonly Row[], worker: number): readonly Cla
   return rows.flatMap(({ rid }) => {
     db.run(HAND_OUT, worker, int(rid));
     const row = db.get(BY_RID, int(rid));
-    return row === undefined ? [] : [claimOf(db, row, row["stage"] === STAGE.running ? "lost" : (markOf(row) ?? "cancelled"))];
+    if (row === undefined) return [];
+    const why = row["stage"] === STAGE.running ? "lost" : (markOf(row) ?? "cancelled");
+    return [claimTo(why, storedTask(row, db.now), db.now)];
   });
 }
 
