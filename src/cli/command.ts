@@ -20,6 +20,8 @@ export interface OptionSpec {
   readonly repeatable?: true;
   /** A whole number within these bounds. */
   readonly whole?: { readonly min: number; readonly max: number };
+  /** What else than text it is: read by `given.duration`, `given.time` or `given.json`. */
+  readonly kind?: "duration" | "time" | "json";
 }
 
 export interface CommandSpec {
@@ -70,6 +72,21 @@ export class Given {
   whole(option: string): number | undefined {
     const value = this.#options[option];
     return typeof value === "number" ? value : undefined;
+  }
+
+  /** Milliseconds. */
+  duration(option: string): number | undefined {
+    return this.whole(option);
+  }
+
+  time(option: string): Date | undefined {
+    const value = this.#options[option];
+    return value instanceof Date ? value : undefined;
+  }
+
+  /** Any JSON value; absent is `undefined`. */
+  json(option: string): unknown {
+    return this.#options[option];
   }
 
   flag(option: string): boolean {

@@ -1,9 +1,11 @@
 /** The parser, made from the command table. */
 import { styleText } from "node:util";
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { Given } from "./command.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
-import { COMMANDS, COMMON, DATABASE, GROUPS } from "./commands.ts";
+import { COMMANDS, GROUPS } from "./commands.ts";
+import { COMMON, DATABASE } from "./options.ts";
+import { readerOf } from "./values.ts";
 import type { Terminal } from "./terminal.ts";
 
 const ABOUT = "Background tasks, schedules, results and events on one SQLite file.";
@@ -78,14 +80,8 @@ function optionOf(spec: OptionSpec): Option {
   if (spec.default !== undefined) option.default(spec.default);
   if (spec.choices !== undefined) option.choices(spec.choices);
   if (spec.repeatable === true) option.argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), value]);
-  const { whole } = spec;
-  if (whole !== undefined) {
-    option.argParser((value) => {
-      const parsed = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-      if (parsed >= whole.min && parsed <= whole.max) return parsed;
-      throw new InvalidArgumentError(`Expected a whole number from ${whole.min} to ${whole.max}.`);
-    });
-  }
+  const read = readerOf(spec);
+  if (read !== undefined) option.argParser(read);
   return option;
 }
 

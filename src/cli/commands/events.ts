@@ -3,7 +3,7 @@ import { formatDuration } from "../../core/duration.ts";
 import type { TaskEvent } from "../../index.ts";
 import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
-import { EVENT_TYPES } from "../commands.ts";
+import { EVENT_TYPES } from "../options.ts";
 import { withDatabase } from "../database.ts";
 import { styleOfPhase } from "../phase.ts";
 import { printTable } from "../table.ts";

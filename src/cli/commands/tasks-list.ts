@@ -4,7 +4,7 @@ import { PHASES } from "../../core/task.ts";
 import type { Task, TaskFilter } from "../../index.ts";
 import { EXIT } from "../command.ts";
 import type { Given, Run } from "../command.ts";
-import { STATUSES } from "../commands.ts";
+import { STATUSES } from "../options.ts";
 import { withDatabase } from "../database.ts";
 import { findTasks, styleOfPhase } from "../phase.ts";
 import { printTable } from "../table.ts";

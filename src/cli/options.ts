@@ -1,0 +1,27 @@
+/** Options and words that several commands share. */
+import { SCHEDULE_EVENTS, TASK_EVENTS } from "../core/event.ts";
+import { FINALS } from "../core/task.ts";
+import type { OptionSpec } from "./command.ts";
+
+export const STATUSES = ["pending", "running", ...FINALS] as const;
+export const EVENT_TYPES = [...TASK_EVENTS, ...SCHEDULE_EVENTS] as const;
+
+/** How many rows a list shows at most. */
+export const limit = (standard: number): OptionSpec => ({
+  flags: "-n, --limit <count>",
+  about: "how many at most",
+  default: standard,
+  whole: { min: 1, max: 10_000 },
+});
+
+/** Taken by every command. */
+export const COMMON: readonly OptionSpec[] = [
+  { flags: "--json", about: "answer as JSON, lists as one JSON value a line" },
+  { flags: "--debug", about: "show the stack of an error" },
+];
+/** Taken by the commands that read a database. */
+export const DATABASE: readonly OptionSpec[] = [
+  { flags: "--url <url>", about: "the database, such as sqlite:./data/shop.db (or OMNIQ_URL)" },
+  { flags: "--project <name>", about: "the database <base-dir>/<name>.db (or OMNIQ_PROJECT_NAME; default omniq)" },
+  { flags: "--base-dir <folder>", about: "the folder of the project's database (or OMNIQ_BASE_DIR; default ./omniq_data)" },
+];

@@ -1,0 +1,4 @@
+import type { CommandSpec } from "../command.ts";
+
+/** Queues. */
+export const queues: readonly CommandSpec[] = [];

@@ -1,0 +1,43 @@
+/** What the value of an option may be, and how it is read from the text that was typed. */
+import { InvalidArgumentError } from "commander";
+import { milliseconds } from "../core/duration.ts";
+import type { OptionSpec } from "./command.ts";
+
+/** Reads the text of one value. @throws InvalidArgumentError that says what is wanted. */
+type Reader = (text: string) => unknown;
+
+/** How the values of an option are read; `undefined`: as they are. */
+export function readerOf({ whole, kind }: OptionSpec): Reader | undefined {
+  if (whole !== undefined) return (text) => wholeOf(text, whole);
+  return kind === undefined ? undefined : READERS[kind];
+}
+
+function wholeOf(text: string, { min, max }: NonNullable<OptionSpec["whole"]>): number {
+  const parsed = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (parsed >= min && parsed <= max) return parsed;
+  throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+}
+
+const READERS: Readonly<Record<NonNullable<OptionSpec["kind"]>, Reader>> = {
+  duration(text) {
+    try {
+      return milliseconds(/^\d+$/.test(text) ? Number(text) : text, "");
+    } catch {
+      throw new InvalidArgumentError('Expected a duration: milliseconds, or text such as "5s" or "1h30m".');
+    }
+  },
+  time(text) {
+    const date = new Date(text);
+    if (/^\d{4}-\d{2}-\d{2}(?:$|[T ])/.test(text) && !Number.isNaN(date.getTime())) return date;
+    throw new InvalidArgumentError(
+      'Expected a time such as "2026-12-31" or "2026-12-31T23:59:59Z" (without a zone: the time of this machine).',
+    );
+  },
+  json(text) {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      throw new InvalidArgumentError(`Expected JSON, got an error: ${error instanceof Error ? error.message : String(error)}.`);
+    }
+  },
+};
