@@ -39,7 +39,9 @@ export type { WorkerOptions } from "./runtime/parts.ts";
 export type { QueueInfo, QueuesDesk, WorkerInfo, WorkersDesk } from "./runtime/queues-desk.ts";
 export type { ResultsDesk } from "./runtime/results-desk.ts";
 export type { Retention } from "./runtime/retention.ts";
-export type { ScheduleOptions, SchedulesDesk } from "./runtime/schedules-desk.ts";
+export type { ScheduleHandle } from "./runtime/schedule-handle.ts";
+export type { ScheduleOptions, TimingOptions } from "./runtime/schedule-options.ts";
+export type { ResumeOptions, ScheduleFind, ScheduleInfo, SchedulesDesk } from "./runtime/schedules-desk.ts";
 export type { OmniQOptions } from "./runtime/setup.ts";
 export type { CleanedUp, Stats } from "./runtime/stats.ts";
 export type { Counts, Deleted, Found, Retried, TasksDesk } from "./runtime/tasks-desk.ts";
@@ -66,6 +68,7 @@ export type { Clock } from "./core/clock.ts";
 export type { Duration } from "./core/duration.ts";
 export type { EventLevel } from "./core/event.ts";
 export type { Failure, TaskId } from "./core/record.ts";
+export type { CatchUp, Overlap } from "./core/schedule.ts";
 export type { Backoff, Final, Phase } from "./core/task.ts";
 
 export {

@@ -17,7 +17,6 @@ import {
 } from "./host.ts";
 import { expected } from "./core/errors.ts";
 import type { OmniQConfig } from "./models/config.ts";
-import type { Schedule } from "./models/schedule.ts";
 import { Access, closed } from "./runtime/access.ts";
 import { Client } from "./runtime/client.ts";
 import { Ender } from "./runtime/ender.ts";
@@ -29,8 +28,10 @@ import { checkId } from "./runtime/options.ts";
 import { QueuesDesk, WorkersDesk } from "./runtime/queues-desk.ts";
 import { ResultsDesk } from "./runtime/results-desk.ts";
 import { sweepsOf } from "./runtime/retention.ts";
+import type { ScheduleHandle } from "./runtime/schedule-handle.ts";
+import { ScheduleMaker } from "./runtime/schedule-maker.ts";
+import type { ScheduleOptions } from "./runtime/schedule-options.ts";
 import { SchedulesDesk } from "./runtime/schedules-desk.ts";
-import type { ScheduleOptions } from "./runtime/schedules-desk.ts";
 import { setupOf, storesNow, storesOf } from "./runtime/setup.ts";
 import type { OmniQOptions, Place, Setup } from "./runtime/setup.ts";
 import type { Shared } from "./runtime/shared.ts";
@@ -68,6 +69,7 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
   readonly #setup: Setup;
   readonly #shared: Shared;
   readonly #client: Client;
+  readonly #maker: ScheduleMaker;
   readonly #ender: Ender;
   readonly #host: HandleHost;
   readonly #own = new Set<Worker>();
@@ -86,7 +88,6 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
     this.tasks = new TasksDesk(shared, this.#ender);
     this.results = new ResultsDesk(shared);
     this.events = new EventsDesk(shared);
-    this.schedules = new SchedulesDesk(shared);
     this.queues = new QueuesDesk(shared);
     this.workers = new WorkersDesk(shared);
     const waiter = new Waiter(shared, this.#ender);
@@ -97,6 +98,8 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
       eventsOf: (id) => this.events.of(id),
     };
     this.#client = new Client(shared, this.#host);
+    this.schedules = new SchedulesDesk(shared, this.results, this.#host);
+    this.#maker = new ScheduleMaker(shared, this.schedules);
   }
 
   /**
@@ -158,8 +161,22 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
    * nothing, changed code changes the schedule in place, and its counts go on.
    * @throws InputInvalidError, PayloadError, InvalidOptionError
    */
-  schedule<T extends TaskReference>(task: T, args: InOf<T>, options: ScheduleOptions): Promise<Schedule> {
-    return this.schedules.put(task, args, options);
+  schedule<T extends TaskReference>(task: T, args: InOf<T>, options: ScheduleOptions): Promise<ScheduleHandle<OutOf<T>>> {
+    return this.#maker.put(task, args, options) as Promise<ScheduleHandle<OutOf<T>>>;
+  }
+
+  /** The same by the task's name alone, where its definition is not at hand: nothing checks the arguments before the worker does. */
+  scheduleNamed<R = unknown>(name: string, args: unknown, options: ScheduleOptions): Promise<ScheduleHandle<R>> {
+    return this.#maker.putNamed(name, args, options) as Promise<ScheduleHandle<R>>;
+  }
+
+  /**
+   * The same for a task that was enqueued: each occurrence has its definition, arguments and options, with those given here over them.
+   * They are copied, so that the schedule outlives the task; the task itself runs as it was enqueued.
+   * @throws TaskNotFoundError, InvalidOptionError
+   */
+  scheduleTask<R = unknown>(task: string | TaskHandle<R>, options: ScheduleOptions): Promise<ScheduleHandle<R>> {
+    return this.#maker.putTask(task, options) as Promise<ScheduleHandle<R>>;
   }
 
   /**

@@ -1,6 +1,6 @@
 /** The queue's verbs for schedules. */
 import { ConflictError, expected, InvalidOptionError, ScheduleNotFoundError, TaskNotFoundError } from "../core/errors.ts";
-import { firstOccurrence } from "../core/schedule.ts";
+import { firstOccurrence, sameTiming } from "../core/schedule.ts";
 import type { ScheduleRow } from "../core/schedule.ts";
 import { checked, toSchedule, toScheduleRow, toTemplate } from "../models/convert.ts";
 import type { ModelTools } from "../models/defaults.ts";
@@ -39,7 +39,7 @@ export function* readySchedules(store: Store, tools: ModelTools): Steps<Schedule
 }
 
 /** Fields that only the firing of a schedule changes, or nobody. */
-const FIXED = ["taskId", "createdAt", "runCount", "lastRunAt"] as const;
+const FIXED = ["taskId", "createdAt", "runCount", "lastRunAt", "lastTaskId"] as const;
 
 export function* changeSchedule(store: Store, schedule: Schedule): Steps<void> {
   const { id } = checked(schedule, Schedule, "schedule");
@@ -59,9 +59,8 @@ export function* changeSchedule(store: Store, schedule: Schedule): Steps<void> {
 
 /** A new trigger counts from now, unless the next time was given, too. */
 function withNext(before: ScheduleRow, after: ScheduleRow, now: number): ScheduleRow {
-  const sameRule = JSON.stringify(before.rule) === JSON.stringify(after.rule);
-  if (sameRule || after.status !== "active" || after.nextRunAt !== before.nextRunAt) return after;
-  const next = firstOccurrence(after.rule, now);
+  if (sameTiming(before, after) || after.status !== "active" || after.nextRunAt !== before.nextRunAt) return after;
+  const next = firstOccurrence(after, now);
   const { nextRunAt: _, ...rest } = after;
   return next === null ? rest : { ...rest, nextRunAt: next };
 }

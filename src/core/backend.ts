@@ -6,7 +6,7 @@
 import type { EventFilter, EventRow, NewEvent } from "./event.ts";
 import type { Fence, Ms, TaskId } from "./record.ts";
 import type { NewResult, ResultRow } from "./result.ts";
-import type { FireAsk, ScheduleQuery, ScheduleRow } from "./schedule.ts";
+import type { Fired, FireAsk, Ran, RunAsk, ScheduleQuery, ScheduleRow } from "./schedule.ts";
 import type { Final, NewTask, Phase, StoredTask } from "./task.ts";
 
 // ---------------------------------------------------------------- work: what a worker needs
@@ -216,7 +216,9 @@ export interface Schedules {
    * Advances the schedule, records the occurrences and enqueues their tasks, or does nothing: `stale` when somebody else did.
    * An occurrence that was recorded before is passed over: no task, not counted.
    */
-  fire(set: readonly FireAsk[]): Promise<readonly ("fired" | "stale")[]>;
+  fire(set: readonly FireAsk[]): Promise<readonly Fired[]>;
+  /** Enqueues one task of a schedule beside its occurrences, whatever its status; neither its next time nor its count changes. */
+  run(ask: RunAsk): Promise<Ran>;
 }
 
 export interface ResultStats {

@@ -18,11 +18,32 @@ export type Rule =
 /** The task of each occurrence, but for its id and times. */
 export type TaskTemplate = Omit<NewTask, "id" | "due" | "createdAt" | "expiresAt" | "scheduleId" | "dependsOn">;
 
+/** What becomes of occurrences that nobody fired in time: none of them, the latest, or the latest so many. */
+export type CatchUp = "skip" | "latest" | { readonly all: number };
+/** Whether an occurrence is fired while a task of an earlier one has not ended. */
+export type Overlap = "allow" | "skip";
+
+/** How the occurrences of a rule are taken. */
+export interface SchedulePolicy {
+  readonly catchUp: CatchUp;
+  readonly overlap: Overlap;
+  /** None is earlier; intervals are counted from it. */
+  readonly startAt?: Ms;
+  /** None is later. */
+  readonly endAt?: Ms;
+  /** Each task may start up to so much later than its occurrence, by chance. */
+  readonly jitter?: Ms;
+}
+export const DEFAULT_SCHEDULE_POLICY: SchedulePolicy = { catchUp: "latest", overlap: "allow" };
+/** The most that `catchUp: { all }` may ask for. */
+export const MOST_CAUGHT_UP = 1_000;
+
 export interface ScheduleRow {
   readonly id: string;
   /** Grows with each change: whoever writes must show the one that was read. */
   readonly revision: number;
   readonly rule: Rule;
+  readonly policy: SchedulePolicy;
   readonly template: TaskTemplate;
   /** The task that the template was copied from, where there was one. */
   readonly taskId?: TaskId;
@@ -33,6 +54,8 @@ export interface ScheduleRow {
   /** The next nominal time; absent when none will come. */
   readonly nextRunAt?: Ms;
   readonly lastRunAt?: Ms;
+  /** The task of the last run. */
+  readonly lastTaskId?: TaskId;
   readonly pausedAt?: Ms;
   readonly resumedAt?: Ms;
   readonly name?: string;
@@ -48,15 +71,34 @@ export interface ScheduleQuery {
   readonly limit: number;
 }
 
-/** One step of a schedule: its occurrences, their tasks (one each, in order) and the next time; `null` completes it. */
-export interface FireAsk {
+/** What a schedule comes to beside its tasks: the next time, `null` completes it, and what the log is told. */
+export interface Advance {
+  readonly nextAt: Ms | null;
+  readonly events: readonly NewEvent[];
+}
+
+/** One step of a schedule: its occurrences, and their tasks (one each, in order). */
+export interface FireAsk extends Advance {
   readonly id: string;
   readonly revision: number;
   readonly occurrences: readonly Ms[];
-  readonly nextAt: Ms | null;
   readonly enqueue: readonly NewTask[];
-  readonly events: readonly NewEvent[];
+  /** Instead of all that, where a task of the schedule has not ended. Absent: that does not matter. */
+  readonly ifOpen?: Advance;
 }
+/** `open`: a task of the schedule has not ended, and the step was `ifOpen`. `stale`: somebody else was there first. */
+export type Fired = "fired" | "open" | "stale";
+
+/** A run beside the occurrences. */
+export interface RunAsk {
+  readonly id: string;
+  readonly task: NewTask;
+  readonly events: readonly NewEvent[];
+  /** Refused where a task of the schedule has not ended. */
+  readonly unlessOpen: boolean;
+}
+/** `fired` names the task (the holder of its unique key, where there is one), `open` the one that has not ended. */
+export type Ran = { readonly is: "fired" | "open"; readonly taskId: TaskId } | { readonly is: "missing" };
 
 /**
  * Checks a cron expression (5 or 6 fields, or a nickname such as `@daily`) and its IANA time zone.
@@ -77,6 +119,23 @@ export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
   if (next === null) throw expected("cron", "an expression that some date matches", cron);
 }
 
+/** Whether a value says what becomes of missed occurrences. */
+export function isCatchUp(value: unknown): value is CatchUp {
+  if (value === "skip" || value === "latest") return true;
+  if (typeof value !== "object" || value === null || !("all" in value) || Object.keys(value).length > 1) return false;
+  const { all } = value;
+  return typeof all === "number" && Number.isSafeInteger(all) && all >= 1 && all <= MOST_CAUGHT_UP;
+}
+
+/** @throws InvalidOptionError when the parts of a policy contradict each other or the type. */
+export function checkPolicy({ startAt, endAt }: SchedulePolicy, type: ScheduleType): void {
+  const single = type === "timestamp" || type === "once";
+  const given = startAt === undefined ? "endAt" : "startAt";
+  const bound = startAt ?? endAt;
+  if (single && bound !== undefined) throw expected(given, "absent for a schedule that runs once", new Date(bound));
+  if (startAt !== undefined && endAt !== undefined && endAt < startAt) throw expected("endAt", "not before `startAt`", new Date(endAt));
+}
+
 function isZone(timezone: string): boolean {
   try {
     return new Intl.DateTimeFormat("en", { timeZone: timezone }).resolvedOptions().timeZone !== "";
@@ -85,68 +144,87 @@ function isZone(timezone: string): boolean {
   }
 }
 
-/** The first occurrence of a new schedule: `once` at once, an interval after its first length. `null`: none. */
-export function firstOccurrence(rule: Rule, createdAt: Ms): Ms | null {
-  if (rule.type === "once") return createdAt;
+/** When a schedule fires: what its occurrences are computed from. */
+export type Timing = Pick<ScheduleRow, "rule" | "policy">;
+
+/** Whether two schedules have the same occurrences. */
+export function sameTiming(a: Timing, b: Timing): boolean {
+  return timingText(a) === timingText(b);
+}
+
+/** Its keys in one order: a backend may give them back in another. */
+function timingText({ rule, policy: { startAt, endAt } }: Timing): string {
+  return JSON.stringify([Object.entries(rule).toSorted(([a], [b]) => (a < b ? -1 : 1)), startAt ?? null, endAt ?? null]);
+}
+
+/** The first occurrence of a schedule that begins at `from`: `once` at once, an interval after its first length. `null`: none. */
+export function firstOccurrence({ rule, policy }: Timing, from: Ms): Ms | null {
+  return within(policy, firstOf(rule, policy.startAt, from));
+}
+
+function firstOf(rule: Rule, startAt: Ms | undefined, from: Ms): Ms | null {
+  if (rule.type === "once") return from;
   if (rule.type === "timestamp") return rule.at;
-  return nextOccurrence(rule, createdAt);
+  if (startAt === undefined) return nextOccurrence(rule, from);
+  // A start of its own is an occurrence where the rule has one there; after it, intervals stay on its grid.
+  if (rule.type === "cron") return nextOccurrence(rule, Math.max(startAt - 1, from));
+  return startAt >= from ? startAt : startAt + (Math.floor((from - startAt) / rule.every) + 1) * rule.every;
 }
 
-/** The first occurrence later than `after`, counted from that occurrence and never from the wall clock: no drift, nothing doubled. */
+/** The occurrence after another. `null`: that was the last. */
+export function occurrenceAfter({ rule, policy }: Timing, occurrence: Ms): Ms | null {
+  return within(policy, nextOccurrence(rule, occurrence));
+}
+
+function within({ endAt }: SchedulePolicy, at: Ms | null): Ms | null {
+  return at !== null && endAt !== undefined && at > endAt ? null : at;
+}
+
+/** The first occurrence of a rule later than `after`, counted from that and never from the wall clock: no drift, nothing doubled. */
 export function nextOccurrence(rule: Rule, after: Ms): Ms | null {
-  if (rule.type === "interval") return after + rule.every;
-  if (rule.type === "timestamp") return rule.at > after ? rule.at : null;
-  if (rule.type === "once") return null;
-  return nextOf(cronOf(rule), after);
+  return stepsOf(rule)(after);
 }
 
-function cronOf(rule: Extract<Rule, { type: "cron" }>): Cron {
+/** `nextOccurrence` for many steps: the expression is read once. */
+export function stepsOf(rule: Rule): (after: Ms) => Ms | null {
+  if (rule.type === "interval") return (after) => after + rule.every;
+  if (rule.type === "timestamp") return (after) => (rule.at > after ? rule.at : null);
+  if (rule.type === "once") return () => null;
+  const cron = cronOf(rule);
+  return (after) => cron.nextRun(new Date(after))?.getTime() ?? null;
+}
+
+/** The latest `count` occurrences of a cron rule that are not later than `upTo`, oldest first. */
+export function latestOccurrences(rule: CronRule, count: number, upTo: Ms): readonly Ms[] {
+  return cronOf(rule)
+    .previousRuns(count, new Date(upTo + 1))
+    .map((date) => date.getTime())
+    .toReversed();
+}
+
+type CronRule = Extract<Rule, { type: "cron" }>;
+
+function cronOf(rule: CronRule): Cron {
   return new Cron(rule.cron, { timezone: rule.timezone, paused: true });
 }
 
-function nextOf(cron: Cron, after: Ms): Ms | null {
-  return cron.nextRun(new Date(after))?.getTime() ?? null;
-}
-
-/** Skipped occurrences are counted up to here (10 ms of arithmetic): no downtime makes a step expensive. */
-const COUNTED = 100;
-
-export interface Due {
-  /** The occurrence to fire; later ones would be in the future. */
-  readonly occurrence: Ms;
-  /** Occurrences missed before it, counted up to 100 of a cron expression. */
-  readonly skipped: number;
-  readonly nextAt: Ms | null;
-}
-
 /**
- * What is to be fired of an active schedule at `now` (`catchUp: "latest"`): the latest occurrence that is due, with those before it
- * counted as skipped; `undefined` when nothing is due. After the last of `maxRuns` there is no next time.
+ * The next `count` occurrences, those that are due already too; of a paused schedule those that a resume at `now` would bring. Ends
+ * with `maxRuns` and `endAt`.
  */
-export function latestDue(row: Pick<ScheduleRow, "rule" | "nextRunAt" | "runCount" | "maxRuns">, now: Ms): Due | undefined {
-  const { rule, nextRunAt } = row;
-  if (nextRunAt === undefined || nextRunAt > now) return undefined;
-  const [occurrence, skipped] = latest(rule, nextRunAt, now);
-  const last = row.maxRuns !== undefined && row.runCount + 1 >= row.maxRuns;
-  return { occurrence, skipped, nextAt: last ? null : nextOccurrence(rule, occurrence) };
-}
-
-function latest(rule: Rule, first: Ms, now: Ms): readonly [Ms, number] {
-  if (rule.type === "interval") {
-    const missed = Math.floor((now - first) / rule.every);
-    return [first + missed * rule.every, missed];
+export function upcoming(
+  row: Timing & Pick<ScheduleRow, "status" | "nextRunAt" | "runCount" | "maxRuns">,
+  now: Ms,
+  count: number,
+): readonly Ms[] {
+  const { rule, policy, status, maxRuns = Number.POSITIVE_INFINITY } = row;
+  const most = Math.min(count, maxRuns - row.runCount);
+  const next = stepsOf(rule);
+  const found: Ms[] = [];
+  let at = status === "active" ? (row.nextRunAt ?? null) : status === "paused" ? firstOccurrence(row, now) : null;
+  while (at !== null && found.length < most) {
+    found.push(at);
+    at = within(policy, next(at));
   }
-  if (rule.type !== "cron") return [first, 0];
-  const cron = cronOf(rule);
-  let skipped = 0;
-  let at = first;
-  while (skipped < COUNTED) {
-    const next = nextOf(cron, at);
-    if (next === null || next > now) return [at, skipped];
-    at = next;
-    skipped++;
-  }
-  // A long downtime: one look back from now instead of a walk over everything missed.
-  const back = cron.previousRuns(1, new Date(now + 1)).map((date) => date.getTime());
-  return [Math.max(at, ...back), skipped];
+  return found;
 }

@@ -256,6 +256,7 @@ export function toScheduleRow(schedule: Schedule, template: TaskTemplate): Sched
     id: schedule.id,
     revision: schedule.revision ?? 0,
     rule: schedule.rule,
+    policy: schedule.policy,
     template,
     taskId: schedule.taskId,
     status: schedule.status,
@@ -264,6 +265,7 @@ export function toScheduleRow(schedule: Schedule, template: TaskTemplate): Sched
     createdAt: schedule.createdAt.getTime(),
     nextRunAt: ms(schedule.nextRunAt),
     lastRunAt: ms(schedule.lastRunAt),
+    lastTaskId: schedule.lastTaskId,
     pausedAt: ms(schedule.pausedAt),
     resumedAt: ms(schedule.resumedAt),
     name: schedule.name,
@@ -273,10 +275,17 @@ export function toScheduleRow(schedule: Schedule, template: TaskTemplate): Sched
 }
 
 export function toSchedule(row: ScheduleRow, tools?: ModelTools): Schedule {
-  const { taskId, maxRuns, runCount, name, description, tags, revision, id, status } = row;
+  const { taskId, lastTaskId, maxRuns, runCount, name, description, tags, revision, id, status } = row;
+  const { startAt, endAt, jitter, catchUp, overlap } = row.policy;
   const schedule = new Schedule(
     {
       ...triggerOf(row.rule),
+      startAt: time(startAt),
+      endAt: time(endAt),
+      jitter,
+      catchUp,
+      overlap,
+      lastTaskId,
       id,
       taskId,
       status,

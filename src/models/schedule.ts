@@ -1,14 +1,15 @@
 /** When a task is to run again and again, or once, as people make and change it: the seed's `Schedule`. */
 import type { Clock } from "../core/clock.ts";
-import { expected, IllegalTransitionError, InvalidOptionError } from "../core/errors.ts";
+import { IllegalTransitionError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
-import { checkCron, firstOccurrence, nextOccurrence } from "../core/schedule.ts";
-import type { Rule, ScheduleStatus as Status, ScheduleType as Type } from "../core/schedule.ts";
+import { firstOccurrence, occurrenceAfter } from "../core/schedule.ts";
+import type { CatchUp, Overlap, Rule, SchedulePolicy, ScheduleStatus as Status, ScheduleType as Type, Timing } from "../core/schedule.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type { ModelTools } from "./defaults.ts";
 import { date, INSPECT, maybeDate, maybeDuration, maybeText, maybeWhole, text, texts, whole, word } from "./fields.ts";
 import type { Given } from "./fields.ts";
 import { fromBytes, fromJson, keysOf, toBytes, toJson } from "./json.ts";
+import { catchUpOf, policyOf, ruleOf, typeOf } from "./timing.ts";
 
 /** `timestamp`: once, at `runAt`. `once`: once, as soon as possible. */
 export type ScheduleType = Type;
@@ -36,11 +37,17 @@ const SCHEDULE_FIELDS = {
   interval: "plain",
   runAt: "time",
   maxRuns: "plain",
+  startAt: "time",
+  endAt: "time",
+  jitter: "plain",
+  catchUp: "plain",
+  overlap: "plain",
   status: "plain",
   createdAt: "time",
   lastRunAt: "time",
   nextRunAt: "time",
   runCount: "plain",
+  lastTaskId: "plain",
   pausedAt: "time",
   resumedAt: "time",
   name: "plain",
@@ -51,7 +58,7 @@ const SCHEDULE_FIELDS = {
 type ScheduleField = keyof typeof SCHEDULE_FIELDS;
 
 /** The fields of a new schedule. `null` counts as absent. At most one of `cronExpression`, `interval` and `runAt`; none is `once`. */
-export type ScheduleInit = Given<Schedule, ScheduleField, "interval">;
+export type ScheduleInit = Given<Schedule, ScheduleField, "interval" | "jitter">;
 
 /** One schedule: a plain mutable object whose getters look at the present values. */
 export class Schedule {
@@ -71,6 +78,16 @@ export class Schedule {
   runAt: Date | undefined;
   /** Occurrences after which it is completed. Default: no limit. */
   maxRuns: number | undefined;
+  /** No occurrence is earlier; intervals are counted from it. */
+  startAt: Date | undefined;
+  /** No occurrence is later. */
+  endAt: Date | undefined;
+  /** Milliseconds by which each task may start later than its occurrence, by chance. */
+  jitter: number | undefined;
+  /** Which of the occurrences are fired that nobody fired in time. Default `latest`. */
+  catchUp: CatchUp;
+  /** Whether an occurrence is fired while a task of an earlier one has not ended. Default `allow`. */
+  overlap: Overlap;
   /** Default `active`. */
   status: Status;
   /** Default: now. */
@@ -79,6 +96,8 @@ export class Schedule {
   /** Default: the first occurrence, while it is active. */
   nextRunAt: Date | undefined;
   runCount: number;
+  /** The task of the last run. */
+  lastTaskId: string | undefined;
   pausedAt: Date | undefined;
   resumedAt: Date | undefined;
   name: string | undefined;
@@ -101,17 +120,23 @@ export class Schedule {
     this.runAt = maybeDate(init.runAt, "runAt");
     this.scheduleType = word(init.scheduleType ?? typeOf(this), "scheduleType", ["cron", "interval", "timestamp", "once"]);
     this.maxRuns = maybeWhole(init.maxRuns, "maxRuns", 1);
+    this.startAt = maybeDate(init.startAt, "startAt");
+    this.endAt = maybeDate(init.endAt, "endAt");
+    this.jitter = maybeDuration(init.jitter, "jitter");
+    this.catchUp = catchUpOf(init.catchUp ?? "latest");
+    this.overlap = word(init.overlap ?? "allow", "overlap", ["allow", "skip"]);
     this.status = word(init.status ?? "active", "status", ["active", "paused", "completed"]);
     this.createdAt = date(init.createdAt ?? this.#now(), "createdAt");
     this.lastRunAt = maybeDate(init.lastRunAt, "lastRunAt");
     this.runCount = whole(init.runCount ?? 0, "runCount", 0);
+    this.lastTaskId = maybeText(init.lastTaskId, "lastTaskId");
     this.pausedAt = maybeDate(init.pausedAt, "pausedAt");
     this.resumedAt = maybeDate(init.resumedAt, "resumedAt");
     this.name = maybeText(init.name, "name");
     this.description = maybeText(init.description, "description");
     this.tags = texts(init.tags ?? [], "tags");
     this.revision = maybeWhole(init.revision, "revision");
-    const first = firstOccurrence(this.rule, this.createdAt.getTime());
+    const first = firstOccurrence(this.#timing(), this.createdAt.getTime());
     this.nextRunAt = maybeDate(init.nextRunAt, "nextRunAt") ?? (this.status === "active" ? maybe(first) : undefined);
   }
 
@@ -120,18 +145,15 @@ export class Schedule {
    * @throws InvalidOptionError when a trigger is missing, wrong, or not the type's.
    */
   get rule(): Rule {
-    const { scheduleType: type } = this;
-    for (const [of, trigger] of Object.entries(TRIGGERS)) {
-      const given = this[trigger] !== undefined;
-      if (given !== (of === type)) throw mismatch(type, trigger, given);
-    }
-    const { cronExpression: cron, timezone, interval, runAt } = this;
-    if (cron !== undefined) {
-      checkCron(cron, timezone, this.createdAt.getTime());
-      return { type: "cron", cron, timezone };
-    }
-    if (interval !== undefined) return { type: "interval", every: whole(interval, "interval", 1) };
-    return runAt === undefined ? { type: "once" } : { type: "timestamp", at: date(runAt, "runAt").getTime() };
+    return ruleOf(this);
+  }
+
+  /**
+   * How its occurrences are taken, of the present values.
+   * @throws InvalidOptionError when one is wrong, or does not go with its type.
+   */
+  get policy(): SchedulePolicy {
+    return policyOf(this);
   }
 
   /** Whether it is active and its next time is reached. */
@@ -149,18 +171,21 @@ export class Schedule {
   }
 
   /**
-   * Lets it go on: what was missed meanwhile is not made up for, but a single run that is still to come is due.
-   * An active one stays as it is. @throws IllegalTransitionError when it is completed.
+   * Lets it go on: what was missed meanwhile is not made up for, but a single run that is still to come is due. An active one stays
+   * as it is.
+   * @param options `from`: counts from this time instead of now; occurrences since then are taken as `catchUp` says.
+   * @throws IllegalTransitionError when it is completed.
    */
-  resume(): void {
+  resume({ from }: { readonly from?: Date | undefined } = {}): void {
+    const since = maybeDate(from, "from");
     if (this.status === "active") return;
     if (this.status === "completed") throw new IllegalTransitionError(this.id, this.status, "active", "schedule");
-    const now = this.#clock.now();
-    const { rule } = this;
-    const single = (rule.type === "once" || rule.type === "timestamp") && this.runCount === 0;
+    const now = this.#now();
+    const timing = this.#timing();
+    const isOver = (timing.rule.type === "once" || timing.rule.type === "timestamp") && this.runCount > 0;
     this.status = "active";
-    this.resumedAt = new Date(now);
-    this.#advance(single ? firstOccurrence(rule, now) : nextOccurrence(rule, now));
+    this.resumedAt = now;
+    this.#advance(isOver ? null : firstOccurrence(timing, (since ?? now).getTime()));
   }
 
   /**
@@ -173,7 +198,7 @@ export class Schedule {
     this.runCount += 1;
     this.lastRunAt = now;
     const done = this.maxRuns !== undefined && this.runCount >= this.maxRuns;
-    this.#advance(done ? null : nextOccurrence(this.rule, (this.nextRunAt ?? now).getTime()));
+    this.#advance(done ? null : occurrenceAfter(this.#timing(), (this.nextRunAt ?? now).getTime()));
   }
 
   /** Plain JSON without absent fields: times in ISO 8601, durations in milliseconds. */
@@ -212,6 +237,10 @@ export class Schedule {
     return this.toString();
   }
 
+  #timing(): Timing {
+    return { rule: this.rule, policy: this.policy };
+  }
+
   #advance(next: number | null): void {
     this.nextRunAt = maybe(next);
     if (next === null) this.status = "completed";
@@ -224,25 +253,6 @@ export class Schedule {
   #now(): Date {
     return new Date(this.#clock.now());
   }
-}
-
-/** The trigger that each type needs; the others must be absent. */
-const TRIGGERS = { cron: "cronExpression", interval: "interval", timestamp: "runAt" } as const;
-
-/** The type that goes with the first trigger given; a second one is refused by `rule`. */
-function typeOf(given: Pick<Schedule, "cronExpression" | "interval" | "runAt">): Type {
-  if (given.cronExpression !== undefined) return "cron";
-  if (given.interval !== undefined) return "interval";
-  return given.runAt === undefined ? "once" : "timestamp";
-}
-
-function mismatch(type: Type, trigger: string, given: boolean): InvalidOptionError {
-  return given
-    ? new InvalidOptionError(
-        "INVALID_OPTION",
-        `Expected a schedule of the type "${type}" to have one trigger at most, its own, got \`${trigger}\``,
-      )
-    : expected(trigger, `given for a schedule of the type "${type}"`, undefined);
 }
 
 function maybe(ms: number | null): Date | undefined {

@@ -1,12 +1,16 @@
 /** What a schedule declared again in code becomes: the same code changes nothing, other code changes it in place. */
 import type { Ms } from "../core/record.ts";
-import { firstOccurrence } from "../core/schedule.ts";
-import type { Rule, ScheduleRow, TaskTemplate } from "../core/schedule.ts";
+import type { TaskId } from "../core/record.ts";
+import { firstOccurrence, sameTiming } from "../core/schedule.ts";
+import type { Rule, SchedulePolicy, ScheduleRow, TaskTemplate } from "../core/schedule.ts";
 
 /** What code says of a schedule. */
 export interface Wanted {
   readonly rule: Rule;
+  readonly policy: SchedulePolicy;
   readonly template: TaskTemplate;
+  /** The task that the template was copied from, where there was one. */
+  readonly taskId: TaskId | undefined;
   readonly maxRuns: number | undefined;
   readonly name: string | undefined;
   readonly description: string | undefined;
@@ -14,28 +18,30 @@ export interface Wanted {
 }
 
 export function created(id: string, wanted: Wanted, now: Ms): ScheduleRow {
-  return withNext({ ...said(wanted), id, revision: 0, status: "active", runCount: 0, createdAt: now }, firstOccurrence(wanted.rule, now));
+  return withNext({ ...said(wanted), id, revision: 0, status: "active", runCount: 0, createdAt: now }, firstOccurrence(wanted, now));
 }
 
 /** The very same row when nothing has changed. Counts go on; a paused one stays paused; a new trigger counts from now. */
 export function changed(before: ScheduleRow, wanted: Wanted, now: Ms): ScheduleRow {
-  const { maxRuns: _maxRuns, name: _name, description: _description, ...kept } = before;
+  const { maxRuns: _maxRuns, name: _name, description: _description, taskId: _taskId, ...kept } = before;
   const after: ScheduleRow = { ...kept, ...said(wanted) };
   if (canonical(after) === canonical(before)) return before;
   if (before.status === "paused") return after;
   if (after.maxRuns !== undefined && after.runCount >= after.maxRuns) return completed(after);
-  if (canonical(before.rule) !== canonical(wanted.rule)) return withNext({ ...after, status: "active" }, firstOccurrence(wanted.rule, now));
+  if (!sameTiming(before, wanted)) return withNext({ ...after, status: "active" }, firstOccurrence(wanted, now));
   // More runs than before: it goes on, where its trigger has a time left.
   const repeats = wanted.rule.type === "cron" || wanted.rule.type === "interval";
-  if (before.status === "completed" && repeats) return withNext({ ...after, status: "active" }, firstOccurrence(wanted.rule, now));
+  if (before.status === "completed" && repeats) return withNext({ ...after, status: "active" }, firstOccurrence(wanted, now));
   return after;
 }
 
-function said({ rule, template, maxRuns, name, description, tags }: Wanted) {
+function said({ rule, policy, template, taskId, maxRuns, name, description, tags }: Wanted) {
   return {
     rule,
+    policy,
     template,
     tags,
+    ...(taskId === undefined ? {} : { taskId }),
     ...(maxRuns === undefined ? {} : { maxRuns }),
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description }),

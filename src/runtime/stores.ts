@@ -17,7 +17,7 @@ import type {
   Swept,
 } from "../core/backend.ts";
 import type { NewEvent } from "../core/event.ts";
-import type { FireAsk } from "../core/schedule.ts";
+import type { Fired, FireAsk, Ran, RunAsk } from "../core/schedule.ts";
 
 /** Events that could not be written yet, at most; older ones are given up, since a log that is down must not fill the memory. */
 const MOST_OWED = 10_000;
@@ -103,16 +103,23 @@ export class Stores {
     return answers;
   }
 
-  async fire(set: readonly FireAsk[]): Promise<readonly ("fired" | "stale")[]> {
+  async fire(set: readonly FireAsk[]): Promise<readonly Fired[]> {
     if (this.events === this.main) return this.main.schedules.fire(set);
-    const answers = await this.main.schedules.fire(set.map((ask) => ({ ...ask, events: [] })));
-    const told = set.filter((_, i) => answers[i] === "fired");
+    const answers = await this.main.schedules.fire(set.map((ask) => withoutEvents(ask)));
     await this.append(
-      told.flatMap(({ id, revision, events, enqueue }) =>
-        withIds(`${id}.${revision}`, events).concat(enqueue.map((task) => enqueuedEvent(task))),
-      ),
+      set.flatMap(({ id, revision, events, enqueue, ifOpen }, i) => {
+        const [told, tasks] = answers[i] === "fired" ? [events, enqueue] : [answers[i] === "open" ? ifOpen?.events : [], []];
+        return withIds(`${id}.${revision}`, told ?? []).concat(tasks.map((task) => enqueuedEvent(task)));
+      }),
     );
     return answers;
+  }
+
+  async runSchedule(ask: RunAsk): Promise<Ran> {
+    if (this.events === this.main) return this.main.schedules.run(ask);
+    const answer = await this.main.schedules.run({ ...ask, events: [] });
+    if (answer.is === "fired") await this.append(withIds(`${ask.id}.${ask.task.id}`, ask.events).concat(enqueuedEvent(ask.task)));
+    return answer;
   }
 
   /** One step of housekeeping, where the thing lies; the results of swept tasks go with them. */
@@ -166,9 +173,14 @@ function eventsOf(settlement: Settlement): readonly NewEvent[] {
   return withIds(`${id}.${fence}`, events).concat(callbacks.map((task) => enqueuedEvent(task)));
 }
 
-/** What a change writes is one event of a type, so that the change and the type make its id. */
+/** What a change writes of a type is one event, or one a task: so the change, the type and the task make its id. */
 function withIds(change: string, events: readonly NewEvent[]): NewEvent[] {
-  return events.map((event) => Object.assign({ ...event }, { id: `${change}.${event.type}` }));
+  const several = new Set(events.map(({ type }) => type)).size < events.length;
+  return events.map((event) => ({ ...event, id: `${change}.${event.type}${several ? `.${event.taskId ?? ""}` : ""}` }));
+}
+
+function withoutEvents({ ifOpen, ...ask }: FireAsk): FireAsk {
+  return { ...ask, events: [], ...(ifOpen === undefined ? {} : { ifOpen: { ...ifOpen, events: [] } }) };
 }
 
 function executingEvents(ask: ClaimAsk, { claims }: Claims): readonly NewEvent[] {

@@ -95,6 +95,7 @@ export class ModelBackend implements Backend<never> {
       list: (query) => this.#run((moment) => schedules.listSchedules(moment, query)),
       drop: (ids) => this.#run((moment) => ids.map((id) => schedules.dropSchedule(moment, id))),
       fire: (set) => this.#run((moment) => set.map((ask) => schedules.fire(moment, ask))),
+      run: (ask) => this.#run((moment) => schedules.run(moment, ask)),
     },
     results: {
       put: (set) => this.#run((moment) => set.map((result) => results.put(moment, result))),

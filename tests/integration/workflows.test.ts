@@ -1,7 +1,7 @@
 /** Whole workflows on a SQLite file, from the enqueue to the awaited result. */
 import { describe, expect } from "vitest";
 import { defineTask, OmniQ } from "../../src/index.ts";
-import type { Ended, Schedule } from "../../src/index.ts";
+import type { Ended } from "../../src/index.ts";
 import { test as base } from "../fixtures/context.ts";
 import { createSchedule, createTask } from "../fixtures/factories.ts";
 import { until, viaSync } from "../fixtures/helpers.ts";
@@ -125,7 +125,7 @@ describe("expiry and cancellation", () => {
 
 describe("schedules", () => {
   test("each occurrence is a task of its own with the schedule's id; the named task runs as enqueued", async ({ omniq }) => {
-    const schedule: Schedule = await omniq.schedule(multiplyTask, { x: 6, y: 7 }, { id: "often", every: 20, maxRuns: 2 });
+    const schedule = await omniq.schedule(multiplyTask, { x: 6, y: 7 }, { id: "often", every: 20, maxRuns: 2 });
     await omniq.worker({ tasks: [multiplyTask] }).start();
     const ended = await until(async () => {
       const now = await omniq.schedules.get(schedule.id);

@@ -425,19 +425,141 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
     test("fire when due, and the same code again changes nothing", async () => {
       const options = { id: "hourly", every: "1h", tags: ["s"], maxRuns: 5, name: "Hourly" } as const;
       const made = await omniq.schedule(add, { x: 1, y: 2 }, options);
-      expect(made).toMatchObject({ id: "hourly", interval: 3_600_000, status: "active", nextRunAt: new Date(clock.now() + 3_600_000) });
+      expect(made).toMatchObject({ id: "hourly", created: true, changed: false });
+      expect(await made.get()).toMatchObject({ interval: 3_600_000, status: "active", nextRunAt: new Date(clock.now() + 3_600_000) });
       await clock.advance(3_600_000);
       await drain();
-      expect(await omniq.results.latest("hourly")).toMatchObject({ result: 3, scheduleId: "hourly" });
-      const again = await omniq.schedule(add, { x: 1, y: 2 }, options);
-      expect(again).toMatchObject({ runCount: 1 });
-      const { revision } = again;
-      expect((await omniq.schedule(add, { x: 1, y: 2 }, options)).revision).toBe(revision);
+      expect(await made.latest()).toMatchObject({ result: 3, scheduleId: "hourly" });
+      const before = await made.get();
+      expect(before).toMatchObject({ runCount: 1, lastPhase: "completed" });
+      expect(await omniq.schedule(add, { x: 1, y: 2 }, options)).toMatchObject({ created: false, changed: false });
+      expect((await made.get())?.revision).toBe(before?.revision);
       const changed = await omniq.schedule(add, { x: 5, y: 5 }, { ...options, every: "2h" });
-      expect(changed).toMatchObject({ runCount: 1, interval: 7_200_000, nextRunAt: new Date(clock.now() + 7_200_000) });
+      expect(changed).toMatchObject({ created: false, changed: true });
+      expect(await changed.get()).toMatchObject({ runCount: 1, interval: 7_200_000, nextRunAt: new Date(clock.now() + 7_200_000) });
       await clock.advance(7_200_000);
       await drain();
       expect(await omniq.results.latest("hourly")).toMatchObject({ result: 10 });
+      expect((await omniq.results.latest("hourly"))?.taskId).toBe((await made.get())?.lastTaskId);
+    });
+
+    test("a handle pauses, resumes, previews, runs and deletes its schedule", async () => {
+      const handle = await omniq.schedule(add, { x: 1, y: 2 }, { every: "1h" });
+      expect(await handle.pause()).toMatchObject({ status: "paused" });
+      expect(await handle.resume()).toMatchObject({ status: "active" });
+      expect(await handle.preview(2)).toEqual([new Date(clock.now() + 3_600_000), new Date(clock.now() + 7_200_000)]);
+      const before = await handle.get();
+      const now = await handle.runNow();
+      await drain();
+      expect(await now.result()).toBe(3);
+      expect(await handle.get()).toMatchObject({
+        runCount: 0,
+        nextRunAt: before?.nextRunAt,
+        lastTaskId: now.id,
+        lastRunAt: new Date(clock.now()),
+      });
+      expect((await omniq.events.find({ scheduleId: handle.id, eventType: "schedule_fired" }))[0]).toMatchObject({
+        taskId: now.id,
+        data: { byHand: true },
+      });
+      expect(await handle.delete()).toBe(true);
+      expect(await handle.delete()).toBe(false);
+      expect(await handle.get()).toBeUndefined();
+      expect(await handle.latest()).toMatchObject({ result: 3 });
+      for (const call of [() => handle.pause(), () => handle.resume(), () => handle.runNow(), () => handle.preview()]) {
+        await expect(call()).rejects.toMatchObject({ code: "SCHEDULE_NOT_FOUND" });
+      }
+    });
+
+    test("a paused one runs by hand, too; where none may overlap only when nothing of it is open", async () => {
+      const handle = await omniq.schedule(add, { x: 1, y: 2 }, { id: "alone", every: "1h", overlap: "skip" });
+      await handle.pause();
+      const first = await handle.runNow();
+      expect((await handle.get())?.lastPhase).toBe("ready");
+      await expect(handle.runNow()).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining(first.id) as string });
+      await drain();
+      expect((await handle.runNow()).id).not.toBe(first.id);
+      const allowed = await omniq.schedule(add, { x: 1, y: 2 }, { id: "many", every: "1h" });
+      await Promise.all([allowed.runNow(), allowed.runNow()]);
+      expect((await omniq.tasks.find({ scheduleId: "many" })).items).toHaveLength(2);
+    });
+
+    test("by name alone, and for a task that was enqueued", async () => {
+      const named = await omniq.scheduleNamed<number>(add.name, { x: 2, y: 2 }, { id: "named", once: true });
+      await drain();
+      expect(await named.latest()).toMatchObject({ result: 4 });
+      const task = await omniq.enqueue(add, { x: 3, y: 4 }, { id: "model", priority: 7, tags: ["kept"], maxRetries: 9, runIn: "1d" });
+      const options = { id: "copied", every: "1h", priority: 1, ttl: "30m", queueName: "default" } as const;
+      const copied = await omniq.scheduleTask(task, options);
+      expect(await copied.get()).toMatchObject({ taskId: "model" });
+      const run = await copied.runNow();
+      expect(await run.get()).toMatchObject({ priority: 1, ttl: 1_800_000, tags: ["kept"], maxRetries: 9, funcArgs: { x: 3, y: 4 } });
+      expect((await task.get())?.status).toBe("pending");
+      // Its task is gone: the same call still changes nothing, and another id finds nothing to copy.
+      await omniq.tasks.delete("model");
+      expect(await omniq.scheduleTask("model", options)).toMatchObject({ created: false, changed: false });
+      expect(await omniq.scheduleTask("model", { ...options, every: "2h" })).toMatchObject({ changed: true });
+      await expect(omniq.scheduleTask("model", { every: "1h" })).rejects.toMatchObject({ code: "TASK_NOT_FOUND" });
+      await expect(omniq.scheduleTask(5 as never, { every: "1h" })).rejects.toMatchObject({ code: "INVALID_OPTION" });
+      await expect(omniq.scheduleNamed("", {}, { every: "1h" })).rejects.toMatchObject({ code: "INVALID_OPTION" });
+    });
+
+    test("what the options say of its times is kept, changed in place, and refused where it is wrong", async () => {
+      const [startAt, endAt] = [new Date(clock.now() + 5_000), new Date(clock.now() + 9_000)];
+      const options = { id: "s", every: 2_000, startAt, endAt, jitter: "1s", catchUp: { all: 3 }, overlap: "skip" } as const;
+      const handle = await omniq.schedule(add, { x: 1, y: 2 }, options);
+      expect(await handle.get()).toMatchObject({ startAt, endAt, jitter: 1_000, catchUp: { all: 3 }, overlap: "skip", nextRunAt: startAt });
+      expect(await omniq.schedule(add, { x: 1, y: 2 }, options)).toMatchObject({ changed: false });
+      expect(await handle.preview()).toEqual([5_000, 7_000, 9_000].map((ms) => new Date(clock.now() + ms)));
+      expect(await omniq.schedule(add, { x: 1, y: 2 }, { ...options, jitter: 0, catchUp: "skip" })).toMatchObject({ changed: true });
+      expect(await handle.get()).toMatchObject({ jitter: undefined, catchUp: "skip", nextRunAt: startAt });
+      const wrong: readonly [object, string][] = [
+        [{ every: "1h", catchUp: "none" }, "catchUp"],
+        [{ every: "1h", catchUp: { all: 1_001 } }, "catchUp"],
+        [{ every: "1h", overlap: "queue" }, "overlap"],
+        [{ every: "1h", jitter: "soon" }, "jitter"],
+        [{ every: "1h", jitter: "1m", ttl: "1m" }, "jitter"],
+        [{ every: "1h", startAt: endAt, endAt: startAt }, "endAt"],
+        [{ at: startAt, startAt }, "startAt"],
+        [{ every: "1h", endAt: "tomorrow" }, "endAt"],
+        [{ every: "1h", starAt: startAt }, "startAt"],
+      ];
+      for (const [options, name] of wrong) {
+        await expect(omniq.schedule(add, { x: 1, y: 2 }, options as never)).rejects.toThrow(`\`${name}\``);
+      }
+    });
+
+    test("resumed from a time on, it makes up for what came since, as its policy says", async () => {
+      const handle = await omniq.schedule(add, { x: 1, y: 2 }, { id: "s", cron: "* * * * *", catchUp: { all: 10 } });
+      await handle.pause();
+      const paused = new Date(clock.now());
+      await clock.advance(5 * 60_000);
+      await handle.resume({ from: paused });
+      await drain();
+      expect(await handle.get()).toMatchObject({ runCount: 5 });
+      await handle.pause();
+      await handle.resume({ from: new Date(clock.now() + 3_600_000) });
+      expect((await handle.get())?.nextRunAt).toEqual(new Date(clock.now() + 3_660_000));
+      await expect(handle.resume({ from: "now" as never })).rejects.toThrow("`from`");
+      await expect(handle.resume({ form: paused } as never)).rejects.toMatchObject({ code: "UNKNOWN_OPTION" });
+    });
+
+    test("a preview needs no schedule", async () => {
+      const dates = await omniq.schedules.preview(
+        { cron: "30 2 * * *", timezone: "Europe/Berlin", startAt: new Date("2026-03-28T00:00:00Z") },
+        3,
+      );
+      expect(dates.map((date) => date.toISOString())).toEqual([
+        "2026-03-28T01:30:00.000Z",
+        "2026-03-29T01:00:00.000Z",
+        "2026-03-30T00:30:00.000Z",
+      ]);
+      expect(await omniq.schedules.preview({ every: "1h", endAt: new Date(clock.now() + 1) })).toEqual([]);
+      expect(await omniq.schedules.preview({ every: "1h" })).toHaveLength(5);
+      await expect(omniq.schedules.preview({ every: "1h", jitter: 5 } as never)).rejects.toMatchObject({ code: "UNKNOWN_OPTION" });
+      await expect(omniq.schedules.preview(null as never)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+      await expect(omniq.schedules.preview({ every: "1h" }, 1_001)).rejects.toThrow("`count`");
+      await expect(omniq.schedules.preview({ every: "1h" }, 0)).rejects.toThrow("`count`");
     });
 
     test("get, list, pause, resume and delete", async () => {

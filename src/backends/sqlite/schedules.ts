@@ -1,6 +1,19 @@
 /** Schedules: written by revision, fired by compare-and-set, an occurrence recorded once. */
 import type { Schedules, Sync } from "../../core/backend.ts";
-import type { FireAsk, Rule, ScheduleQuery, ScheduleRow, ScheduleStatus, TaskTemplate } from "../../core/schedule.ts";
+import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
+import type {
+  Advance,
+  Fired,
+  FireAsk,
+  Ran,
+  Rule,
+  RunAsk,
+  SchedulePolicy,
+  ScheduleQuery,
+  ScheduleRow,
+  ScheduleStatus,
+  TaskTemplate,
+} from "../../core/schedule.ts";
 import { int, json, optionalInt, optionalStr, str } from "./db.ts";
 import type { Db } from "./db.ts";
 import { addTask } from "./enqueue.ts";
@@ -11,6 +24,7 @@ const COLUMNS = [
   "revision",
   "status",
   "rule",
+  "policy",
   "template",
   "task_id",
   "max_runs",
@@ -18,6 +32,7 @@ const COLUMNS = [
   "created_at",
   "next_run_at",
   "last_run_at",
+  "last_task_id",
   "paused_at",
   "resumed_at",
   "name",
@@ -30,6 +45,7 @@ function params(row: ScheduleRow, revision: number): Param[] {
     revision,
     row.status,
     JSON.stringify(row.rule),
+    JSON.stringify(row.policy),
     JSON.stringify(row.template),
     row.taskId ?? null,
     row.maxRuns ?? null,
@@ -37,6 +53,7 @@ function params(row: ScheduleRow, revision: number): Param[] {
     row.createdAt,
     row.nextRunAt ?? null,
     row.lastRunAt ?? null,
+    row.lastTaskId ?? null,
     row.pausedAt ?? null,
     row.resumedAt ?? null,
     row.name ?? null,
@@ -79,6 +96,18 @@ const LAST_TIME = 8_640_000_000_000_000;
 function isTime(value: unknown): boolean {
   return typeof value === "number" && Math.abs(value) <= LAST_TIME;
 }
+/** Absent in rows of the first version of the schema. */
+function policyOf(value: unknown): SchedulePolicy | undefined {
+  if (value === null || value === undefined) return DEFAULT_SCHEDULE_POLICY;
+  return isPolicy(value) ? value : undefined;
+}
+function isPolicy(value: unknown): value is SchedulePolicy {
+  if (typeof value !== "object" || value === null || !("catchUp" in value) || !("overlap" in value)) return false;
+  const { catchUp, overlap, startAt = 0, endAt = 0, jitter = 0 }: Partial<Record<keyof SchedulePolicy, unknown>> = value;
+  const all = typeof catchUp === "object" && catchUp !== null && "all" in catchUp ? catchUp.all : catchUp;
+  const known = all === "skip" || all === "latest" || (typeof all === "number" && all >= 1);
+  return known && (overlap === "allow" || overlap === "skip") && [startAt, endAt, jitter].every((time) => isTime(time));
+}
 function isTemplate(value: unknown): value is TaskTemplate {
   return typeof value === "object" && value !== null && "func" in value;
 }
@@ -89,11 +118,13 @@ function isStatus(value: unknown): value is ScheduleStatus {
 /** A row that somebody broke by hand reads as a completed one that never fires: it must not stop the others. */
 function scheduleRow(row: Row): ScheduleRow {
   const [rule, template, status] = [json(row["rule"]), json(row["template"]), row["status"]];
-  const whole = isRule(rule) && isTemplate(template) && isStatus(status) && isTime(row["next_run_at"] ?? 0);
+  const policy = policyOf(json(row["policy"]));
+  const whole = isRule(rule) && policy !== undefined && isTemplate(template) && isStatus(status) && isTime(row["next_run_at"] ?? 0);
   const out: { -readonly [K in keyof ScheduleRow]: ScheduleRow[K] } = {
     id: str(row["id"]),
     revision: int(row["revision"]),
     rule: isRule(rule) ? rule : { type: "once" },
+    policy: policy ?? DEFAULT_SCHEDULE_POLICY,
     template: isTemplate(template) ? template : BROKEN,
     status: whole ? status : "completed",
     runCount: int(row["run_count"]),
@@ -112,6 +143,7 @@ function scheduleRow(row: Row): ScheduleRow {
   number("max_runs", (v) => (out.maxRuns = v));
   number("next_run_at", (v) => (out.nextRunAt = v));
   number("last_run_at", (v) => (out.lastRunAt = v));
+  text("last_task_id", (v) => (out.lastTaskId = v));
   number("paused_at", (v) => (out.pausedAt = v));
   number("resumed_at", (v) => (out.resumedAt = v));
   text("name", (v) => (out.name = v));
@@ -167,39 +199,70 @@ export function drop(db: Db, ids: readonly string[]): readonly boolean[] {
   return ids.map((id) => db.run("DELETE FROM {schedules} WHERE id = ?", id) > 0);
 }
 
-export function fire(db: Db, set: readonly FireAsk[]): readonly ("fired" | "stale")[] {
-  return set.map((ask) => (fireOne(db, ask) ? "fired" : "stale"));
+export function fire(db: Db, set: readonly FireAsk[]): readonly Fired[] {
+  return set.map((ask) => fireOne(db, ask));
 }
 
 const CURRENT = "SELECT 1 FROM {schedules} WHERE id = ? AND revision = ? AND status = 'active'";
+const OPEN = "SELECT id FROM {tasks} INDEXED BY {idx_tasks_schedule} WHERE schedule_id = ? AND stage < 6 LIMIT 1";
 const ADVANCE = `UPDATE {schedules} SET revision = revision + 1, run_count = run_count + ?1, last_run_at = iif(?1 > 0, ?2, last_run_at), next_run_at = ?3,
-  status = iif(?3 IS NULL, 'completed', status) WHERE id = ?4`;
+  status = iif(?3 IS NULL, 'completed', status), last_task_id = ifnull(?4, last_task_id) WHERE id = ?5`;
 const OCCURRENCE = "INSERT INTO {occurrences}(schedule_id, at, fired_at, task_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
-
 const BECAME = "UPDATE {occurrences} SET task_id = ? WHERE schedule_id = ? AND at = ?";
+const RAN = "UPDATE {schedules} SET revision = revision + 1, last_run_at = ?, last_task_id = ? WHERE id = ?";
+
+function fireOne(db: Db, ask: FireAsk): Fired {
+  const { id, ifOpen } = ask;
+  if (db.get(CURRENT, id, ask.revision) === undefined) return "stale";
+  if (ifOpen !== undefined && db.get(OPEN, id) !== undefined) {
+    advance(db, id, ifOpen, []);
+    return "open";
+  }
+  advance(db, id, ask, occur(db, ask));
+  return "fired";
+}
+
+/** A task that was to be made, and the one that there is for it: itself, or the holder of its unique key. Absent: none was made. */
+interface Made {
+  readonly asked: string;
+  readonly is: string | undefined;
+}
 
 /** An occurrence that was recorded before (a schedule deleted and made again) has had its task: it is passed over. */
-function fireOne(db: Db, { id, revision, occurrences, enqueue, events, nextAt }: FireAsk): boolean {
-  if (db.get(CURRENT, id, revision) === undefined) return false;
-  let fired = 0;
-  // Tasks that became the holder of their unique key.
-  const merged = new Map<string, string>();
-  for (const [i, at] of occurrences.entries()) {
+function occur(db: Db, { id, occurrences, enqueue }: FireAsk): readonly Made[] {
+  return occurrences.flatMap((at, i): readonly Made[] => {
     const task = enqueue[i];
-    if (db.run(OCCURRENCE, id, at, db.now, task?.id ?? "") === 0) continue;
-    fired++;
-    if (task === undefined) continue;
+    if (task === undefined || db.run(OCCURRENCE, id, at, db.now, task.id) === 0) return [];
     const answer = addTask(db, task, true);
-    const became = answer.is === "refused" ? "" : answer.id;
-    if (became === task.id) continue;
-    db.run(BECAME, became, id, at);
-    if (became !== "") merged.set(task.id, became);
-  }
-  db.run(ADVANCE, fired, db.now, nextAt, id);
-  for (const event of events) {
-    const taskId = event.taskId === undefined ? undefined : merged.get(event.taskId);
-    db.events.push(taskId === undefined ? event : { ...event, taskId });
-  }
+    const is = answer.is === "refused" ? undefined : answer.id;
+    if (is !== task.id) db.run(BECAME, is ?? "", id, at);
+    return [{ asked: task.id, is }];
+  });
+}
+
+function advance(db: Db, id: string, { nextAt, events }: Advance, made: readonly Made[]): void {
+  db.run(ADVANCE, made.length, db.now, nextAt, made.findLast(({ is }) => is !== undefined)?.is ?? null, id);
+  tell(db, events, made);
   db.hints.add("schedule");
-  return true;
+}
+
+/** Events name the task that there is; those of an occurrence that was passed over are left out. */
+function tell(db: Db, events: FireAsk["events"], made: readonly Made[]): void {
+  for (const event of events) {
+    if (event.taskId === undefined) db.events.push(event);
+    const of = made.find(({ asked }) => asked === event.taskId);
+    if (of !== undefined) db.events.push(of.is === undefined ? event : { ...event, taskId: of.is });
+  }
+}
+
+export function run(db: Db, { id, task, events, unlessOpen }: RunAsk): Ran {
+  if (db.get("SELECT 1 FROM {schedules} WHERE id = ?", id) === undefined) return { is: "missing" };
+  const open = unlessOpen ? db.get(OPEN, id) : undefined;
+  if (open !== undefined) return { is: "open", taskId: str(open["id"]) };
+  const answer = addTask(db, task, true);
+  const taskId = answer.is === "refused" ? task.id : answer.id;
+  db.run(RAN, db.now, taskId, id);
+  tell(db, events, [{ asked: task.id, is: taskId }]);
+  db.hints.add("schedule");
+  return { is: "fired", taskId };
 }

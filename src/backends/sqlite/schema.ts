@@ -165,8 +165,15 @@ CREATE INDEX {idx_events_schedule} ON {events}(schedule_id) WHERE schedule_id IS
 CREATE UNIQUE INDEX {idx_events_id} ON {events}(id) WHERE id IS NOT NULL;
 `;
 
+/** How the occurrences of a schedule are taken (NULL: as before), its last task, and its tasks that have not ended. */
+const SCHEDULE_POLICY = `
+ALTER TABLE {schedules} ADD COLUMN policy TEXT;
+ALTER TABLE {schedules} ADD COLUMN last_task_id TEXT;
+CREATE INDEX {idx_tasks_schedule} ON {tasks}(schedule_id) WHERE schedule_id IS NOT NULL AND stage < 6;
+`;
+
 /** Step n leads from version n to n + 1. Never changed once released: a new step is added. */
-export const MIGRATIONS: readonly string[] = [TASKS + THE_REST];
+export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, SCHEDULE_POLICY];
 
 /** The tables that make a database ours; one of these names without our meta table is somebody else's. */
 export const TABLES = ["tasks", "dependencies", "releases", "queues", "workers", "schedules", "occurrences", "results", "events"] as const;

@@ -63,6 +63,7 @@ export function bothForms(runner: Runner): BothForms {
       list: twins(READ, schedules.list),
       drop: twins(WRITE, schedules.drop),
       fire: twins(WRITE, schedules.fire),
+      run: twins(WRITE, schedules.run),
     },
     results: {
       put: twins(WRITE, results.put),

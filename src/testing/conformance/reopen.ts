@@ -1,3 +1,4 @@
+import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import { ClosedError } from "../../core/errors.ts";
 import type { Hint } from "../../core/backend.ts";
 import type { Chapter } from "./bench.ts";
@@ -112,6 +113,7 @@ export const reopening: Chapter = {
         id: "s",
         revision: 0,
         rule: { type: "once" },
+        policy: DEFAULT_SCHEDULE_POLICY,
         template,
         status: "active",
         runCount: 0,

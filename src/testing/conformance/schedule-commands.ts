@@ -1,4 +1,5 @@
 /** Random commands on schedules. */
+import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import type { ScheduleRow } from "../../core/schedule.ts";
 import type { NewTask } from "../../core/task.ts";
 import { newTask } from "./bench.ts";
@@ -8,7 +9,18 @@ import { thrownTask } from "./throws.ts";
 function newSchedule(id: string, now: number): ScheduleRow {
   const { id: _id, dependsOn: _dependsOn, ...template } = newTask("-");
   const rule = { type: "interval", every: 10 } as const;
-  return { id, revision: 0, rule, template, status: "active", runCount: 0, createdAt: now, nextRunAt: now, tags: [] };
+  return {
+    id,
+    revision: 0,
+    rule,
+    policy: DEFAULT_SCHEDULE_POLICY,
+    template,
+    status: "active",
+    runCount: 0,
+    createdAt: now,
+    nextRunAt: now,
+    tags: [],
+  };
 }
 
 async function rowOf({ backend }: Place, id: string): Promise<ScheduleRow | undefined> {
@@ -18,9 +30,9 @@ async function rowOf({ backend }: Place, id: string): Promise<ScheduleRow | unde
 export function scheduleCommands(t: Throws): Command {
   const { dice } = t;
   const id = dice.pick(["s1", "s2"]);
-  const what = dice.pick(["put", "fire", "fire", "change", "drop"]);
+  const what = dice.pick(["put", "fire", "fire", "change", "drop", "run"]);
   const stale = dice.chance(20) ? 1 : 0;
-  const [last, again, status] = [dice.chance(15), dice.chance(20) ? 10 : 0, dice.pick(["active", "paused"])];
+  const [alone, last, again, status] = [dice.chance(40), dice.chance(15), dice.chance(20) ? 10 : 0, dice.pick(["active", "paused"])];
   const make: (clock: Place["clock"]) => NewTask = thrownTask(t);
   return {
     what: `${what} schedule ${id}`,
@@ -32,9 +44,11 @@ export function scheduleCommands(t: Throws): Command {
       const revision = row.revision - stale;
       if (what === "change") return (await schedules.put({ ...row, status, name: "n" }, revision)).is;
       const at = (row.nextRunAt ?? 0) - again;
-      const enqueue = [{ ...make(place.clock), scheduleId: id }];
+      const enqueue = [{ ...make(place.clock), scheduleId: id }] as const;
       const events = [{ type: "schedule_fired", scheduleId: id } as const];
-      return schedules.fire([{ id, revision, occurrences: [at], nextAt: last ? null : at + 10, enqueue, events }]);
+      if (what === "run") return schedules.run({ id, task: enqueue[0], events, unlessOpen: alone });
+      const ifOpen = alone ? { ifOpen: { nextAt: at + 10, events: [{ type: "schedule_skipped", scheduleId: id } as const] } } : {};
+      return schedules.fire([{ id, revision, occurrences: [at], nextAt: last ? null : at + 10, enqueue, events, ...ifOpen }]);
     },
   };
 }

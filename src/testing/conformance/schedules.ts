@@ -1,3 +1,4 @@
+import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import type { FireAsk, ScheduleRow } from "../../core/schedule.ts";
 import type { Chapter } from "./bench.ts";
 import { codeOf, newTask } from "./bench.ts";
@@ -6,7 +7,19 @@ import type { Bench } from "./bench.ts";
 function schedule(b: Bench, id: string, given: Partial<ScheduleRow> = {}): ScheduleRow {
   const { id: _id, dependsOn: _dependsOn, ...template } = newTask("-", { label: "l", tags: ["t"], timeout: 5 });
   const rule = { type: "interval", every: 1_000 } as const;
-  return { id, revision: 0, rule, template, status: "active", runCount: 0, createdAt: b.now, nextRunAt: b.now + 1_000, tags: [], ...given };
+  return {
+    id,
+    revision: 0,
+    rule,
+    policy: DEFAULT_SCHEDULE_POLICY,
+    template,
+    status: "active",
+    runCount: 0,
+    createdAt: b.now,
+    nextRunAt: b.now + 1_000,
+    tags: [],
+    ...given,
+  };
 }
 
 async function put(b: Bench, id: string, given: Partial<ScheduleRow> = {}): Promise<ScheduleRow> {
@@ -37,10 +50,12 @@ export const schedules: Chapter = {
         { type: "timestamp", at: 7 },
         { type: "once" },
       ] as const;
-      const times = { lastRunAt: 1, pausedAt: 2, resumedAt: 3 };
+      const times = { lastRunAt: 1, pausedAt: 2, resumedAt: 3, lastTaskId: "t" };
+      const policy = { catchUp: { all: 7 }, overlap: "skip", startAt: 4, endAt: 5, jitter: 6 } as const;
       for (const [i, rule] of rules.entries()) {
         const given = {
           rule,
+          policy,
           name: "n",
           description: "d",
           tags: ["a,b", "ü"],
@@ -56,7 +71,9 @@ export const schedules: Chapter = {
       await put(b, "bare");
       const bare = Object.keys((await read(b, "bare")) ?? {});
       b.expect(
-        bare.filter((key) => ["maxRuns", "lastRunAt", "pausedAt", "resumedAt", "name", "description", "taskId"].includes(key)),
+        bare.filter((key) =>
+          ["maxRuns", "lastRunAt", "lastTaskId", "pausedAt", "resumedAt", "name", "description", "taskId"].includes(key),
+        ),
       ).toEqual([]);
     },
     "a new row does not replace one that is there": async (b) => {
@@ -91,7 +108,13 @@ export const schedules: Chapter = {
       await b.clock.advance(1_000);
       b.expect(await b.backend.schedules.fire([firing(row)])).toEqual(["fired"]);
       const after = await read(b, "s");
-      b.expect(after).toMatchObject({ runCount: 1, lastRunAt: b.now, nextRunAt: b.now + 1_000, status: "active" });
+      b.expect(after).toMatchObject({
+        runCount: 1,
+        lastRunAt: b.now,
+        lastTaskId: `s@${b.now}`,
+        nextRunAt: b.now + 1_000,
+        status: "active",
+      });
       b.expect((after?.revision ?? 0) > row.revision, "the revision grew").toBe(true);
       const id = `s@${b.now}`;
       b.expect(await b.get(id)).toMatchObject({ scheduleId: "s", phase: "ready", createdAt: b.now });
@@ -128,7 +151,7 @@ export const schedules: Chapter = {
         enqueue: [newTask("old"), newTask("new", { scheduleId: "s" })],
       });
       b.expect(await b.backend.schedules.fire([both])).toEqual(["fired"]);
-      b.expect(await read(b, "s")).toMatchObject({ runCount: 1 });
+      b.expect(await read(b, "s")).toMatchObject({ runCount: 1, lastTaskId: "new" });
       b.expect((await b.backend.desk.get(["twice", "old", "new"])).map((task) => task?.id)).toEqual([undefined, undefined, "new"]);
     },
     "what is paused, gone or changed is stale, and disturbs nobody": async (b) => {
@@ -158,6 +181,98 @@ export const schedules: Chapter = {
       await b.backend.schedules.fire([firing(row, { occurrences: [at, at + 1, at + 2], enqueue: tasks, nextAt: at + 3 })]);
       b.expect(await read(b, "s")).toMatchObject({ runCount: 3, nextRunAt: at + 3 });
       b.expect((await b.due()).map((claim) => claim.task.id)).toEqual(["x", "y", "z"]);
+    },
+    "events of an occurrence that was passed over are left out, the others are written": async (b) => {
+      const row = await put(b, "s");
+      await b.backend.schedules.fire([firing(row)]);
+      await b.backend.schedules.drop(["s"]);
+      const again = await put(b, "s");
+      const at = row.nextRunAt ?? 0;
+      const event = (type: "schedule_fired" | "schedule_skipped", taskId?: string) =>
+        ({ type, scheduleId: "s", ...(taskId === undefined ? {} : { taskId }) }) as const;
+      const ask = firing(again, {
+        occurrences: [at, at + 1],
+        enqueue: [newTask("old"), newTask("new")],
+        events: [event("schedule_skipped"), event("schedule_fired", "old"), event("schedule_fired", "new")],
+      });
+      const before = await b.events();
+      b.expect(await b.backend.schedules.fire([ask])).toEqual(["fired"]);
+      b.expect((await b.events()).slice(before.length).toSorted()).toEqual(["new enqueued", "new schedule_fired", "s schedule_skipped"]);
+    },
+    "where none may overlap, an open task keeps the next one away: the schedule advances, nothing is enqueued or counted": async (b) => {
+      const row = await put(b, "s");
+      const told = (type: "schedule_fired" | "schedule_skipped") => [{ type, scheduleId: "s" }] as const;
+      const ifOpen = (nextAt: number) => ({ nextAt, events: told("schedule_skipped") });
+      const at = row.nextRunAt ?? 0;
+      b.expect(await b.backend.schedules.fire([firing(row, { ifOpen: ifOpen(at + 5) })]), "nothing is open yet").toEqual(["fired"]);
+      const first = await read(b, "s");
+      if (first === undefined) throw new Error("Expected the schedule");
+      const asks = [firing(first, { nextAt: null, ifOpen: ifOpen(at + 2_000) })];
+      b.expect(await b.backend.schedules.fire(asks)).toEqual(["open"]);
+      b.expect(await b.backend.schedules.fire(asks)).toEqual(["stale"]);
+      const second = await read(b, "s");
+      b.expect(second).toMatchObject({
+        status: "active",
+        runCount: 1,
+        nextRunAt: at + 2_000,
+        lastTaskId: `s@${at}`,
+        lastRunAt: first.lastRunAt,
+      });
+      b.expect((await b.events()).filter((each) => each.startsWith("s ")).toSorted()).toEqual(["s schedule_fired", "s schedule_skipped"]);
+      // The task of another schedule does not count, an ended one neither.
+      await b.add(newTask("other", { scheduleId: "t" }));
+      const [claim] = await b.due();
+      if (claim === undefined || second === undefined) throw new Error("Expected its task");
+      b.expect(claim.task.id).toBe(`s@${at}`);
+      await b.end(claim);
+      b.expect(await b.backend.schedules.fire([firing(second, { ifOpen: ifOpen(at + 9) })])).toEqual(["fired"]);
+    },
+    "an open task keeps nobody away who does not mind": async (b) => {
+      const row = await put(b, "s");
+      await b.backend.schedules.fire([firing(row)]);
+      const first = await read(b, "s");
+      if (first === undefined) throw new Error("Expected the schedule");
+      b.expect(await b.backend.schedules.fire([firing(first)])).toEqual(["fired"]);
+    },
+    "a run by hand enqueues beside the times: neither the next one nor the count changes": async (b) => {
+      const { nextRunAt } = await put(b, "s", { maxRuns: 1 });
+      const paused = await put(b, "paused", { status: "paused" });
+      const ask = (id: string, task: string, unlessOpen = false) => ({
+        id,
+        task: newTask(task, { scheduleId: id }),
+        events: [{ type: "schedule_fired", scheduleId: id, taskId: task }] as const,
+        unlessOpen,
+      });
+      b.expect(await b.backend.schedules.run(ask("s", "a"))).toEqual({ is: "fired", taskId: "a" });
+      b.expect(await read(b, "s")).toMatchObject({ runCount: 0, nextRunAt, status: "active", lastTaskId: "a", lastRunAt: b.now });
+      b.expect(await b.backend.schedules.run(ask("s", "b"))).toEqual({ is: "fired", taskId: "b" });
+      b.expect(await b.backend.schedules.run(ask("s", "c", true))).toEqual({ is: "open", taskId: "a" });
+      b.expect(await b.backend.schedules.run(ask("gone", "d"))).toEqual({ is: "missing" });
+      b.expect((await b.backend.schedules.run(ask("paused", "e", true))).is).toBe("fired");
+      b.expect((await read(b, "paused"))?.status).toBe("paused");
+      b.expect(await b.backend.schedules.put({ ...paused, name: "n" }, paused.revision), "it changed the row").toMatchObject({
+        is: "stale",
+      });
+      b.expect((await b.backend.desk.get(["a", "b", "c", "d", "e"])).map((task) => task?.id)).toEqual([
+        "a",
+        "b",
+        undefined,
+        undefined,
+        "e",
+      ]);
+      b.expect((await b.events()).toSorted()).toEqual(
+        ["a enqueued", "a schedule_fired", "b enqueued", "b schedule_fired", "e enqueued", "e schedule_fired"].toSorted(),
+      );
+    },
+    "a run by hand names the holder of its unique key": async (b) => {
+      const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+      await b.add(newTask("holder", { unique }));
+      await put(b, "s");
+      const events = [{ type: "schedule_fired", scheduleId: "s", taskId: "x" } as const];
+      const ran = await b.backend.schedules.run({ id: "s", task: newTask("x", { scheduleId: "s", unique }), events, unlessOpen: false });
+      b.expect(ran).toEqual({ is: "fired", taskId: "holder" });
+      b.expect(await read(b, "s")).toMatchObject({ lastTaskId: "holder" });
+      b.expect(await b.events()).toEqual(["holder schedule_fired"]);
     },
     "the last occurrence completes the schedule": async (b) => {
       const row = await put(b, "s", { maxRuns: 1 });

@@ -1,3 +1,4 @@
+import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import type { NewResult } from "../../core/result.ts";
 import type { Chapter } from "./bench.ts";
 import { codeOf, ids, newTask, workerRow } from "./bench.ts";
@@ -106,6 +107,7 @@ export const sweeping: Chapter = {
         id: "s",
         revision: 0,
         rule,
+        policy: DEFAULT_SCHEDULE_POLICY,
         template,
         status: "active",
         runCount: 0,

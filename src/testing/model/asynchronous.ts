@@ -42,7 +42,13 @@ export function asynchronous<Tx>(sync: SyncBackend<Tx>): Slices<Tx> & Pick<Backe
       queues: later(desk.queues),
       setPaused: later(desk.setPaused),
     },
-    schedules: { put: later(schedules.put), list: later(schedules.list), drop: later(schedules.drop), fire: later(schedules.fire) },
+    schedules: {
+      put: later(schedules.put),
+      list: later(schedules.list),
+      drop: later(schedules.drop),
+      fire: later(schedules.fire),
+      run: later(schedules.run),
+    },
     results: {
       put: later(results.put),
       get: later(results.get),

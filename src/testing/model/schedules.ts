@@ -1,5 +1,6 @@
+import type { NewEvent } from "../../core/event.ts";
 import type { TaskId } from "../../core/record.ts";
-import type { FireAsk, ScheduleQuery, ScheduleRow } from "../../core/schedule.ts";
+import type { Advance, Fired, FireAsk, Ran, RunAsk, ScheduleQuery, ScheduleRow } from "../../core/schedule.ts";
 import { insert } from "./enqueue.ts";
 import { append } from "./events.ts";
 import type { Moment } from "./state.ts";
@@ -36,38 +37,70 @@ export function dropSchedule(moment: Moment, id: string): boolean {
   return moment.state.schedules.delete(id);
 }
 
-/** All of it, or nothing when somebody else was there first. An occurrence that was recorded before has had its task. */
-export function fire(moment: Moment, { id, revision, occurrences, nextAt, enqueue, events }: FireAsk): "fired" | "stale" {
+/** All of it, or nothing when somebody else was there first. */
+export function fire(moment: Moment, ask: FireAsk): Fired {
+  const row = moment.state.schedules.get(ask.id);
+  if (row?.revision !== ask.revision || row.status !== "active") return "stale";
+  const open = ask.ifOpen === undefined ? undefined : openTask(moment, ask.id);
+  const made = open === undefined ? occur(moment, ask) : new Map<TaskId, TaskId | undefined>();
+  advance(moment, row, open === undefined || ask.ifOpen === undefined ? ask : ask.ifOpen, made);
+  return open === undefined ? "fired" : "open";
+}
+
+function openTask({ state }: Moment, scheduleId: string): TaskId | undefined {
+  return [...state.tasks.values()]
+    .filter((row) => row.scheduleId === scheduleId && row.stage !== "finished")
+    .toSorted((a, b) => a.order - b.order)[0]?.id;
+}
+
+/** Each task that was to be made, with the one that there is for it. An occurrence that was recorded before has had its task. */
+function occur(moment: Moment, { id, occurrences, enqueue }: FireAsk): Map<TaskId, TaskId | undefined> {
   const { state, now } = moment;
-  const row = state.schedules.get(id);
-  if (row?.revision !== revision || row.status !== "active") return "stale";
-  let fired = 0;
-  // Tasks that became the holder of their unique key.
-  const merged = new Map<TaskId, TaskId>();
+  const made = new Map<TaskId, TaskId | undefined>();
   for (const [i, at] of occurrences.entries()) {
     const key = JSON.stringify([id, at]);
     const task = enqueue[i];
-    if (state.occurrences.has(key)) continue;
-    fired++;
+    if (task === undefined || state.occurrences.has(key)) continue;
     state.occurrences.set(key, { scheduleId: id, firedAt: now });
-    const answer = task === undefined ? undefined : insert(moment, task, true);
-    if (task !== undefined && answer !== undefined && answer.is !== "refused") merged.set(task.id, answer.id);
+    const answer = insert(moment, task, true);
+    made.set(task.id, answer.is === "refused" ? undefined : answer.id);
   }
-  state.schedules.set(
-    id,
-    defined<ScheduleRow>({
-      ...row,
-      revision: revision + 1,
-      runCount: row.runCount + fired,
-      lastRunAt: fired === 0 ? row.lastRunAt : now,
-      nextRunAt: nextAt ?? undefined,
-      status: nextAt === null ? "completed" : row.status,
-    }),
-  );
-  for (const event of events) {
-    const taskId = event.taskId === undefined ? undefined : merged.get(event.taskId);
-    append(moment, taskId === undefined ? event : { ...event, taskId });
-  }
+  return made;
+}
+
+function advance(moment: Moment, row: ScheduleRow, { nextAt, events }: Advance, made: ReadonlyMap<TaskId, TaskId | undefined>): void {
+  const lastTaskId = [...made.values()].findLast((id) => id !== undefined) ?? row.lastTaskId;
+  const after = defined<ScheduleRow>({
+    ...row,
+    revision: row.revision + 1,
+    runCount: row.runCount + made.size,
+    lastRunAt: made.size === 0 ? row.lastRunAt : moment.now,
+    lastTaskId,
+    nextRunAt: nextAt ?? undefined,
+    status: nextAt === null ? "completed" : row.status,
+  });
+  moment.state.schedules.set(row.id, after);
+  tell(moment, events, made);
   moment.hints.add("schedule");
-  return "fired";
+}
+
+/** Events name the task that there is; those of an occurrence that was passed over are left out. */
+function tell(moment: Moment, events: readonly NewEvent[], made: ReadonlyMap<TaskId, TaskId | undefined>): void {
+  for (const event of events) {
+    if (event.taskId === undefined) append(moment, event);
+    else if (made.has(event.taskId)) append(moment, { ...event, taskId: made.get(event.taskId) ?? event.taskId });
+  }
+}
+
+export function run(moment: Moment, { id, task, events, unlessOpen }: RunAsk): Ran {
+  const row = moment.state.schedules.get(id);
+  if (row === undefined) return { is: "missing" };
+  const open = unlessOpen ? openTask(moment, id) : undefined;
+  if (open !== undefined) return { is: "open", taskId: open };
+  const answer = insert(moment, task, true);
+  const lastTaskId = answer.is === "refused" ? task.id : answer.id;
+  moment.state.schedules.set(id, { ...row, revision: row.revision + 1, lastRunAt: moment.now, lastTaskId });
+  tell(moment, events, new Map([[task.id, lastTaskId]]));
+  moment.hints.add("schedule");
+  return { is: "fired", taskId: lastTaskId };
 }

@@ -1,7 +1,18 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InvalidOptionError } from "../../../src/core/errors.ts";
-import { checkCron, firstOccurrence, latestDue, nextOccurrence } from "../../../src/core/schedule.ts";
+import { dueOf } from "../../../src/core/due.ts";
+import {
+  checkCron,
+  checkPolicy,
+  DEFAULT_SCHEDULE_POLICY as STANDARD,
+  firstOccurrence,
+  isCatchUp,
+  nextOccurrence,
+  occurrenceAfter,
+  sameTiming,
+  upcoming,
+} from "../../../src/core/schedule.ts";
 import type { Rule } from "../../../src/core/schedule.ts";
 
 const at = (iso: string): number => Date.parse(iso);
@@ -97,7 +108,7 @@ describe("the rule where the clocks change", () => {
     const first = at("2026-01-01T00:00:00Z");
     for (const minute of [0, 29, 30, 60, 90, 120]) {
       const now = at("2026-10-25T00:00:00Z") + minute * 60_000;
-      expect(latestDue({ rule, nextRunAt: first, runCount: 0 }, now)?.occurrence).toBe(now - (now % 1_800_000));
+      expect(dueOf({ rule, policy: STANDARD, nextRunAt: first, runCount: 0 }, now)?.occurrences).toEqual([now - (now % 1_800_000)]);
     }
   });
 });
@@ -106,10 +117,32 @@ describe("occurrences", () => {
   const now = at("2026-06-01T12:00:00Z");
 
   test("the first one", () => {
-    expect(firstOccurrence({ type: "once" }, now)).toBe(now);
-    expect(firstOccurrence({ type: "timestamp", at: now - 5 }, now)).toBe(now - 5);
-    expect(firstOccurrence({ type: "interval", every: 60_000 }, now)).toBe(now + 60_000);
-    expect(firstOccurrence(cron("0 13 * * *"), now)).toBe(now + 3_600_000);
+    const first = (rule: Rule): number | null => firstOccurrence({ rule, policy: STANDARD }, now);
+    expect(first({ type: "once" })).toBe(now);
+    expect(first({ type: "timestamp", at: now - 5 })).toBe(now - 5);
+    expect(first({ type: "interval", every: 60_000 })).toBe(now + 60_000);
+    expect(first(cron("0 13 * * *"))).toBe(now + 3_600_000);
+  });
+
+  test("the first one from a start on: the start itself where the rule has it, and intervals are counted from it", () => {
+    const first = (rule: Rule, startAt: number): number | null => firstOccurrence({ rule, policy: { ...STANDARD, startAt } }, now);
+    const hourly = cron("0 * * * *");
+    expect(first(hourly, now + 86_400_000)).toBe(now + 86_400_000);
+    expect(first(hourly, now + 86_400_001)).toBe(now + 86_400_000 + 3_600_000);
+    expect(first(hourly, now - 86_400_000)).toBe(now + 3_600_000);
+    const interval: Rule = { type: "interval", every: 7_000 };
+    expect(first(interval, now + 5)).toBe(now + 5);
+    expect(first(interval, now)).toBe(now);
+    expect(first(interval, now - 1)).toBe(now + 6_999);
+    expect(first(interval, now - 7_000)).toBe(now + 7_000);
+  });
+
+  test("none is later than the end", () => {
+    const bounded = (endAt: number) => ({ rule: { type: "interval", every: 10 } as const, policy: { ...STANDARD, endAt } });
+    expect(firstOccurrence(bounded(now + 10), now)).toBe(now + 10);
+    expect(firstOccurrence(bounded(now + 9), now)).toBeNull();
+    expect(occurrenceAfter(bounded(now + 20), now + 10)).toBe(now + 20);
+    expect(occurrenceAfter(bounded(now + 19), now + 10)).toBeNull();
   });
 
   test("the next one", () => {
@@ -149,66 +182,54 @@ describe("occurrences", () => {
   });
 });
 
-describe("latestDue", () => {
-  const now = at("2026-06-01T12:00:00Z");
-  const hourly = cron("0 * * * *");
+describe("a schedule's timing", () => {
+  const rule: Rule = { type: "interval", every: 1_000 };
 
-  test("nothing, before its time or without one", () => {
-    expect(latestDue({ rule: hourly, nextRunAt: now + 1, runCount: 0 }, now)).toBeUndefined();
-    expect(latestDue({ rule: hourly, runCount: 0 }, now)).toBeUndefined();
+  test("is the same whatever the order of its keys, and whatever else the policy says", () => {
+    const before = { rule: cron("* * * * *"), policy: STANDARD };
+    expect(sameTiming(before, { rule: { timezone: "UTC", cron: "* * * * *", type: "cron" }, policy: { ...STANDARD, jitter: 5 } })).toBe(
+      true,
+    );
+    expect(sameTiming(before, { ...before, rule: cron("* * * * *", "Europe/Berlin") })).toBe(false);
+    expect(sameTiming(before, { ...before, policy: { ...STANDARD, startAt: 0 } })).toBe(false);
+    expect(sameTiming(before, { ...before, policy: { ...STANDARD, endAt: 0 } })).toBe(false);
   });
 
-  test("one that is due, exactly", () => {
-    expect(latestDue({ rule: hourly, nextRunAt: now, runCount: 0 }, now)).toEqual({ occurrence: now, skipped: 0, nextAt: now + 3_600_000 });
-    expect(latestDue({ rule: { type: "once" }, nextRunAt: now - 5, runCount: 0 }, now)).toEqual({
-      occurrence: now - 5,
-      skipped: 0,
-      nextAt: null,
-    });
-    expect(latestDue({ rule: { type: "timestamp", at: now }, nextRunAt: now, runCount: 0 }, now)).toEqual({
-      occurrence: now,
-      skipped: 0,
-      nextAt: null,
-    });
+  test("has bounds only where it repeats, the end not before the start", () => {
+    expect(() => checkPolicy({ ...STANDARD, startAt: 5, endAt: 5 }, "cron")).not.toThrow();
+    expect(() => checkPolicy({ ...STANDARD, startAt: 5, endAt: 4 }, "interval")).toThrow("Expected `endAt` to be not before `startAt`");
+    expect(() => checkPolicy({ ...STANDARD, startAt: 5 }, "timestamp")).toThrow("`startAt`");
+    expect(() => checkPolicy({ ...STANDARD, endAt: 5 }, "once")).toThrow("`endAt`");
+    expect(() => checkPolicy(STANDARD, "once")).not.toThrow();
   });
 
-  test("the latest of several, those before it counted", () => {
-    expect(latestDue({ rule: hourly, nextRunAt: now - 3 * 3_600_000, runCount: 0 }, now + 59_000)).toEqual({
-      occurrence: now,
-      skipped: 3,
-      nextAt: now + 3_600_000,
-    });
-    const interval: Rule = { type: "interval", every: 7_000 };
-    expect(latestDue({ rule: interval, nextRunAt: now, runCount: 0 }, now + 20_999)).toEqual({
-      occurrence: now + 14_000,
-      skipped: 2,
-      nextAt: now + 21_000,
-    });
+  test.each([
+    ["skip", true],
+    ["latest", true],
+    [{ all: 1 }, true],
+    [{ all: 1_000 }, true],
+    [{ all: 0 }, false],
+    [{ all: 1_001 }, false],
+    [{ all: 1.5 }, false],
+    [{ all: "3" }, false],
+    [{ all: 3, within: 5 }, false],
+    [{}, false],
+    ["all", false],
+    [null, false],
+    [undefined, false],
+  ])("catchUp %j: %s", (value, known) => {
+    expect(isCatchUp(value)).toBe(known);
   });
 
-  test("100,000 missed ticks cost a bounded step", () => {
-    const rule = cron("* * * * *");
-    const first = now - 100_000 * 60_000;
-    expect(latestDue({ rule, nextRunAt: first, runCount: 0 }, now + 30_000)).toEqual({
-      occurrence: now,
-      skipped: 100,
-      nextAt: now + 60_000,
-    });
-    expect(latestDue({ rule, nextRunAt: first, runCount: 0 }, now)).toMatchObject({ occurrence: now });
-    expect(latestDue({ rule: { type: "interval", every: 60_000 }, nextRunAt: first, runCount: 0 }, now)).toMatchObject({
-      occurrence: now,
-      skipped: 100_000,
-    });
-  });
-
-  test("a rule that ends", () => {
-    const rule = cron("0 0 0 1 1 * 2025");
-    const last = at("2025-01-01T00:00:00Z");
-    expect(latestDue({ rule, nextRunAt: last, runCount: 0 }, now)).toEqual({ occurrence: last, skipped: 0, nextAt: null });
-  });
-
-  test("after the last of maxRuns there is no next time", () => {
-    expect(latestDue({ rule: hourly, nextRunAt: now, runCount: 1, maxRuns: 3 }, now)).toMatchObject({ nextAt: now + 3_600_000 });
-    expect(latestDue({ rule: hourly, nextRunAt: now, runCount: 2, maxRuns: 3 }, now)).toMatchObject({ occurrence: now, nextAt: null });
+  test("shows its next times, the one that is due too, up to its last run and its end", () => {
+    const row = { rule, policy: STANDARD, status: "active", nextRunAt: 500, runCount: 2 } as const;
+    expect(upcoming(row, 900, 3)).toEqual([500, 1_500, 2_500]);
+    expect(upcoming({ ...row, maxRuns: 4 }, 900, 3)).toEqual([500, 1_500]);
+    expect(upcoming({ ...row, policy: { ...STANDARD, endAt: 1_500 } }, 900, 3)).toEqual([500, 1_500]);
+    expect(upcoming({ ...row, status: "paused" }, 900, 2)).toEqual([1_900, 2_900]);
+    expect(upcoming({ ...row, status: "completed" }, 900, 2)).toEqual([]);
+    const { nextRunAt: _, ...without } = row;
+    expect(upcoming(without, 900, 2)).toEqual([]);
+    expect(upcoming({ ...row, rule: { type: "once" } }, 900, 3)).toEqual([500]);
   });
 });

@@ -1,3 +1,4 @@
+import { DEFAULT_SCHEDULE_POLICY } from "../../../src/core/schedule.ts";
 import { describe, expect, test } from "vitest";
 import { DEFAULT_POLICY } from "../../../src/core/task.ts";
 import { changed, created } from "../../../src/runtime/schedule-change.ts";
@@ -5,6 +6,8 @@ import type { Wanted } from "../../../src/runtime/schedule-change.ts";
 
 const wanted = (over: Partial<Wanted> = {}): Wanted => ({
   rule: { type: "interval", every: 1_000 },
+  policy: DEFAULT_SCHEDULE_POLICY,
+  taskId: undefined,
   template: { ...DEFAULT_POLICY, func: "f", args: "{}", queue: "default", priority: 0, tags: [] },
   maxRuns: undefined,
   name: undefined,

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { DEFAULT_SCHEDULE_POLICY } from "../../../src/core/schedule.ts";
 import type { ScheduleRow } from "../../../src/core/schedule.ts";
 import { DEFAULT_POLICY } from "../../../src/core/task.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
 import { ModelBackend } from "../../../src/testing/model.ts";
-import { quiet, Rig, task, until } from "./rig.ts";
+import { gate, quiet, Rig, task, until } from "./rig.ts";
 
 const START = Date.UTC(2026, 0, 1);
 
@@ -12,6 +13,7 @@ function row(id: string, more: Partial<ScheduleRow> = {}): ScheduleRow {
     id,
     revision: 0,
     rule: { type: "interval", every: 60_000 },
+    policy: DEFAULT_SCHEDULE_POLICY,
     template: { ...DEFAULT_POLICY, func: "t", args: "{}", queue: "default", priority: 0, tags: [] },
     status: "active",
     runCount: 0,
@@ -84,9 +86,112 @@ describe("schedules", () => {
     await rig.pass(200);
     expect(await firedOf(rig, "s")).toBe(1);
     expect(await eventsOf(rig, "s")).toEqual([
-      ["schedule_skipped", { skipped: 5, before: "2026-01-01T00:00:00.000Z" }],
+      ["schedule_skipped", { skipped: 5, reason: "missed", from: "2025-12-31T23:55:00.000Z" }],
       ["schedule_fired", { occurrence: "2026-01-01T00:00:00.000Z" }],
     ]);
+    await worker.stop();
+  });
+
+  test("all that were missed fire, oldest first, where that is asked for; none where it is not wanted", async () => {
+    const rig = new Rig();
+    const nextRunAt = START - 250 * 60_000;
+    await put(
+      rig,
+      row("all", { nextRunAt, policy: { ...DEFAULT_SCHEDULE_POLICY, catchUp: { all: 250 } } }),
+      row("none", {
+        nextRunAt: nextRunAt - 1,
+        policy: { ...DEFAULT_SCHEDULE_POLICY, catchUp: "skip" },
+        rule: { type: "timestamp", at: nextRunAt - 1 },
+      }),
+    );
+    const times: (number | undefined)[] = [];
+    await rig.worker([task("t", (_, ctx) => times.push(ctx.task.runAt?.getTime()))], { concurrency: 1 }).drain();
+    expect(times).toEqual(Array.from({ length: 250 }, (_, i) => nextRunAt + (i + 1) * 60_000));
+    expect(await eventsOf(rig, "none")).toEqual([
+      ["schedule_skipped", { skipped: 1, reason: "missed", from: new Date(nextRunAt - 1).toISOString() }],
+      ["schedule_completed", undefined],
+    ]);
+    const [all] = await rig.backend.schedules.list({ ids: ["all"], limit: 1 });
+    expect(all).toMatchObject({ runCount: 250, nextRunAt: START + 60_000 });
+  });
+
+  test("where none may overlap, an occurrence is passed over while a task of an earlier one has not ended, and not counted", async () => {
+    const rig = new Rig();
+    const policy = { ...DEFAULT_SCHEDULE_POLICY, overlap: "skip" } as const;
+    await put(rig, row("alone", { policy, maxRuns: 2, rule: { type: "interval", every: 1_000 }, nextRunAt: START + 1_000 }));
+    const first = gate();
+    const worker = rig.worker([task("t", () => first.promise)]);
+    await worker.start();
+    await rig.pass(3_500);
+    expect(await firedOf(rig, "alone")).toBe(1);
+    first.open();
+    await rig.pass(1_000);
+    expect(await firedOf(rig, "alone")).toBe(2);
+    const skipped = (second: number) => [
+      "schedule_skipped",
+      { skipped: 1, reason: "overlap", from: new Date(START + second * 1_000).toISOString() },
+    ];
+    const fired = (second: number) => ["schedule_fired", { occurrence: new Date(START + second * 1_000).toISOString() }];
+    expect(await eventsOf(rig, "alone")).toEqual([fired(1), skipped(2), skipped(3), fired(4), ["schedule_completed", undefined]]);
+    await worker.stop();
+  });
+
+  test("a task that waits for its retry has not ended", async () => {
+    const rig = new Rig();
+    const policy = { ...DEFAULT_SCHEDULE_POLICY, overlap: "skip" } as const;
+    const template = {
+      ...DEFAULT_POLICY,
+      func: "t",
+      args: "{}",
+      queue: "default",
+      priority: 0,
+      tags: [],
+      retryDelay: 2_500,
+      maxRetries: 1,
+    };
+    await put(rig, row("alone", { policy, template, rule: { type: "interval", every: 1_000 }, nextRunAt: START + 1_000 }));
+    const worker = rig.worker([task("t", (_, { attempt }) => (attempt === 1 ? Promise.reject(new Error("not yet")) : 1))]);
+    await worker.start();
+    await rig.pass(3_400);
+    expect(await firedOf(rig, "alone")).toBe(1);
+    await rig.pass(1_000);
+    expect(await firedOf(rig, "alone")).toBe(2);
+    await worker.stop();
+  });
+
+  test("with a jitter its tasks start later by chance, and its times do not drift", async () => {
+    const rig = new Rig();
+    await put(rig, row("s", { policy: { ...DEFAULT_SCHEDULE_POLICY, jitter: 10_000 } }));
+    const starts: number[] = [];
+    const worker = rig.worker([task("t", () => starts.push(rig.clock.now()))]);
+    await worker.start();
+    await rig.pass(61_000);
+    const { items } = await rig.backend.desk.find({ scheduleId: "s", limit: 9 });
+    expect(items).toMatchObject([{ phase: "delayed", runAt: START + 65_000 }]);
+    await rig.pass(130_000);
+    expect(starts.map((at) => Math.floor((at - START) / 1_000))).toEqual([65, 125, 185]);
+    const [after] = await rig.backend.schedules.list({ ids: ["s"], limit: 1 });
+    expect(after?.nextRunAt).toBe(START + 240_000);
+    await worker.stop();
+  });
+
+  test("the wall clock set back or far forward fires no occurrence twice, and brings no flood", async () => {
+    const rig = new Rig();
+    await put(rig, row("s", { rule: { type: "interval", every: 1_000 }, nextRunAt: START + 1_000 }));
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.pass(3_500);
+    rig.clock.jump(-3_600_000);
+    await rig.pass(5_000);
+    expect(await firedOf(rig, "s")).toBe(3);
+    rig.clock.jump(3_600_000);
+    await rig.pass(35_000, 1_000);
+    const before = await firedOf(rig, "s");
+    rig.clock.jump(50 * 365 * 86_400_000);
+    await rig.pass(2_000);
+    expect((await firedOf(rig, "s")) - before).toBeLessThanOrEqual(4);
+    const occurrences = (await eventsOf(rig, "s")).flatMap(([type, data]) => (type === "schedule_fired" ? [JSON.stringify(data)] : []));
+    expect(new Set(occurrences).size).toBe(occurrences.length);
     await worker.stop();
   });
 

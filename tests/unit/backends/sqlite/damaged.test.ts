@@ -1,3 +1,4 @@
+import { DEFAULT_SCHEDULE_POLICY } from "../../../../src/core/schedule.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -85,6 +86,7 @@ test("a schedule that is broken reads as completed", async () => {
     id: "s0",
     revision: 0,
     rule: { type: "interval", every: 10 },
+    policy: DEFAULT_SCHEDULE_POLICY,
     template,
     status: "active",
     runCount: 0,

@@ -1,3 +1,4 @@
+import { DEFAULT_SCHEDULE_POLICY } from "../../../../src/core/schedule.ts";
 import { expect, test } from "vitest";
 import type { ScheduleRow } from "../../../../src/core/schedule.ts";
 import { DEFAULT_POLICY } from "../../../../src/core/task.ts";
@@ -15,7 +16,18 @@ test.each([
   const unique: Unique = { key: "k", until: "finished", onConflict };
   await backend.work.enqueue([{ tasks: [{ ...template, id: "holder", dependsOn: [], unique }], announce: false }]);
   const rule: ScheduleRow["rule"] = { type: "once" };
-  const row = { id: "s", revision: 0, rule, template, status: "active", runCount: 0, createdAt: 1, nextRunAt: 1, tags: [] } as const;
+  const row = {
+    id: "s",
+    revision: 0,
+    rule,
+    policy: DEFAULT_SCHEDULE_POLICY,
+    template,
+    status: "active",
+    runCount: 0,
+    createdAt: 1,
+    nextRunAt: 1,
+    tags: [],
+  } as const;
   const { revision } = (await backend.schedules.put(row)).row;
   const enqueue = [
     { ...template, id: "x", dependsOn: [], unique },
