@@ -1,5 +1,6 @@
 import { DatabaseSync, constants } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { DEFAULT_SCHEDULE_POLICY } from "../../src/core/schedule.ts";
 import { DEFAULT_POLICY } from "../../src/core/task.ts";
 import type { NewTask } from "../../src/core/task.ts";
 import type { Claim, ClaimAsk, Settlement } from "../../src/core/backend.ts";
@@ -93,6 +94,22 @@ async function everything(): Promise<void> {
   await backend.results.latest("s");
   await backend.schedules.list({ dueBy: 1, limit: 1 });
   await backend.schedules.list({ status: "active", limit: 1 });
+  const schedule = {
+    id: "s",
+    revision: 0,
+    rule: { type: "once" },
+    policy: DEFAULT_SCHEDULE_POLICY,
+    status: "active",
+    runCount: 0,
+  } as const;
+  const { id: _id, dependsOn: _dependsOn, ...template } = task("-");
+  await backend.schedules.put({ ...schedule, template, createdAt: 0, nextRunAt: 0, tags: [] });
+  const none = { nextAt: 1, events: [] };
+  for (const revision of [1, 2]) {
+    await backend.schedules.fire([{ ...none, id: "s", revision, occurrences: [revision], enqueue: [task(`s${revision}`)], ifOpen: none }]);
+  }
+  await backend.schedules.run({ id: "s", task: task("s3"), events: [], unlessOpen: true });
+  await backend.schedules.run({ id: "s", task: task("s4"), events: [], unlessOpen: false });
   for (const filter of [{ taskId: "a" }, { scheduleId: "s" }, { type: "completed" as const }, { from: 1, to: 2 }, {}]) {
     await backend.events.newest({ ...filter, limit: 5 });
     await backend.events.read("0", { ...filter, limit: 5 });

@@ -21,6 +21,12 @@ describe("a new schedule", () => {
       interval: 5 * MINUTE,
       runAt: undefined,
       maxRuns: undefined,
+      startAt: undefined,
+      endAt: undefined,
+      jitter: undefined,
+      catchUp: "latest",
+      overlap: "allow",
+      lastTaskId: undefined,
       status: ScheduleStatus.Active,
       createdAt: at(0),
       lastRunAt: undefined,
@@ -52,6 +58,38 @@ describe("a new schedule", () => {
     ["once", {}, 0],
   ])("nextRunAt is the first occurrence: %s", (_, init, expected) => {
     expect(make(init).nextRunAt).toEqual(at(expected));
+  });
+
+  test("its occurrences begin at startAt and end at endAt", () => {
+    const schedule = make({ interval: "1h", startAt: at(5), endAt: at(5 + 60 * MINUTE) });
+    expect(schedule.nextRunAt).toEqual(at(5));
+    schedule.markRun();
+    expect(schedule.nextRunAt).toEqual(at(5 + 60 * MINUTE));
+    schedule.markRun();
+    expect(schedule).toMatchObject({ status: "completed", nextRunAt: undefined });
+    expect(make({ cronExpression: "0 3 * * *", startAt: at(24 * 60 * MINUTE) }).nextRunAt).toEqual(at(27 * 60 * MINUTE));
+  });
+
+  test("has its policy of the present values", () => {
+    const schedule = make({ interval: "1h", jitter: "5s", catchUp: { all: 3 }, overlap: "skip" });
+    expect(schedule.policy).toEqual({ catchUp: { all: 3 }, overlap: "skip", jitter: 5_000 });
+    schedule.endAt = at(1);
+    expect(schedule.policy).toEqual({ catchUp: { all: 3 }, overlap: "skip", jitter: 5_000, endAt: now + 1 });
+    schedule.startAt = at(2);
+    expect(() => schedule.policy).toThrow("`endAt`");
+  });
+
+  test.each<[string, object]>([
+    ["catchUp", { catchUp: "all" }],
+    ["catchUp", { catchUp: { all: 0 } }],
+    ["overlap", { overlap: "queue" }],
+    ["jitter", { jitter: -1 }],
+    ["startAt", { startAt: "soon" }],
+    ["startAt", { interval: undefined, startAt: at(1) }],
+    ["endAt", { interval: undefined, runAt: at(2), endAt: at(1) }],
+    ["endAt", { startAt: at(2), endAt: at(1) }],
+  ])("a wrong %s is refused: %o", (name, init) => {
+    expect(() => make({ interval: "1h", ...init } as ScheduleInit)).toThrow(`\`${name}\``);
   });
 
   test("nextRunAt is the given one where there is one", () => {
@@ -167,6 +205,21 @@ describe("pause and resume", () => {
     expect(schedule).toMatchObject({ status: "completed", nextRunAt: undefined });
   });
 
+  test("resumed from a time on, it counts from there", async () => {
+    const own = new TestClock();
+    const hourly = make({ cronExpression: "0 * * * *" }, own);
+    const interval = make({ interval: "1h" }, own);
+    const anchored = make({ interval: "1h", startAt: at(10) }, own);
+    for (const each of [hourly, interval, anchored]) each.pause();
+    await own.advance(300 * MINUTE);
+    for (const each of [hourly, interval, anchored]) each.resume({ from: at(90 * MINUTE) });
+    expect(hourly.nextRunAt).toEqual(at(120 * MINUTE));
+    expect(interval.nextRunAt).toEqual(at(150 * MINUTE));
+    expect(anchored.nextRunAt).toEqual(at(120 * MINUTE + 10));
+    expect(hourly.resumedAt).toEqual(at(300 * MINUTE));
+    expect(() => hourly.resume({ from: "now" as never })).toThrow("`from`");
+  });
+
   test("twice is as once; a completed one does neither", async () => {
     const own = new TestClock();
     const schedule = make({ interval: "1h" }, own);
@@ -184,7 +237,21 @@ describe("pause and resume", () => {
 
 describe("JSON", () => {
   test("comes back as it was, whatever the status", () => {
-    for (const init of [{ interval: "5m" }, { cronExpression: "@daily", timezone: "Asia/Tokyo" }, { runAt: at(3) }, {}]) {
+    const whole = {
+      startAt: at(-5),
+      endAt: at(9 * 60 * MINUTE),
+      jitter: 7,
+      catchUp: { all: 2 },
+      overlap: "skip",
+      lastTaskId: "t",
+    } as const;
+    for (const init of [
+      { interval: "5m" },
+      { interval: "5m", ...whole },
+      { cronExpression: "@daily", timezone: "Asia/Tokyo" },
+      { runAt: at(3) },
+      {},
+    ]) {
       const schedule = createSchedule({ scheduleType: undefined, ...init, maxRuns: 3 }, { clock });
       expect(Schedule.fromJSON(JSON.parse(JSON.stringify(schedule)))).toStrictEqual(schedule);
       schedule.pause();
