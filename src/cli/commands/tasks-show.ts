@@ -9,7 +9,7 @@ import { aboutEvent, styleOfEvent } from "./events.ts";
 import { styleOfPhase } from "../phase.ts";
 import { printFields, printTable } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { count, cut, jsonLine, jsonLines, number, plain, plainLines, time } from "../text.ts";
+import { count, cut, jsonLine, jsonLines, number, plain, plainLines, time, wrapped } from "../text.ts";
 
 /** Lines of a result or a stack that are shown; `--json` shows all. */
 const LINES = 40;
@@ -115,15 +115,4 @@ function printResult(terminal: Terminal, result: TaskResult | undefined): void {
 
 function sinceBefore(event: TaskEvent, before: TaskEvent | undefined): string {
   return before === undefined ? "" : formatDuration(Math.max(0, event.timestamp.getTime() - before.timestamp.getTime()));
-}
-
-/** Lines of whole words. */
-function wrapped(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1);
-    if (line === undefined || line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${line} ${word}`;
-  }
-  return lines;
 }
