@@ -60,7 +60,10 @@ interface Outcome {
 async function changeNamed(asked: Asked, ids: readonly string[]): Promise<ExitCode> {
   const { change, given, terminal, omniq } = asked;
   if (given.flag("dryRun")) return dryRun(asked, await known(omniq, ids));
-  const { outcomes, interrupted } = await changeAll(asked, ids.map((id) => ({ id })));
+  const { outcomes, interrupted } = await changeAll(
+    asked,
+    ids.map((id) => ({ id })),
+  );
   const refused = outcomes.filter(({ outcome }) => !change.done.includes(outcome));
   if (given.flag("json")) terminal.json({ outcomes: counted(outcomes), tasks: outcomes });
   else {
@@ -95,7 +98,8 @@ async function changeFound(asked: Asked): Promise<ExitCode> {
  */
 export async function wanted({ given, terminal }: Pick<Asked, "given" | "terminal">, question: string): Promise<boolean> {
   if (given.flag("yes")) return true;
-  if (!terminal.canAsk) throw new UsageError(`${question} Nobody is there to answer: --yes does it, --dry-run only tells; nothing was done`);
+  if (!terminal.canAsk)
+    throw new UsageError(`${question} Nobody is there to answer: --yes does it, --dry-run only tells; nothing was done`);
   if (await terminal.confirm(question)) return true;
   terminal.note("Nothing was done.");
   return false;

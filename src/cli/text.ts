@@ -111,3 +111,8 @@ export function wrapped(text: string, width: number): readonly string[] {
   }
   return lines;
 }
+
+/** One word of a command line, as a shell reads it back. */
+export function shellQuoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}

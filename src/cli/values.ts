@@ -23,9 +23,7 @@ function wholeOf(text: string, { min, max }: NonNullable<OptionSpec["whole"]>): 
 function choiceOf(text: string, choices: readonly string[]): string {
   if (choices.includes(text)) return text;
   const near = nearest(text, choices);
-  throw new InvalidArgumentError(
-    `Allowed choices are ${choices.join(", ")}.${near === undefined ? "" : ` (Did you mean ${near}?)`}`,
-  );
+  throw new InvalidArgumentError(`Allowed choices are ${choices.join(", ")}.${near === undefined ? "" : ` (Did you mean ${near}?)`}`);
 }
 
 const READERS: Readonly<Record<NonNullable<OptionSpec["kind"]>, Reader>> = {
