@@ -20,15 +20,22 @@ export interface OptionSpec {
   readonly repeatable?: true;
   /** A whole number within these bounds. */
   readonly whole?: { readonly min: number; readonly max: number };
-  /** What else than text it is: read by `given.duration`, `given.time` or `given.json`. */
-  readonly kind?: "duration" | "time" | "json";
+  /** What else than text it is: read by `given.duration`, `given.time` or `given.json`. `past`: a time, or how long ago it was. */
+  readonly kind?: "duration" | "time" | "past" | "json";
+}
+
+export interface ArgumentSpec {
+  /** As in the help: `<id>` must be given, `[folder]` may, `[ids...]` may be several. */
+  readonly name: string;
+  readonly about: string;
+  readonly choices?: readonly string[];
 }
 
 export interface CommandSpec {
   /** With its group: `tasks list`. */
   readonly name: string;
   readonly about: string;
-  readonly arguments?: readonly { readonly name: string; readonly about: string }[];
+  readonly arguments?: readonly ArgumentSpec[];
   readonly options?: readonly OptionSpec[];
   /** Reads a database: takes the options that say which. */
   readonly database: boolean;
@@ -44,13 +51,22 @@ export class Given {
   readonly #arguments: readonly (string | undefined)[];
   readonly #options: Readonly<Record<string, unknown>>;
 
-  constructor(args: readonly (string | undefined)[], options: Readonly<Record<string, unknown>>) {
+  /** All that stood behind `omniq`, as it was typed. */
+  readonly typed: readonly string[];
+
+  constructor(args: readonly (string | undefined)[], options: Readonly<Record<string, unknown>>, typed: readonly string[] = []) {
     this.#arguments = args;
     this.#options = options;
+    this.typed = typed;
   }
 
   argument(i: number): string | undefined {
     return this.#arguments[i];
+  }
+
+  /** All arguments, where there may be several. */
+  get arguments(): readonly string[] {
+    return this.#arguments.filter((argument) => argument !== undefined);
   }
 
   text(option: string): string | undefined {

@@ -13,6 +13,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   tasks: "look at tasks, cancel, retry and delete them",
   schedules: "look at schedules, make, pause, run and delete them",
   queues: "look at queues, pause and clear them",
+  results: "read what tasks came to",
   config: "see the configuration that is in effect",
 };
 

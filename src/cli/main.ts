@@ -4,6 +4,7 @@ import { CommanderError } from "commander";
 import { OmniQError } from "../core/errors.ts";
 import { EXIT, UsageError } from "./command.ts";
 import type { ExitCode } from "./command.ts";
+import { Interrupted } from "./interrupt.ts";
 import { parse } from "./program.ts";
 import { Terminal } from "./terminal.ts";
 import { plain, plainLines } from "./text.ts";
@@ -15,6 +16,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     // Nothing is known of what still runs.
     process.exit(complain(terminal, error, argv));
   });
+  // Whoever has something to end first listens for itself.
+  const interrupted = (): void => {
+    if (process.listenerCount("SIGINT") === 1) process.exit(EXIT.interrupted);
+  };
+  process.on("SIGINT", interrupted);
   process.exitCode = await execute(argv, terminal);
 }
 
@@ -34,6 +40,7 @@ export async function execute(argv: readonly string[], terminal: Terminal): Prom
 function complain(terminal: Terminal, error: unknown, argv: readonly string[]): ExitCode {
   // The parser has said it already; help and version come this way, too.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.misused;
+  if (error instanceof Interrupted) return EXIT.interrupted;
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof OmniQError ? ` (${error.code})` : "";
   terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} ${plain(message)}${code}`);

@@ -14,6 +14,10 @@ export const limit = (standard: number): OptionSpec => ({
   whole: { min: 1, max: 10_000 },
 });
 
+/** For what would otherwise ask first. */
+export const YES: OptionSpec = { flags: "-y, --yes", about: "do not ask" };
+export const DRY_RUN: OptionSpec = { flags: "--dry-run", about: "only say what would be done" };
+
 /** Taken by every command. */
 export const COMMON: readonly OptionSpec[] = [
   { flags: "--json", about: "answer as JSON, lists as one JSON value a line" },

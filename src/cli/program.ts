@@ -2,7 +2,7 @@
 import { styleText } from "node:util";
 import { Argument, Command, Option } from "commander";
 import { Given } from "./command.ts";
-import type { CommandSpec, OptionSpec } from "./command.ts";
+import type { ArgumentSpec, CommandSpec, OptionSpec } from "./command.ts";
 import { COMMANDS, GROUPS } from "./commands.ts";
 import { COMMON, DATABASE } from "./options.ts";
 import { readerOf } from "./values.ts";
@@ -38,7 +38,7 @@ export function parse(argv: readonly string[], version: string, terminal: Termin
   for (const spec of COMMANDS) {
     commandOf(program, spec).action((...args: unknown[]) => {
       const command = args.at(-1);
-      if (command instanceof Command) asked = { spec, given: new Given(command.args, command.optsWithGlobals()) };
+      if (command instanceof Command) asked = { spec, given: new Given(command.args, command.optsWithGlobals(), argv) };
     });
   }
   for (const command of allOf(program)) command.showHelpAfterError(`Try: ${nameOf(command)} --help`);
@@ -57,7 +57,7 @@ function commandOf(program: Command, spec: CommandSpec): Command {
   const [first = "", second] = spec.name.split(" ");
   const parent = second === undefined ? program : groupOf(program, first);
   const command = parent.command(second ?? first).description(spec.about);
-  for (const { name, about } of spec.arguments ?? []) command.addArgument(new Argument(name, about));
+  for (const argument of spec.arguments ?? []) command.addArgument(argumentOf(argument));
   for (const option of spec.options ?? []) command.addOption(optionOf(option));
   if (spec.database) for (const option of DATABASE) command.addOption(optionOf(option).helpGroup("Which database:"));
   return command.addHelpText("after", examplesOf(spec.examples));
@@ -75,14 +75,21 @@ function nameOf(command: Command): string {
   return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
 }
 
+function argumentOf({ name, about, choices }: ArgumentSpec): Argument {
+  const argument = new Argument(name, about);
+  if (choices === undefined) return argument;
+  const read = readerOf({ choices });
+  argument.choices(choices);
+  return read === undefined ? argument : argument.argParser(read);
+}
+
 function optionOf(spec: OptionSpec): Option {
   const option = new Option(spec.flags, spec.about);
   if (spec.default !== undefined) option.default(spec.default);
   if (spec.choices !== undefined) option.choices(spec.choices);
-  if (spec.repeatable === true) option.argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), value]);
-  const read = readerOf(spec);
-  if (read !== undefined) option.argParser(read);
-  return option;
+  const read = readerOf(spec) ?? ((text: string): unknown => text);
+  if (spec.repeatable !== true) return option.argParser(read);
+  return option.argParser((text: string, before: readonly unknown[] | undefined) => [...(before ?? []), read(text)]);
 }
 
 function examplesOf(examples: CommandSpec["examples"]): string {

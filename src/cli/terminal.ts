@@ -1,5 +1,7 @@
-/** Where a command writes: lines to stdout, complaints to stderr; colours only where they are wanted. */
+/** Where a command writes: lines to stdout, complaints and questions to stderr; colours only where they are wanted. */
+import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
+import { Interrupted } from "./interrupt.ts";
 import { jsonLine } from "./text.ts";
 
 export type Style = Parameters<typeof styleText>[0];
@@ -7,12 +9,23 @@ export type Style = Parameters<typeof styleText>[0];
 /** Columns of a terminal that does not tell. */
 const USUAL_WIDTH = 80;
 
+export interface Streams {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
 export class Terminal {
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
   readonly env: Readonly<Record<string, string | undefined>>;
 
-  constructor({ stdout, stderr, env }: Pick<Terminal, "stdout" | "stderr" | "env">) {
+  readonly #streams: Streams;
+
+  constructor(streams: Streams) {
+    const { stdout, stderr, env } = streams;
+    this.#streams = streams;
     this.stdout = stdout;
     this.stderr = stderr;
     this.env = env;
@@ -23,6 +36,21 @@ export class Terminal {
         throw error;
       });
     }
+  }
+
+  /** Opened when it is first looked at. */
+  get stdin(): NodeJS.ReadStream {
+    return this.#streams.stdin;
+  }
+
+  /** Whether somebody is there to answer a question. */
+  get canAsk(): boolean {
+    return this.stdin.isTTY && this.stderr.isTTY;
+  }
+
+  /** Whether people look at stderr: then long work shows there how far it is. */
+  get showsProgress(): boolean {
+    return this.stderr.isTTY && this.env["TERM"] !== "dumb";
   }
 
   /** Whether people look at stdout as it is written, on a terminal that can move its cursor. */
@@ -58,5 +86,25 @@ export class Terminal {
   /** The same for stderr. */
   paintNote(style: Style, text: string): string {
     return this.env["TERM"] === "dumb" ? text : styleText(style, text, { stream: this.stderr });
+  }
+
+  /** Asks on stderr; anything but yes is no, also the end of the input. @throws Interrupted on Ctrl-C. */
+  async confirm(question: string): Promise<boolean> {
+    const asking = createInterface({ input: this.stdin, output: this.stderr, terminal: this.stdin.isTTY });
+    try {
+      const answer = await new Promise<string>((resolve, reject) => {
+        asking.once("close", () => {
+          resolve("");
+        });
+        asking.once("SIGINT", () => {
+          this.note("");
+          reject(new Interrupted());
+        });
+        void asking.question(`${question} [y/N] `).then(resolve, reject);
+      });
+      return /^y(?:es)?$/i.test(answer.trim());
+    } finally {
+      asking.close();
+    }
   }
 }

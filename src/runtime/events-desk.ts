@@ -33,11 +33,11 @@ export class EventsDesk {
     this.#shared = shared;
   }
 
-  /** Newest first. @throws InvalidOptionError for an unknown or wrong part of the filter. */
-  async find(filter: EventFind = {}): Promise<readonly TaskEvent[]> {
+  /** Newest first, each with the cursor to follow after it. @throws InvalidOptionError for an unknown or wrong part of the filter. */
+  async find(filter: EventFind = {}): Promise<readonly FollowedEvent[]> {
     const asked = eventFilter(filter);
     const rows = await this.#shared.access.use((stores) => stores.events.events.newest(asked));
-    return rows.map((row) => toEvent(row, this.#shared));
+    return rows.map((row) => this.#followed(row));
   }
 
   /** Those of one task, oldest first, at most 1,000. */

@@ -1,11 +1,10 @@
 /** `omniq tasks list`. */
 import { formatDuration } from "../../core/duration.ts";
-import { PHASES } from "../../core/task.ts";
-import type { Task, TaskFilter } from "../../index.ts";
+import type { Task } from "../../index.ts";
 import { EXIT } from "../command.ts";
-import type { Given, Run } from "../command.ts";
-import { STATUSES } from "../options.ts";
+import type { Run } from "../command.ts";
 import { withDatabase } from "../database.ts";
+import { filterOf } from "../filter.ts";
 import { findTasks, styleOfPhase } from "../phase.ts";
 import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
@@ -44,17 +43,6 @@ export const run: Run = (given, terminal) =>
     }
     return EXIT.fine;
   });
-
-function filterOf(given: Given): TaskFilter {
-  const tags = given.texts("tag");
-  return {
-    phase: given.word("phase", PHASES),
-    status: given.word("status", STATUSES),
-    queueName: given.text("queue"),
-    func: given.text("func"),
-    tags: tags.length === 0 ? undefined : tags,
-  };
-}
 
 function cells(task: Task, now: number): readonly string[] {
   const { phase } = task;

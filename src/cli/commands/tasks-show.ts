@@ -7,13 +7,11 @@ import type { Run } from "../command.ts";
 import { withDatabase } from "../database.ts";
 import { aboutEvent, styleOfEvent } from "./events.ts";
 import { styleOfPhase } from "../phase.ts";
+import { printResult } from "../result.ts";
 import { printFields, printTable } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { count, cut, jsonLine, jsonLines, number, plain, plainLines, time } from "../text.ts";
+import { cut, jsonLine, number, plain, time, wrapped } from "../text.ts";
 
-/** Lines of a result or a stack that are shown; `--json` shows all. */
-const LINES = 40;
-const READABLE = 120;
 const PARENTS = 5;
 const EVENTS = 1_000;
 
@@ -55,7 +53,10 @@ async function print(terminal: Terminal, { task, result, events, why }: Shown): 
   for (const line of wrapped(plain(why.text), terminal.width)) terminal.line(line);
   terminal.line();
   printFields(terminal, fieldsOf(task, result));
-  printResult(terminal, result);
+  if (result !== undefined) {
+    terminal.line();
+    printResult(terminal, result);
+  }
   if (events.length === 0) return;
   terminal.line();
   await printTable(
@@ -97,33 +98,6 @@ function parentsOf({ dependsOn }: Task): string | undefined {
   return `${named.join(", ")}${more === 0 ? "" : ` and ${number(more)} more`}`;
 }
 
-function printResult(terminal: Terminal, result: TaskResult | undefined): void {
-  if (result === undefined) return;
-  terminal.line();
-  if (result.status === "failed") {
-    for (const line of wrapped(plain(result.error ?? "failed"), terminal.width)) terminal.line(terminal.paint(["red", "bold"], line));
-    // Its first line is the message again.
-    for (const line of plainLines(result.errorTraceback ?? "").slice(1, LINES))
-      terminal.line(terminal.paint("dim", cut(line, terminal.width)));
-    return;
-  }
-  terminal.line(terminal.paint("dim", "result"));
-  const lines = jsonLines(result.toJSON()["result"] ?? null, Math.min(terminal.width, READABLE) - 2);
-  for (const line of lines.slice(0, LINES)) terminal.line(`  ${cut(line, terminal.width - 2)}`);
-  if (lines.length > LINES) terminal.line(terminal.paint("dim", `  … ${count(lines.length - LINES, "more line")}; --json shows all`));
-}
-
 function sinceBefore(event: TaskEvent, before: TaskEvent | undefined): string {
   return before === undefined ? "" : formatDuration(Math.max(0, event.timestamp.getTime() - before.timestamp.getTime()));
-}
-
-/** Lines of whole words. */
-function wrapped(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1);
-    if (line === undefined || line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${line} ${word}`;
-  }
-  return lines;
 }

@@ -6,7 +6,7 @@ import type { Run } from "../command.ts";
 import { Demo } from "./demo.ts";
 import { findFiles, isFolder } from "./files.ts";
 import type { Found } from "./files.ts";
-import { Interrupted } from "./interrupt.ts";
+import { Interrupted } from "../interrupt.ts";
 
 const PROJECT = "demo";
 /** More files are left out, so that the demo ends well within a minute. */

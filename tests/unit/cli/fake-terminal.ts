@@ -7,7 +7,8 @@ export interface FakeTerminal {
   readonly lines: () => readonly string[];
 }
 
-export function fakeTerminal({ columns }: { readonly columns?: number } = {}): FakeTerminal {
+/** @param typed what somebody types; without it nobody is there. */
+export function fakeTerminal({ columns, typed }: { readonly columns?: number; readonly typed?: string } = {}): FakeTerminal {
   const chunks: string[] = [];
   const stream = (): NodeJS.WriteStream => {
     const sink = new PassThrough();
@@ -19,6 +20,8 @@ export function fakeTerminal({ columns }: { readonly columns?: number } = {}): F
       getColorDepth: () => 8,
     }) as unknown as NodeJS.WriteStream;
   };
-  const terminal = new Terminal({ stdout: stream(), stderr: stream(), env: {} });
+  const stdin = Object.assign(new PassThrough(), { isTTY: typed !== undefined }) as unknown as NodeJS.ReadStream;
+  if (typed !== undefined) stdin.push(typed);
+  const terminal = new Terminal({ stdin, stdout: stream(), stderr: stream(), env: {} });
   return { terminal, lines: () => chunks.join("").trimEnd().split("\n") };
 }

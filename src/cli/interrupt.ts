@@ -1,5 +1,5 @@
-/** Ctrl-C: the first asks the demo to stop when what runs has ended, the second ends it at once. */
-import { EXIT } from "../command.ts";
+/** Ctrl-C: the first asks what runs to stop, the second ends the process at once. */
+import { EXIT } from "./command.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
