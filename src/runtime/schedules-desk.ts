@@ -1,4 +1,5 @@
 /** Looking after schedules; `omniq.schedule()` makes them. */
+import { decode } from "../core/codec.ts";
 import { ConflictError, expected, ScheduleNotFoundError } from "../core/errors.ts";
 import type { EventType } from "../core/event.ts";
 import { refuseUnknown } from "../core/nearest.ts";
@@ -22,8 +23,13 @@ import type { Shared } from "./shared.ts";
 import type { AnyHandle } from "./signatures.ts";
 import type { Stores } from "./stores.ts";
 
-/** A schedule with what came of its last run. */
+/** A schedule with what it runs, and what came of its last run. */
 export type ScheduleInfo = Schedule & {
+  /** The name of the definition. */
+  readonly func: string;
+  readonly queueName: string;
+  /** What the handler is given; undefined where it cannot be read. */
+  readonly funcArgs: unknown;
   /** Where the task `lastTaskId` stands; absent where there was none, or none any more. */
   readonly lastPhase: Phase | undefined;
 };
@@ -146,7 +152,11 @@ export class SchedulesDesk {
     const ids = rows.flatMap(({ lastTaskId }) => lastTaskId ?? []);
     const tasks = ids.length === 0 ? [] : await stores.main.desk.get(ids);
     const phases = new Map(tasks.flatMap((task) => (task === undefined ? [] : [[task.id, task.phase] as const])));
-    return rows.map((row) => Object.assign(modelOf(this.#shared, row, now), { lastPhase: phases.get(row.lastTaskId ?? "") }));
+    return rows.map((row) => {
+      const { func, queue: queueName } = row.template;
+      const lastPhase = phases.get(row.lastTaskId ?? "");
+      return Object.assign(modelOf(this.#shared, row, now), { func, queueName, funcArgs: argsOf(row), lastPhase });
+    });
   }
 
   async #turn(id: string, type: EventType, turn: (schedule: Schedule) => void): Promise<Schedule> {
@@ -162,6 +172,15 @@ export class SchedulesDesk {
       if (row.revision !== before.revision) await stores.append([{ id: `${id}.${row.revision}.${type}`, type, scheduleId: id }]);
       return modelOf(this.#shared, row, now);
     });
+  }
+}
+
+/** A payload that somebody broke by hand must not hide its schedule. */
+function argsOf({ template }: ScheduleRow): unknown {
+  try {
+    return decode(template.args);
+  } catch {
+    return undefined;
   }
 }
 

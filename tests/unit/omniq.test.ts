@@ -426,7 +426,14 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       const options = { id: "hourly", every: "1h", tags: ["s"], maxRuns: 5, name: "Hourly" } as const;
       const made = await omniq.schedule(add, { x: 1, y: 2 }, options);
       expect(made).toMatchObject({ id: "hourly", created: true, changed: false });
-      expect(await made.get()).toMatchObject({ interval: 3_600_000, status: "active", nextRunAt: new Date(clock.now() + 3_600_000) });
+      expect(await made.get()).toMatchObject({
+        func: "add",
+        queueName: "default",
+        funcArgs: { x: 1, y: 2 },
+        interval: 3_600_000,
+        status: "active",
+        nextRunAt: new Date(clock.now() + 3_600_000),
+      });
       await clock.advance(3_600_000);
       await drain();
       expect(await made.latest()).toMatchObject({ result: 3, scheduleId: "hourly" });
@@ -499,6 +506,7 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       await omniq.tasks.delete("model");
       expect(await omniq.scheduleTask("model", options)).toMatchObject({ created: false, changed: false });
       expect(await omniq.scheduleTask("model", { ...options, every: "2h" })).toMatchObject({ changed: true });
+      await expect(omniq.scheduleTask("other", options), "a schedule of another task").rejects.toMatchObject({ code: "TASK_NOT_FOUND" });
       await expect(omniq.scheduleTask("model", { every: "1h" })).rejects.toMatchObject({ code: "TASK_NOT_FOUND" });
       await expect(omniq.scheduleTask(5 as never, { every: "1h" })).rejects.toMatchObject({ code: "INVALID_OPTION" });
       await expect(omniq.scheduleNamed("", {}, { every: "1h" })).rejects.toMatchObject({ code: "INVALID_OPTION" });

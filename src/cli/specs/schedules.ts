@@ -1,4 +1,86 @@
-import type { CommandSpec } from "../command.ts";
+import type { CommandSpec, OptionSpec } from "../command.ts";
+import { limit } from "../options.ts";
+
+const ID = { name: "<id>", about: "the id of the schedule" };
+const IDS = { name: "<ids...>", about: "the ids of the schedules" };
+
+/** When a schedule fires. */
+const TIMING: readonly OptionSpec[] = [
+  { flags: "--cron <expression>", about: '5 fields, 6 with seconds in front, or a nickname: "0 3 * * *", "@daily"' },
+  { flags: "--timezone <zone>", about: "an IANA time zone for --cron, such as Europe/Berlin (default: UTC)" },
+  { flags: "--every <duration>", about: 'so long after one another: "15m", "1h30m"', kind: "duration" },
+  { flags: "--at <time>", about: "once, at this time", kind: "time" },
+  { flags: "--start-at <time>", about: "no occurrence is earlier", kind: "time" },
+  { flags: "--end-at <time>", about: "no occurrence is later", kind: "time" },
+];
 
 /** Schedules: made, looked at, paused, run. */
-export const schedules: readonly CommandSpec[] = [];
+export const schedules: readonly CommandSpec[] = [
+  {
+    name: "schedules list",
+    about: "list schedules by their next time, with what came of the last run",
+    database: true,
+    options: [{ flags: "--status <status>", about: "of this status", choices: ["active", "paused", "completed"] }, limit(100)],
+    examples: [
+      ["omniq schedules list", "what runs when, and how it went"],
+      ["omniq schedules list --status paused --json | jq -r .id", "the ids of those that are paused"],
+    ],
+    load: () => import("../commands/schedules-list.ts"),
+  },
+  {
+    name: "schedules show",
+    about: "show one schedule: what it runs and when, its next times, what it did last",
+    database: true,
+    arguments: [ID],
+    examples: [["omniq schedules show nightly", "everything about one schedule"]],
+    load: () => import("../commands/schedules-show.ts"),
+  },
+  {
+    name: "schedules pause",
+    about: "pause schedules: nothing more is fired until they are resumed",
+    database: true,
+    arguments: [IDS],
+    examples: [["omniq schedules pause nightly hourly", "these two"]],
+    load: () => import("../commands/schedules-pause.ts"),
+  },
+  {
+    name: "schedules resume",
+    about: "let paused schedules go on; what was missed is not made up for, unless --from says since when",
+    database: true,
+    arguments: [IDS],
+    options: [{ flags: "--from <time>", about: "count from this time instead of now", kind: "time" }],
+    examples: [
+      ["omniq schedules resume nightly", "from now on"],
+      ["omniq schedules resume nightly --from 2026-12-01", "take what came since as its catch-up policy says"],
+    ],
+    load: () => import("../commands/schedules-resume.ts"),
+  },
+  {
+    name: "schedules run",
+    about: "run a schedule's task now, beside its times",
+    database: true,
+    arguments: [ID],
+    examples: [["omniq schedules run nightly", "do not wait for the night"]],
+    load: () => import("../commands/schedules-run.ts"),
+  },
+  {
+    name: "schedules preview",
+    about: "show the next times of a schedule, or of one that is not made yet",
+    database: true,
+    arguments: [{ name: "[id]", about: "the id of the schedule; or say with options when" }],
+    options: [...TIMING, { flags: "-n, --count <count>", about: "how many times", default: 5, whole: { min: 1, max: 1_000 } }],
+    examples: [
+      ["omniq schedules preview nightly", "its next five times"],
+      ['omniq schedules preview --cron "30 2 * * *" --timezone Europe/Berlin -n 3', "what an expression comes to; needs no database"],
+    ],
+    load: () => import("../commands/schedules-preview.ts"),
+  },
+  {
+    name: "schedules delete",
+    about: "delete schedules; the tasks that they made stay",
+    database: true,
+    arguments: [IDS],
+    examples: [["omniq schedules delete nightly", "it fires no more"]],
+    load: () => import("../commands/schedules-delete.ts"),
+  },
+];

@@ -89,7 +89,7 @@ describe("a new schedule", () => {
     ["endAt", { interval: undefined, runAt: at(2), endAt: at(1) }],
     ["endAt", { startAt: at(2), endAt: at(1) }],
   ])("a wrong %s is refused: %o", (name, init) => {
-    expect(() => make({ interval: "1h", ...init } as ScheduleInit)).toThrow(`\`${name}\``);
+    expect(() => make({ interval: "1h", ...init })).toThrow(`\`${name}\``);
   });
 
   test("nextRunAt is the given one where there is one", () => {

@@ -267,6 +267,24 @@ describe("schedules", () => {
     await worker.stop();
   });
 
+  test("events elsewhere tell of several at once, and of what was passed over", async () => {
+    const clock = new TestClock();
+    const rig = new Rig({ clock, events: new ModelBackend({ clock }) });
+    const policy = { ...DEFAULT_SCHEDULE_POLICY, catchUp: { all: 3 } };
+    await put(rig, row("all", { policy, nextRunAt: START - 2 * 60_000 }));
+    await put(rig, row("alone", { policy: { ...policy, overlap: "skip" }, nextRunAt: START }));
+    await put(rig, row("alone-too", { policy: { ...policy, overlap: "skip" }, nextRunAt: START }));
+    const worker = rig.worker([]);
+    await worker.start();
+    await rig.pass(61_000, 1_000);
+    await worker.stop();
+    const types = async (id: string) => (await eventsOf(rig, id)).map(([type]) => type);
+    expect(await types("all")).toEqual(["schedule_fired", "schedule_fired", "schedule_fired", "schedule_fired"]);
+    for (const id of ["alone", "alone-too"]) expect(await types(id)).toEqual(["schedule_fired", "schedule_skipped"]);
+    const enqueued = await rig.stores.events.events.newest({ type: "enqueued", limit: 100 });
+    expect(enqueued).toHaveLength(6);
+  });
+
   test("events elsewhere are written there, once", async () => {
     const clock = new TestClock();
     const rig = new Rig({ clock, events: new ModelBackend({ clock }) });
