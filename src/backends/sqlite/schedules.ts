@@ -96,10 +96,11 @@ const LAST_TIME = 8_640_000_000_000_000;
 function isTime(value: unknown): boolean {
   return typeof value === "number" && Math.abs(value) <= LAST_TIME;
 }
-/** Absent in rows of the first version of the schema. */
-function policyOf(value: unknown): SchedulePolicy | undefined {
-  if (value === null || value === undefined) return DEFAULT_SCHEDULE_POLICY;
-  return isPolicy(value) ? value : undefined;
+/** Absent in rows of the first version of the schema; `undefined` where it is broken. */
+function policyOf(text: Param | undefined): SchedulePolicy | undefined {
+  if (text === null) return DEFAULT_SCHEDULE_POLICY;
+  const policy = json(text);
+  return isPolicy(policy) ? policy : undefined;
 }
 function isPolicy(value: unknown): value is SchedulePolicy {
   if (typeof value !== "object" || value === null || !("catchUp" in value) || !("overlap" in value)) return false;
@@ -118,7 +119,7 @@ function isStatus(value: unknown): value is ScheduleStatus {
 /** A row that somebody broke by hand reads as a completed one that never fires: it must not stop the others. */
 function scheduleRow(row: Row): ScheduleRow {
   const [rule, template, status] = [json(row["rule"]), json(row["template"]), row["status"]];
-  const policy = policyOf(json(row["policy"]));
+  const policy = policyOf(row["policy"]);
   const whole = isRule(rule) && policy !== undefined && isTemplate(template) && isStatus(status) && isTime(row["next_run_at"] ?? 0);
   const out: { -readonly [K in keyof ScheduleRow]: ScheduleRow[K] } = {
     id: str(row["id"]),

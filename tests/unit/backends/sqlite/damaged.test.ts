@@ -105,6 +105,21 @@ test("a schedule that is broken reads as completed", async () => {
   ];
   for (const [i, rule] of rules.entries()) byHand.prepare("UPDATE schedules SET rule = ? WHERE id = ?").run(rule, `s${i}`);
   byHand.exec("UPDATE schedules SET next_run_at = 9000000000000000 WHERE id = 's5'; UPDATE schedules SET tags = '[' WHERE id = 's6'");
+  const policies = [
+    "{",
+    "[]",
+    "{}",
+    '{"catchUp":"all","overlap":"allow"}',
+    '{"catchUp":{"all":0},"overlap":"allow"}',
+    '{"catchUp":"skip","overlap":"queue"}',
+    '{"catchUp":"skip","overlap":"skip","startAt":"now"}',
+  ];
+  for (const [i, policy] of policies.entries()) {
+    await backend.schedules.put({ ...row, id: `p${i}` });
+    byHand.prepare("UPDATE schedules SET policy = ? WHERE id = ?").run(policy, `p${i}`);
+  }
+  const broken = await backend.schedules.list({ ids: policies.map((_, i) => `p${i}`), limit: 10 });
+  expect(broken.map((each) => [each.status, each.policy])).toEqual(policies.map(() => ["completed", DEFAULT_SCHEDULE_POLICY]));
   const rows = await backend.schedules.list({ ids, limit: 10 });
   const status = Object.fromEntries(rows.map((each) => [each.id, each.status]));
   expect(status).toEqual({ ...Object.fromEntries(ids.map((id) => [id, "completed"])), s6: "active" });
