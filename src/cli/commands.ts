@@ -1,6 +1,7 @@
 /** The command table, in the order of the help. */
 import type { CommandSpec } from "./command.ts";
 import { config } from "./specs/config.ts";
+import { enqueue } from "./specs/enqueue.ts";
 import { look } from "./specs/look.ts";
 import { operate } from "./specs/operate.ts";
 import { queues } from "./specs/queues.ts";
@@ -17,4 +18,4 @@ export const GROUPS: Readonly<Record<string, string>> = {
   config: "see the configuration that is in effect",
 };
 
-export const COMMANDS: readonly CommandSpec[] = [...run, ...tasks, ...schedules, ...queues, ...look, ...operate, ...config];
+export const COMMANDS: readonly CommandSpec[] = [...run, ...enqueue, ...tasks, ...schedules, ...queues, ...look, ...operate, ...config];

@@ -1,7 +1,7 @@
 /** The command line: from the arguments to an exit code. Whatever goes wrong comes to people as one sentence, never as a stack. */
 import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
-import { OmniQError } from "../core/errors.ts";
+import { InvalidOptionError, OmniQError } from "../core/errors.ts";
 import { EXIT, UsageError } from "./command.ts";
 import type { ExitCode } from "./command.ts";
 import { Interrupted } from "./interrupt.ts";
@@ -47,7 +47,7 @@ function complain(terminal: Terminal, error: unknown, argv: readonly string[]): 
   if (argv.includes("--debug") && error instanceof Error) for (const line of plainLines(stackOf(error))) terminal.note(line);
   else if (!(error instanceof OmniQError || error instanceof UsageError))
     terminal.note("This was not foreseen; --debug shows where it happened.");
-  return error instanceof UsageError ? EXIT.misused : EXIT.failed;
+  return error instanceof UsageError || error instanceof InvalidOptionError ? EXIT.misused : EXIT.failed;
 }
 
 function stackOf(error: Error): string {

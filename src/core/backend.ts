@@ -155,6 +155,8 @@ export interface Count {
   readonly queue?: string;
   readonly tasks: number;
   readonly more: boolean;
+  /** Of what is ready: when the first of those counted became due. */
+  readonly since?: Ms;
 }
 /** What may be changed on a task that does not run. `null` takes an optional field away. */
 export interface TaskPatch {

@@ -14,6 +14,8 @@ export interface QueueInfo {
   readonly pausedAt: Date | undefined;
   /** Tasks that have not ended, by phase, each counted up to 10,000. */
   readonly tasks: Readonly<Partial<Record<Phase, number>>>;
+  /** Since when the first of its ready tasks waits; absent where none does. Behind 10,000 it may be older still. */
+  readonly readySince: Date | undefined;
 }
 
 export interface WorkerInfo {
@@ -46,12 +48,16 @@ export class QueuesDesk {
     return this.#shared.access.use(async ({ main }) => {
       const rows = await main.desk.queues();
       const counts = await main.desk.count(COUNTED);
-      return rows.map(({ name, pausedAt }) => ({
-        name,
-        paused: pausedAt !== undefined,
-        pausedAt: pausedAt === undefined ? undefined : new Date(pausedAt),
-        tasks: Object.fromEntries(counts.filter((count) => count.queue === name).map(({ phase, tasks }) => [phase, tasks])),
-      }));
+      return rows.map(({ name, pausedAt }) => {
+        const own = counts.filter((count) => count.queue === name);
+        return {
+          name,
+          paused: pausedAt !== undefined,
+          pausedAt: maybeDate(pausedAt),
+          tasks: Object.fromEntries(own.map(({ phase, tasks }) => [phase, tasks])),
+          readySince: maybeDate(own.find(({ phase }) => phase === "ready")?.since),
+        };
+      });
     });
   }
 
@@ -95,6 +101,10 @@ export class WorkersDesk {
       return rows.filter((row) => row.role === "worker").map((row) => infoOf(row, now));
     });
   }
+}
+
+function maybeDate(ms: Ms | undefined): Date | undefined {
+  return ms === undefined ? undefined : new Date(ms);
 }
 
 function infoOf(row: WorkerRow, now: Ms): WorkerInfo {

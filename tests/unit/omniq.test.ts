@@ -625,7 +625,7 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
     await omniq.enqueue(add, { x: 1, y: 2 }, { queueName: "high", runIn: "1h" });
     await omniq.queues.pause("high");
     expect(await omniq.queues.list()).toEqual([
-      { name: "high", paused: true, pausedAt: new Date(clock.now()), tasks: { ready: 1, delayed: 1 } },
+      { name: "high", paused: true, pausedAt: new Date(clock.now()), readySince: new Date(clock.now()), tasks: { ready: 1, delayed: 1 } },
     ]);
     await drain(["high"]);
     expect((await handle.get())?.status).toBe("pending");

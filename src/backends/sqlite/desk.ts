@@ -4,7 +4,7 @@ import { placeOf } from "../../core/cursor.ts";
 import type { Edge, Phase, StoredTask } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
 import { int, optionalInt, optionalStr, str } from "./db.ts";
-import type { Db } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
 import { addEdges } from "./enqueue.ts";
 import type { Param } from "./library.ts";
 import { MARK, STAGE } from "./schema.ts";
@@ -79,10 +79,14 @@ export function find(db: Db, query: TaskQuery): TaskPage {
 export function count(db: Db, upTo: number): readonly Count[] {
   const counts: Count[] = [];
   const byQueue = (phase: Phase, where: string, ...values: Param[]): void => {
-    const sql = `SELECT queue_name AS queue, count(*) AS n FROM (SELECT queue_name FROM {tasks} WHERE ${where} LIMIT (?+1)) GROUP BY queue_name ORDER BY queue_name`;
+    const [column, since] = phase === "ready" ? [", due_at", ", min(due_at) AS since"] : ["", ""];
+    const sql: Sql = `SELECT queue_name AS queue, count(*) AS n${since} FROM (SELECT queue_name${column} FROM {tasks} WHERE ${where} LIMIT (?+1)) GROUP BY queue_name ORDER BY queue_name`;
     const rows = db.all(sql, ...values, upTo);
     const more = rows.reduce((sum, row) => sum + int(row["n"]), 0) > upTo;
-    for (const row of rows) counts.push({ phase, queue: str(row["queue"]), tasks: Math.min(int(row["n"]), upTo), more });
+    for (const row of rows) {
+      const of = { phase, queue: str(row["queue"]), tasks: Math.min(int(row["n"]), upTo), more };
+      counts.push(phase === "ready" ? { ...of, since: int(row["since"]) } : of);
+    }
   };
   byQueue("ready", `stage = ${STAGE.ready}`);
   byQueue("ready", `stage = ${STAGE.timed} AND due_at <= ?`, db.now);
@@ -108,9 +112,14 @@ function merged(counts: readonly Count[]): readonly Count[] {
   for (const each of counts) {
     const key = JSON.stringify([each.phase, each.queue]);
     const before = byKey.get(key);
-    byKey.set(key, before === undefined ? each : { ...each, tasks: before.tasks + each.tasks, more: before.more || each.more });
+    byKey.set(key, before === undefined ? each : together(before, each));
   }
   return [...byKey.values()];
+}
+
+function together(a: Count, b: Count): Count {
+  const sum = { ...a, tasks: a.tasks + b.tasks, more: a.more || b.more };
+  return a.since === undefined || b.since === undefined ? sum : { ...sum, since: Math.min(a.since, b.since) };
 }
 
 export function ahead(db: Db, id: string, upTo: number): number | undefined {

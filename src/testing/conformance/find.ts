@@ -97,6 +97,17 @@ export const finding: Chapter = {
         "q running 1",
       ]);
     },
+    "counting says since when the first of a queue is ready": async (b) => {
+      await b.add("young", newTask("timed", { due: { in: 10 } }), newTask("other", { queue: "other" }));
+      await b.clock.advance(50);
+      await b.add("younger", newTask("delayed", { due: { in: 10 } }), newTask("early", { queue: "other", due: { at: b.now - 99 } }));
+      const rows = await b.backend.desk.count(1_000);
+      const since = rows.flatMap((row) => (row.since === undefined ? [] : [[row.phase, row.queue, b.now - row.since]]));
+      b.expect(since.toSorted()).toEqual([
+        ["ready", "other", 99],
+        ["ready", "q", 50],
+      ]);
+    },
     "counting stops at its bound and says so": async (b) => {
       await b.add(...ids(5));
       const row = async (upTo: number) => (await b.backend.desk.count(upTo)).find((each) => each.phase === "ready");

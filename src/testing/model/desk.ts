@@ -134,7 +134,8 @@ export function count(moment: Moment, upTo: number): readonly Count[] {
     const queue = row.stage === "doomed" || row.stage === "finished" ? undefined : row.queue;
     const key = JSON.stringify([phase, queue]);
     const tasks = (counts.get(key)?.tasks ?? 0) + 1;
-    counts.set(key, defined<Count>({ phase, queue, tasks: Math.min(tasks, upTo), more: tasks > upTo }));
+    const since = phase === "ready" ? Math.min(row.dueAt, counts.get(key)?.since ?? row.dueAt) : undefined;
+    counts.set(key, defined<Count>({ phase, queue, tasks: Math.min(tasks, upTo), more: tasks > upTo, since }));
   }
   return [...counts.values()];
 }
