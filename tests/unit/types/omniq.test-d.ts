@@ -90,7 +90,16 @@ omniq.worker({ tasks: [add], concurency: 3 });
 
 // schedule
 await omniq.schedule(resize, { url: "a" }, { id: "nightly", cron: "0 3 * * *", timezone: "Europe/Berlin" });
-await omniq.schedule(tick, undefined, { every: "1h" });
+const schedule = await omniq.schedule(tick, undefined, { every: "1h", catchUp: { all: 3 }, overlap: "skip", jitter: "1m" });
+expectTypeOf((await schedule.runNow()).result()).resolves.toBeBoolean();
+expectTypeOf(schedule.created).toBeBoolean();
+expectTypeOf((await (await omniq.scheduleTask(handle, { once: true })).runNow()).result()).resolves.toBeNumber();
+expectTypeOf((await (await omniq.scheduleNamed<string>("x", {}, { at: new Date(0) })).runNow()).result()).resolves.toBeString();
+expectTypeOf(omniq.schedules.preview({ cron: "@daily" }, 3)).resolves.toEqualTypeOf<readonly Date[]>();
+// @ts-expect-error no such policy
+await omniq.schedule(tick, undefined, { every: "1h", catchUp: "all" });
+// @ts-expect-error a preview is of times alone
+await omniq.schedules.preview({ every: "1h", maxRuns: 3 });
 // @ts-expect-error a wrong argument
 await omniq.schedule(resize, { link: "a" }, { every: "1h" });
 // @ts-expect-error an occurrence has an id of its own making
