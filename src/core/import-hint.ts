@@ -20,7 +20,7 @@ export function importHint(error: unknown, file: string): string {
 
 /** `tasks.ts:3`, as the stack of an error tells of a file; `undefined` where it does not. */
 export function lineIn(error: unknown, file: string): string | undefined {
-  const name = file.split(/[/\\]/).at(-1) ?? file;
+  const name = file.slice(Math.max(file.lastIndexOf("/"), file.lastIndexOf("\\")) + 1);
   const lines = error instanceof Error ? (error.stack ?? "").split("\n") : [];
   for (const line of lines) {
     const at = line.lastIndexOf(`${name}:`);

@@ -11,7 +11,7 @@ import { EXIT, UsageError } from "../command.ts";
 import type { Run } from "../command.ts";
 import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
-import { printFields, printTable } from "../table.ts";
+import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { plain } from "../text.ts";
@@ -96,18 +96,19 @@ function sourceOf({ from, over }: Row): string {
   return [from ?? "", said].filter((part) => part !== "").join(" ");
 }
 
+/** Nothing is cut: whoever asks for one option wants all of it. */
 function printOne(terminal: Terminal, row: Row, listed: ListedOption | undefined): void {
   if (listed === undefined) return;
   const { option } = listed;
   const initial: unknown = "initial" in option ? option.initial : undefined;
-  const variables = variablesOf(listed);
-  printFields(terminal, [
+  const fields = [
     ["option", row.option],
     ["value", row.text ?? UNSET],
-    ["from", sourceOf(row) === "" ? undefined : sourceOf(row)],
+    ["from", sourceOf(row)],
     ["what it is", option.doc],
     ["may be", option.kind.wanted],
-    ["default", initial === undefined ? undefined : textOf(option.kind, initial)],
-    ["variable", variables.length === 0 ? undefined : variables.join(", ")],
-  ]);
+    ["default", initial === undefined ? "" : textOf(option.kind, initial)],
+    ["variable", variablesOf(listed).join(", ")],
+  ] as const;
+  for (const [name, value] of fields) if (value !== "") terminal.line(`${terminal.paint("dim", name.padEnd(10))}  ${plain(value)}`);
 }
