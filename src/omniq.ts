@@ -1,11 +1,15 @@
 /** The composition root: the façade, put together from the runtime, the configuration and the host. */
+import { CONFIG_FILES, findConfigFile } from "./config/find.ts";
 import { resolveConfig, loadConfig } from "./config/load.ts";
-import type { ConfigData, ConfigInput } from "./config/options.ts";
+import type { LoadedConfig } from "./config/load.ts";
+import type { ConfigInput } from "./config/options.ts";
 import { settingsOf } from "./config/settings.ts";
 import type { StoreSettings } from "./config/settings.ts";
 import {
   environment,
+  existsAt,
   hostIdentity,
+  loadModuleAt,
   newId,
   pathOfUrl,
   backendAt,
@@ -15,7 +19,7 @@ import {
   systemRandom,
   yieldTurn,
 } from "./host.ts";
-import { expected } from "./core/errors.ts";
+import { ConfigError, expected } from "./core/errors.ts";
 import type { OmniQConfig } from "./models/config.ts";
 import { Access, closed } from "./runtime/access.ts";
 import { Client } from "./runtime/client.ts";
@@ -23,7 +27,7 @@ import { Ender } from "./runtime/ender.ts";
 import { EventsDesk } from "./runtime/events-desk.ts";
 import { Handle } from "./runtime/handle.ts";
 import type { HandleHost } from "./runtime/handle.ts";
-import { safeLogger } from "./runtime/logger.ts";
+import { safeLogger, silentLogger } from "./runtime/logger.ts";
 import { checkId } from "./runtime/options.ts";
 import { QueuesDesk, WorkersDesk } from "./runtime/queues-desk.ts";
 import { ResultsDesk } from "./runtime/results-desk.ts";
@@ -107,24 +111,36 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
    * @throws ConfigError naming the first wrong value.
    */
   static fromConfig(config: ConfigInput | OmniQConfig, inCode: InCode = {}): OmniQ {
-    return fromData(resolveConfig({ object: config }).config, inCode);
+    return fromLoaded(resolveConfig({ object: config }), inCode);
   }
 
   /**
-   * From a YAML or JSON file, over which the `OMNIQ_…` variables count and over those `overrides`.
-   * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_SYNTAX`, or `CONFIG_INVALID` with file and line or the variable's name.
+   * From a file, over which the `OMNIQ_…` variables count and over those `overrides`. The file is YAML, JSON, or a module such as
+   * `omniq.config.ts`, whose default export is the configuration or a function that answers it.
+   * @param path default: the file that the variable `OMNIQ_CONFIG` names, else the first of `omniq.config.{ts,mts,js,mjs,cjs}` and
+   *   `omniq.{yaml,yml,json}` in the working directory.
+   * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_SYNTAX`, `CONFIG_NOT_LOADED` (a module), or `CONFIG_INVALID` with file and line or
+   *   the variable's name.
    */
-  static async fromConfigFile(path: string, overrides?: ConfigInput, inCode: InCode = {}): Promise<OmniQ> {
-    const { config } = await loadConfig({ file: path, readFile: readTextFile, env: environment(), object: overrides });
-    return fromData(config, inCode);
+  static async fromConfigFile(path?: string, overrides?: ConfigInput, inCode: InCode = {}): Promise<OmniQ> {
+    const env = environment();
+    const file = path ?? findConfigFile(env, existsAt);
+    if (file === undefined) {
+      throw new ConfigError(
+        "CONFIG_NOT_FOUND",
+        `Expected a configuration file in the working directory, but there is none of ${CONFIG_FILES.join(", ")}`,
+      );
+    }
+    const loaded = await loadConfig({ file, readFile: readTextFile, load: loadModuleAt, env, object: overrides });
+    return fromLoaded(loaded, inCode);
   }
 
   /**
-   * From the `OMNIQ_…` variables, over which `overrides` count.
+   * From the `OMNIQ_…` variables, over which `overrides` count. Reads no file, also not the one that `OMNIQ_CONFIG` names.
    * @throws ConfigError naming the variable.
    */
   static fromEnv(overrides?: ConfigInput, inCode: InCode = {}): OmniQ {
-    return fromData(resolveConfig({ env: environment(), object: overrides }).config, inCode);
+    return fromLoaded(resolveConfig({ env: environment(), object: overrides }), inCode);
   }
 
   /**
@@ -259,8 +275,8 @@ function sharedOf(setup: Setup): Shared {
   };
 }
 
-function fromData(config: ConfigData, { logger, clock }: InCode): OmniQ {
-  const settings = settingsOf(config);
+function fromLoaded({ config, origins }: LoadedConfig, { logger, clock }: InCode): OmniQ {
+  const settings = settingsOf(config, origins);
   const { projectName, taskQueue, resultStore, eventStore, retention, queues, concurrency, lease, prefetch } = settings;
   const placeOf = ({ key, type: _type, ...open }: StoreSettings): Place => ({
     key,
@@ -280,7 +296,7 @@ function fromData(config: ConfigData, { logger, clock }: InCode): OmniQ {
       ...(prefetch === undefined ? {} : { prefetch }),
     },
     payloadLimit: undefined,
-    logger: logger ?? stderrLogger(settings.logLevel),
+    logger: settings.logging.disabled ? silentLogger : (logger ?? stderrLogger(settings.logging)),
     clock,
   });
   return new OmniQ(options);

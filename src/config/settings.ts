@@ -2,11 +2,12 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Ms } from "../core/record.ts";
 import type { Retention } from "../core/retention.ts";
+import { at } from "./check.ts";
+import type { Origin } from "./check.ts";
 import type { ConfigData } from "./options.ts";
 import { sqlitePathOf } from "./url.ts";
 
 export type StoreName = "taskQueue" | "resultStore" | "eventStore";
-type LogLevel = ConfigData["logging"]["level"];
 
 /** Where one store lies and how it is opened; either `path` or `baseDir` is given. */
 export interface StoreSettings {
@@ -33,17 +34,18 @@ export interface Settings extends Readonly<Record<StoreName, StoreSettings>> {
   /** What a task gets that neither its options nor its definition say. */
   readonly taskDefaults: Readonly<ConfigData["taskDefaults"]>;
   readonly retention: Retention;
-  readonly logLevel: LogLevel;
+  readonly logging: Readonly<ConfigData["logging"]>;
 }
 
 /**
  * The settings of a configuration, or of a model of one.
+ * @param origins where each value came from, for errors.
  * @throws ConfigError `CONFIG_INVALID` when stores that share one place would open it differently.
  */
-export function settingsOf(config: ConfigData): Settings {
+export function settingsOf(config: ConfigData, origins?: ReadonlyMap<string, Origin>): Settings {
   const { projectName, taskQueue, worker, taskDefaults, retention, logging } = config;
   const stores = storesOf(config);
-  refuseContradiction(stores);
+  refuseContradiction(stores, origins);
   return {
     ...stores,
     projectName,
@@ -54,7 +56,7 @@ export function settingsOf(config: ConfigData): Settings {
     prefetch: worker.config.prefetch,
     taskDefaults: { ...taskDefaults },
     retention: { ...retention },
-    logLevel: logging.disabled ? "off" : logging.level,
+    logging: { ...logging, components: { ...logging.components } },
   };
 }
 
@@ -101,7 +103,7 @@ function plainPath(path: string): string {
 }
 
 /** One backend is opened in one way. */
-function refuseContradiction(stores: Readonly<Record<StoreName, StoreSettings>>): void {
+function refuseContradiction(stores: Readonly<Record<StoreName, StoreSettings>>, origins?: ReadonlyMap<string, Origin>): void {
   const pairs = [
     ["resultStore", "taskQueue"],
     ["eventStore", "taskQueue"],
@@ -112,9 +114,11 @@ function refuseContradiction(stores: Readonly<Record<StoreName, StoreSettings>>)
     for (const key of ["durability", "busyTimeout"] as const) {
       const [got, wanted] = [stores[name][key], stores[other][key]];
       if (got === wanted) continue;
+      const path = `${name}.config.${key}`;
+      const place = at(origins?.get(path) ?? origins?.get(`${other}.config.${key}`));
       throw new ConfigError(
         "CONFIG_INVALID",
-        `Expected \`${name}.config.${key}\` to be that of \`${other}\`, which lies in the same place (${String(wanted)}), got ${String(got)}`,
+        `Expected \`${path}\` to be that of \`${other}\`, which lies in the same place (${String(wanted)}), got ${String(got)}${place}`,
       );
     }
   }

@@ -8,7 +8,7 @@ import { withTable } from "../../scripts/docs-config.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { COMMON, DATABASE } from "../../src/cli/options.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { listOptions } from "../../src/config/options.ts";
+import { listOptions, variablesOf } from "../../src/config/options.ts";
 import { blocksOf, fileOf, isProgram, linksOf, marksOf, anchorsOf } from "../fixtures/markdown.ts";
 import type { Block } from "../fixtures/markdown.ts";
 
@@ -181,12 +181,16 @@ describe("the configuration", () => {
   test.each(blocks.filter(({ language }) => language === "yaml").map(({ page: path, line, text }) => [`${path}:${line}`, text]))(
     "the file at %s is one",
     async (file, text) => {
-      const { config } = await loadConfig({ file, readFile: () => Promise.resolve(text) });
+      const { config } = await loadConfig({
+        file,
+        readFile: () => Promise.resolve(text),
+        load: () => Promise.reject(new Error("no module")),
+      });
       expect(config.projectName).toBe("shop");
     },
   );
 
-  test.each(listOptions().map(({ path, option }) => [path, option.env] as const))("names %s", (path, variables) => {
+  test.each(listOptions().map((listed) => [listed.path, variablesOf(listed)] as const))("names %s", (path, variables) => {
     for (const name of [path, ...variables]) expect(page).toContain(`\`${name}\``);
   });
 });
