@@ -41,7 +41,7 @@ export class Screen {
   }
 
   draw(lines: readonly string[]): void {
-    const shown = lines.slice(0, this.rows).map((line) => `${line}${CSI}K`);
+    const shown = lines.slice(0, this.rows).map((line) => `${CSI}2K${line}`);
     this.#terminal.stdout.write(`${BEGIN}${CSI}H${shown.join("\r\n")}${CSI}J${END}`);
   }
 
@@ -79,6 +79,8 @@ export class Screen {
   };
 
   readonly #type = (typed: string): void => {
+    // Arrows and the like come as sequences.
+    if (typed.startsWith("\u001b")) return;
     for (const key of typed) {
       // Ctrl-Z: the shell gets its own screen back until it lets this process go on.
       if (key === "\u001a") {

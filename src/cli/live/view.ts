@@ -30,14 +30,23 @@ interface Section {
 
 export function viewOf(terminal: Terminal, picture: Picture, pulse: Pulse, frame: Frame): readonly string[] {
   const top = [titleOf(terminal, picture, frame), "", ...throughput(terminal, picture, pulse, frame.columns)];
-  const sections = [queues(picture), running(picture), failing(picture), due(picture), workers(picture)];
   const room = frame.rows - top.length;
+  const sections = fitting([queues(picture), running(picture), failing(picture), due(picture), workers(picture)], room);
   const heights = share(
     sections.map(({ rows }) => rows.length),
     room - 2 * sections.length,
   );
   const body = sections.flatMap((section, i) => ["", ...sectionOf(terminal, section, heights[i] ?? 0, frame.columns)]);
   return [...top, ...body].slice(0, frame.rows);
+}
+
+/** The first of them that have room for their heads and two rows. */
+function fitting(sections: readonly Section[], room: number): readonly Section[] {
+  let left = room;
+  return sections.filter(({ rows }) => {
+    left -= 2 + Math.min(2, rows.length);
+    return left >= 0;
+  });
 }
 
 /** Gives rows to those that want some, one after another, until all have what they want or nothing is left. */

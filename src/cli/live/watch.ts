@@ -1,5 +1,6 @@
 /** `omniq stats --watch`: looks again and again, and draws what it sees or prints it as JSON. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { withoutSecrets } from "../../config/url.ts";
 import { StorageError } from "../../core/errors.ts";
 import type { OmniQ } from "../../index.ts";
 import { EXIT } from "../command.ts";
@@ -91,7 +92,7 @@ function drawn(terminal: Terminal, title: string, every: number, quit: () => voi
   };
   const screen = new Screen(terminal, {
     key: (key) => {
-      if (key === "q" || key === "Q" || key === "\u001b") quit();
+      if (key === "q" || key === "Q") quit();
       // In raw mode the terminal makes no signal of it.
       else if (key === "\u0003") process.kill(process.pid, "SIGINT");
     },
@@ -115,5 +116,6 @@ function drawn(terminal: Terminal, title: string, every: number, quit: () => voi
 
 /** How the database was named. */
 function titleOf(given: Given, { env }: Terminal): string {
-  return given.text("url") ?? given.text("project") ?? given.text("baseDir") ?? env["OMNIQ_URL"] ?? env["OMNIQ_PROJECT_NAME"] ?? "";
+  const named = given.text("url") ?? given.text("project") ?? given.text("baseDir") ?? env["OMNIQ_URL"] ?? env["OMNIQ_PROJECT_NAME"];
+  return withoutSecrets(named ?? "");
 }
