@@ -12,7 +12,7 @@ type Kind = keyof Rates;
 export const SPAN = 300;
 /** The present rate is the mean of so many seconds. */
 const MEAN = 10;
-const ENDS: readonly string[] = ["completed", "failed", "cancelled", "expired"];
+const ENDS: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "expired"]);
 
 export class Pulse {
   readonly #seconds = new Map<number, Record<Kind, number>>();
@@ -26,7 +26,7 @@ export class Pulse {
 
   note({ eventType, timestamp }: Pick<TaskEvent, "eventType" | "timestamp">): void {
     const kinds: readonly Kind[] =
-      eventType === "enqueued" ? ["enqueued"] : eventType === "failed" ? ["ended", "failed"] : ENDS.includes(eventType) ? ["ended"] : [];
+      eventType === "enqueued" ? ["enqueued"] : eventType === "failed" ? ["ended", "failed"] : ENDS.has(eventType) ? ["ended"] : [];
     if (kinds.length === 0) return;
     const second = Math.floor(timestamp.getTime() / 1_000);
     const counts = this.#seconds.get(second) ?? { enqueued: 0, ended: 0, failed: 0 };

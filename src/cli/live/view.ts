@@ -36,8 +36,8 @@ export function viewOf(terminal: Terminal, picture: Picture, pulse: Pulse, frame
     sections.map(({ rows }) => rows.length),
     room - 2 * sections.length,
   );
-  const body = sections.flatMap((section, i) => ["", ...sectionOf(terminal, section, heights[i] ?? 0, frame.columns)]);
-  return [...top, ...body].slice(0, frame.rows);
+  const body = sections.flatMap((section, i) => [[""], sectionOf(terminal, section, heights[i] ?? 0, frame.columns)]);
+  return [top, ...body].flat().slice(0, frame.rows);
 }
 
 /** The first of them that have room for their heads and two rows. */

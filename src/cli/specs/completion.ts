@@ -1,5 +1,5 @@
 import type { CommandSpec } from "../command.ts";
-import { SHELLS } from "../completion.ts";
+import { SHELLS } from "../completion/completion.ts";
 
 /** Completion in shells. */
 export const completion: readonly CommandSpec[] = [
