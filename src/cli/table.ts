@@ -33,10 +33,15 @@ export async function printTable(terminal: Terminal, columns: readonly Column[],
   for (const line of table.toString().split("\n")) terminal.line(line.trimEnd());
 }
 
-/** The same without a rule and without any reader but the eyes: one line a row, never wider than `total`, the heads dim. */
-export function tableLines(terminal: Terminal, columns: readonly Column[], rows: Rows, total: number): readonly string[] {
+/** The same for a view that is drawn over: no rule, the heads dim, and never wider than `total`: what finds no room at the right is left out. */
+export function tableLines(terminal: Terminal, all: readonly Column[], rows: Rows, total: number): readonly string[] {
   const cells = rows.map((row) => row.map((cell) => plain(cell)));
-  const widths = fit(columns, cells, total);
+  let columns = all;
+  let widths = fit(columns, cells, total);
+  while (columns.length > 1 && widths.reduce((sum, width) => sum + width + GAP, -GAP) > total) {
+    columns = columns.slice(0, -1);
+    widths = fit(columns, cells, total);
+  }
   const lineOf = (paint: (i: number) => string, width: (i: number) => number): string =>
     columns
       .map(({ align }, i) => {

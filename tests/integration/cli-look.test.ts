@@ -1,11 +1,16 @@
 /** Commands that look for as long as somebody wants to, as processes: resumed, interrupted, left by their readers. */
+import { spawn, spawnSync } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { defineTask, OmniQ } from "../../src/index.ts";
+import { TestClock } from "../../src/testing/index.ts";
 import { ended, jsonOf, linesOf, omniq, start } from "../fixtures/bin.ts";
 import { until } from "../fixtures/helpers.ts";
 
@@ -89,6 +94,20 @@ describe("events --follow", { tags: ["slow"] }, () => {
     expect(lines.join("\n")).not.toContain('"old"');
   });
 
+  test("shows none twice, also when a clock was set back between them", async () => {
+    await shop.enqueue(greet, { name: "a" }, { id: "first" });
+    const before = new OmniQ({ projectName: "shop", baseDir: join(dir, "omniq_data"), clock: new TestClock(Date.now() - 3_600_000) });
+    await before.enqueue(greet, { name: "b" }, { id: "second" });
+    await before.close();
+    const { child, lines, end } = following(["events", "--follow", "--json", ...SHOP]);
+    await until(() => lines.length === 2);
+    await shop.enqueue(greet, { name: "c" }, { id: "third" });
+    await until(() => lines.at(-1)?.includes('"third"') ?? false);
+    child.kill("SIGINT");
+    await end;
+    expect(lines.map((line) => (JSON.parse(line) as { taskId: string }).taskId)).toEqual(["second", "first", "third"]);
+  });
+
   test("ends quietly when its reader has gone", async () => {
     await shop.enqueueMany(Array.from({ length: 10 }, () => greet.with({ name: "x" })));
     const { child, lines, end } = following(["events", "--follow", "--json", ...SHOP]);
@@ -148,6 +167,51 @@ describe("stats --watch", { tags: ["slow"] }, () => {
     await until(() => lines.length === 1);
     child.stdout.destroy();
     expect(await end).toMatchObject({ code: 0, stderr: "" });
+  });
+});
+
+describe.runIf(process.platform === "linux" && spawnSync("script", ["--version"]).status === 0)("on a terminal", { tags: ["slow"] }, () => {
+  /** Runs it on a terminal of its own, and tells when it has drawn. */
+  async function watched(leave: (child: ChildProcess) => void): Promise<{ readonly code: number | null; readonly drawn: string }> {
+    const bin = fileURLToPath(new URL("../../src/cli/bin.ts", import.meta.url));
+    const command = `stty rows 24 columns 100; exec '${process.execPath}' '${bin}' stats --watch --project shop`;
+    const child = spawn("script", ["-qec", command, "/dev/null"], { cwd: dir, env: { ...process.env, TERM: "xterm" } });
+    let drawn = "";
+    child.stdout.on("data", (chunk: Buffer) => (drawn += chunk.toString()));
+    await until(() => drawn.includes("WORKERS"));
+    leave(child);
+    const [code] = (await once(child, "close")) as [number | null];
+    return { code, drawn };
+  }
+
+  test.each([
+    ["q", 0],
+    ["\u0003", 130],
+  ])("the live view ends by %j and gives the terminal back: %d", async (key, code) => {
+    await shop.enqueue(greet, { name: "a" });
+    const seen = await watched((child) => child.stdin?.write(key));
+    expect(seen.code).toBe(code);
+    expect(stripVTControlCharacters(seen.drawn)).toMatch(/default +1 +0 /);
+    expect(seen.drawn.startsWith("\u001b[?1049h\u001b[?25l")).toBe(true);
+    expect(seen.drawn.trimEnd().endsWith("\u001b[?25h\u001b[?1049l")).toBe(true);
+  });
+});
+
+describe("a change of many tasks", { tags: ["slow"] }, () => {
+  test("that is interrupted has done whole what it has begun, and says how much: 130", async () => {
+    for (let i = 0; i < 20; i++) await shop.enqueueMany(Array.from({ length: 1_000 }, () => greet.with({ name: "x" })));
+    const child = start(["tasks", "cancel", "--queue", "default", "--yes", ...SHOP], { cwd: dir });
+    const end = ended(child);
+    await until(async () => (await shop.stats()).tasks.cancelled > 0);
+    child.kill("SIGINT");
+    const { code, stdout, stderr } = await end;
+    const done = Number(/^([\d,]+) tasks cancelled\.\n$/.exec(stdout)?.[1]?.replaceAll(",", ""));
+    const { ready } = (await shop.queues.list())[0]?.tasks ?? {};
+    expect({ code, ready: (await shop.tasks.find({ phase: "ready", limit: 1 })).items.length }).toEqual({ code: 130, ready: 1 });
+    expect(stderr).toMatch(/^Interrupted: [\d,]+ tasks not looked at\.$/m);
+    expect(done).toBeLessThan(20_000);
+    // Counted up to 10,000.
+    expect(Math.min(10_000, 20_000 - done)).toBe(ready);
   });
 });
 
