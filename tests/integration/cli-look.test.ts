@@ -27,6 +27,8 @@ afterEach(async () => {
   await shop.close();
   rmSync(dir, { recursive: true });
 });
+/** Lends a process a terminal. */
+const PTY = "script";
 const SHOP = ["--project", "shop"];
 
 /** A process whose lines are gathered as they come. */
@@ -170,12 +172,12 @@ describe("stats --watch", { tags: ["slow"] }, () => {
   });
 });
 
-describe.runIf(process.platform === "linux" && spawnSync("script", ["--version"]).status === 0)("on a terminal", { tags: ["slow"] }, () => {
+describe.runIf(process.platform === "linux" && spawnSync(PTY, ["--version"]).status === 0)("on a terminal", { tags: ["slow"] }, () => {
   /** Runs it on a terminal of its own, and tells when it has drawn. */
   async function watched(leave: (child: ChildProcess) => void): Promise<{ readonly code: number | null; readonly drawn: string }> {
     const bin = fileURLToPath(new URL("../../src/cli/bin.ts", import.meta.url));
     const command = `stty rows 24 columns 100; exec '${process.execPath}' '${bin}' stats --watch --project shop`;
-    const child = spawn("script", ["-qec", command, "/dev/null"], { cwd: dir, env: { ...process.env, TERM: "xterm" } });
+    const child = spawn(PTY, ["-qec", command, "/dev/null"], { cwd: dir, env: { ...process.env, TERM: "xterm" } });
     let drawn = "";
     child.stdout.on("data", (chunk: Buffer) => (drawn += chunk.toString()));
     await until(() => drawn.includes("WORKERS"));

@@ -2,7 +2,6 @@
 import type { CommandSpec, OptionSpec } from "../command.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
-export type Shell = (typeof SHELLS)[number];
 
 /** An option taken apart: `-q, --queue <name>`. */
 export interface Flag {

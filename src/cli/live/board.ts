@@ -26,7 +26,7 @@ const HISTORY = 10_000;
 const RUNNING = 1_000;
 const FAILURES = 500;
 /** Failures older than this are forgotten. */
-export const RECENT = 15 * 60_000;
+const RECENT = 15 * 60_000;
 
 export class Board {
   readonly pulse: Pulse;

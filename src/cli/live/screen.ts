@@ -42,7 +42,9 @@ export class Screen {
 
   draw(lines: readonly string[]): void {
     const shown = lines.slice(0, this.rows).map((line) => `${CSI}2K${line}`);
-    this.#terminal.stdout.write(`${BEGIN}${CSI}H${shown.join("\r\n")}${CSI}J${END}`);
+    // Not behind a line: what stands in the last column would be taken away, too.
+    const rest = shown.length < this.rows ? `\r\n${CSI}J` : "";
+    this.#terminal.stdout.write(`${BEGIN}${CSI}H${shown.join("\r\n")}${rest}${END}`);
   }
 
   close(): void {
