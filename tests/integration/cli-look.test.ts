@@ -199,6 +199,20 @@ describe.runIf(process.platform === "linux" && spawnSync(PTY, ["--version"]).sta
   });
 });
 
+test("a command that has nothing to end first is interrupted at once: 130", { tags: ["slow"] }, async () => {
+  const child = start(["enqueue", "greet", "-", ...SHOP], { cwd: dir, input: null });
+  const end = ended(child);
+  // More than a pipe holds: when it is written, somebody has begun to read.
+  await new Promise<void>((resolve) => {
+    child.stdin.write(" ".repeat(4_000_000), () => {
+      resolve();
+    });
+  });
+  child.kill("SIGINT");
+  expect(await end).toEqual({ code: 130, stdout: "", stderr: "" });
+  expect((await shop.tasks.find()).items).toEqual([]);
+});
+
 describe("a change of many tasks", { tags: ["slow"] }, () => {
   test("that is interrupted has done whole what it has begun, and says how much: 130", async () => {
     for (let i = 0; i < 20; i++) await shop.enqueueMany(Array.from({ length: 1_000 }, () => greet.with({ name: "x" })));

@@ -85,7 +85,7 @@ export class Screen {
     if (typed.startsWith("\u001b")) return;
     for (const key of typed) {
       // Ctrl-Z: the shell gets its own screen back until it lets this process go on.
-      if (key === "\u001a") {
+      if (key === "\u001a" && process.platform !== "win32") {
         this.#leave();
         process.kill(process.pid, "SIGTSTP");
       } else this.#onKey(key);
