@@ -76,8 +76,8 @@ async function changeNamed(asked: Asked, ids: readonly string[]): Promise<ExitCo
 }
 
 async function changeFound(asked: Asked): Promise<ExitCode> {
-  const { change, given, terminal, omniq } = asked;
-  const found = await meant(omniq, given, change.from);
+  const { change, given, terminal } = asked;
+  const found = await meant(asked);
   if (given.flag("dryRun")) return dryRun(asked, found);
   if (found.length === 0) {
     if (given.flag("json")) terminal.json({ outcomes: {} });
@@ -112,15 +112,21 @@ interface Target {
 }
 
 /** All that the filter means and that the change can be made to. */
-async function meant(omniq: OmniQ, given: Given, from: readonly Phase[]): Promise<readonly Required<Target>[]> {
+async function meant({ omniq, given, terminal, change: { from } }: Asked): Promise<readonly Required<Target>[]> {
   const targets: Required<Target>[] = [];
   const filter = filterOf(given);
-  let after: string | undefined;
-  do {
-    const page = await omniq.tasks.find({ ...filter, limit: PAGE, after });
-    for (const { id, phase } of page.items) if (from.includes(phase)) targets.push({ id, phase });
-    after = page.next;
-  } while (after !== undefined);
+  const progress = await openProgress(terminal, undefined, "tasks found");
+  try {
+    let after: string | undefined;
+    do {
+      const page = await omniq.tasks.find({ ...filter, limit: PAGE, after });
+      for (const { id, phase } of page.items) if (from.includes(phase)) targets.push({ id, phase });
+      after = page.next;
+      progress.update(targets.length);
+    } while (after !== undefined);
+  } finally {
+    progress.stop();
+  }
   return targets;
 }
 

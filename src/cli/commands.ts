@@ -1,5 +1,7 @@
 /** The command table, in the order of the help. */
-import type { CommandSpec } from "./command.ts";
+import type { CommandSpec, OptionSpec } from "./command.ts";
+import { COMMON, DATABASE } from "./options.ts";
+import { completion } from "./specs/completion.ts";
 import { config } from "./specs/config.ts";
 import { enqueue } from "./specs/enqueue.ts";
 import { look } from "./specs/look.ts";
@@ -18,4 +20,19 @@ export const GROUPS: Readonly<Record<string, string>> = {
   config: "see the configuration that is in effect",
 };
 
-export const COMMANDS: readonly CommandSpec[] = [...run, ...enqueue, ...tasks, ...schedules, ...queues, ...look, ...operate, ...config];
+export const COMMANDS: readonly CommandSpec[] = [
+  ...run,
+  ...enqueue,
+  ...tasks,
+  ...schedules,
+  ...queues,
+  ...look,
+  ...operate,
+  ...config,
+  ...completion,
+];
+
+/** All options that a command takes: its own, those that say which database, those of every command. */
+export function optionsOf({ options = [], database }: CommandSpec): readonly OptionSpec[] {
+  return [...options, ...(database ? DATABASE : []), ...COMMON];
+}

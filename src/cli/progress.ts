@@ -12,8 +12,8 @@ export interface Progress {
 const PATIENCE = 300;
 const NONE: Progress = { update: () => {}, stop: () => {} };
 
-/** @param total how many there are to do. @param what they are, such as `tasks`. */
-export async function openProgress(terminal: Terminal, total: number, what: string): Promise<Progress> {
+/** @param total how many there are to do; undefined: nobody knows. @param what they are, such as `tasks`. */
+export async function openProgress(terminal: Terminal, total: number | undefined, what: string): Promise<Progress> {
   if (!terminal.showsProgress) return NONE;
   const { default: progress } = await import("cli-progress");
   const bar = new progress.SingleBar({
@@ -24,6 +24,7 @@ export async function openProgress(terminal: Terminal, total: number, what: stri
     linewrap: null,
     fps: 12,
     format: (_, { progress: share, value, total: all }) => {
+      if (total === undefined) return `${number(value)} ${what} …`;
       const full = Math.round(share * BAR);
       const bar = terminal.paintNote("cyan", "█".repeat(full)) + terminal.paintNote("dim", "░".repeat(BAR - full));
       return `${bar}  ${number(value)} of ${number(all)} ${what}`;
@@ -33,7 +34,7 @@ export async function openProgress(terminal: Terminal, total: number, what: stri
   let begun = false;
   return {
     update(done) {
-      if (!begun && performance.now() - since > PATIENCE) bar.start(total, done);
+      if (!begun && performance.now() - since > PATIENCE) bar.start(total ?? 0, done);
       begun ||= performance.now() - since > PATIENCE;
       if (begun) bar.update(done);
     },

@@ -26,7 +26,7 @@ export function withWorkers(queues: readonly QueueInfo[], workers: readonly Work
   for (const name of served) named.set(name, { name, paused: false, pausedAt: undefined, tasks: {}, readySince: undefined });
   return [...named.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((queue) => ({ ...queue, workers: alive.filter((worker) => worker.queues.includes(queue.name)).length }));
+    .map((queue) => Object.assign({ workers: alive.filter((worker) => worker.queues.includes(queue.name)).length }, queue));
 }
 
 /** Says on stderr which of these names nobody knows: it may be a typo, or a queue that is still to be filled. */

@@ -33,6 +33,35 @@ export async function printTable(terminal: Terminal, columns: readonly Column[],
   for (const line of table.toString().split("\n")) terminal.line(line.trimEnd());
 }
 
+/** The same for a view that is drawn over: no rule, the heads dim, and never wider than `total`: what finds no room at the right is left out. */
+export function tableLines(terminal: Terminal, all: readonly Column[], rows: Rows, total: number): readonly string[] {
+  const cells = rows.map((row) => row.map((cell) => plain(cell)));
+  let columns = all;
+  let widths = fit(columns, cells, total);
+  while (columns.length > 1 && widths.reduce((sum, width) => sum + width + GAP, -GAP) > total) {
+    columns = columns.slice(0, -1);
+    widths = fit(columns, cells, total);
+  }
+  const lineOf = (paint: (i: number) => string, width: (i: number) => number): string =>
+    columns
+      .map(({ align }, i) => {
+        const space = " ".repeat(Math.max(0, (widths[i] ?? 0) - width(i)));
+        return align === "right" ? `${space}${paint(i)}` : `${paint(i)}${space}`;
+      })
+      .join(" ".repeat(GAP));
+  const heads = lineOf(
+    (i) => terminal.paint(i === 0 ? "bold" : "dim", cut(columns[i]?.head ?? "", widths[i] ?? 0)),
+    (i) => Math.min(widthOf(columns[i]?.head ?? ""), widths[i] ?? 0),
+  );
+  const body = cells.map((row) =>
+    lineOf(
+      (i) => painted(terminal, columns[i], row[i] ?? "", widths[i] ?? 0),
+      (i) => Math.min(widthOf(row[i] ?? ""), widths[i] ?? 0),
+    ),
+  );
+  return [heads, ...body].map((line) => line.trimEnd());
+}
+
 /** A rule under the heads for people, nothing but the columns for programs. */
 function frame(terminal: Terminal): Record<string, string> {
   const none = ["top", "bottom", "left", "right", "left-mid", "right-mid", "top-left", "top-right", "top-mid"];

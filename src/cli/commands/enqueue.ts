@@ -116,12 +116,12 @@ function said({ id, created }: TaskHandle, given: Given): string {
 /** Waits for the end; the exit code says how it ended. Ctrl-C ends the waiting, not the task. */
 async function wait(omniq: OmniQ, handle: TaskHandle, given: Given, terminal: Terminal): Promise<ExitCode> {
   const { id, created } = handle;
-  if (!given.flag("json")) {
-    terminal.note(said(handle, given));
-    await warn(omniq, id, terminal);
-  }
   const interrupt = listenForInterrupts(() => {});
   try {
+    if (!given.flag("json")) {
+      terminal.note(said(handle, given));
+      await warn(omniq, id, terminal);
+    }
     await handle.result({ timeout: given.duration("wait"), signal: interrupt.signal });
   } catch (error) {
     if (interrupt.signal.aborted) {

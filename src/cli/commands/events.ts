@@ -82,6 +82,8 @@ async function follow(omniq: OmniQ, given: Given, terminal: Terminal): Promise<E
     interrupt.end();
   }
   if (!interrupt.signal.aborted) return EXIT.fine;
+  // Behind the ^C of the terminal.
+  if (terminal.showsProgress) terminal.note("");
   terminal.note(`To go on from here: ${resumed(given, cursor ?? "now")}`);
   return EXIT.interrupted;
 }
@@ -94,9 +96,12 @@ function resumed({ typed }: Given, cursor: string): string {
   return ["omniq", ...kept, "--after", cursor].map((word) => shellQuoted(word)).join(" ");
 }
 
+/** At first: of the kinds that are usual, of an id, of a queue. */
+const COLUMN_WIDTHS = ["schedule_fired".length, 36, "default".length];
+
 /** Lines whose columns stand as wide as those of the lines before. */
 function streamOf(terminal: Terminal): (event: FollowedEvent) => void {
-  const widths = [0, "executing".length, 0, 0];
+  const widths = [0, ...COLUMN_WIDTHS];
   return (event) => {
     const texts = cells(event).map((cell, i) => {
       const text = plain(cell);

@@ -1,4 +1,4 @@
-/** `omniq stats`: the whole in numbers. */
+/** `omniq stats`: the whole in numbers, once or again and again. */
 import { formatDuration } from "../../core/duration.ts";
 import { FINALS, PHASES } from "../../core/task.ts";
 import type { OmniQ } from "../../index.ts";
@@ -16,6 +16,10 @@ const OPEN = PHASES.filter((phase) => !FINALS.some((final) => final === phase));
 
 export const run: Run = (given, terminal) =>
   withDatabase(given, terminal, async (omniq) => {
+    if (given.flag("watch") || given.whole("watch") !== undefined) {
+      const { watch } = await import("../live/watch.ts");
+      return watch(omniq, given, terminal);
+    }
     const counted = await countAll(omniq);
     if (given.flag("json")) terminal.json(counted);
     else await print(terminal, counted);

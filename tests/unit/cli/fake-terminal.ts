@@ -4,15 +4,22 @@ import { Terminal } from "../../../src/cli/terminal.ts";
 
 export interface FakeTerminal {
   readonly terminal: Terminal;
+  /** All that was written, to stdout and stderr. */
   readonly lines: () => readonly string[];
+  /** Only the answer. */
+  readonly answer: () => string;
 }
 
 /** @param typed what somebody types; without it nobody is there. */
 export function fakeTerminal({ columns, typed }: { readonly columns?: number; readonly typed?: string } = {}): FakeTerminal {
   const chunks: string[] = [];
-  const stream = (): NodeJS.WriteStream => {
+  const answers: string[] = [];
+  const stream = (into?: string[]): NodeJS.WriteStream => {
     const sink = new PassThrough();
-    sink.on("data", (chunk: Buffer) => chunks.push(chunk.toString()));
+    sink.on("data", (chunk: Buffer) => {
+      chunks.push(chunk.toString());
+      into?.push(chunk.toString());
+    });
     // A stream with the three facts of a terminal that are asked for.
     return Object.assign(sink, {
       isTTY: columns !== undefined,
@@ -22,6 +29,6 @@ export function fakeTerminal({ columns, typed }: { readonly columns?: number; re
   };
   const stdin = Object.assign(new PassThrough(), { isTTY: typed !== undefined }) as unknown as NodeJS.ReadStream;
   if (typed !== undefined) stdin.push(typed);
-  const terminal = new Terminal({ stdin, stdout: stream(), stderr: stream(), env: {} });
-  return { terminal, lines: () => chunks.join("").trimEnd().split("\n") };
+  const terminal = new Terminal({ stdin, stdout: stream(answers), stderr: stream(), env: {} });
+  return { terminal, lines: () => chunks.join("").trimEnd().split("\n"), answer: () => answers.join("") };
 }
