@@ -131,9 +131,19 @@ export function loadModule(url: string): Promise<unknown> {
   return import(url);
 }
 
+/** Imports a module by its path, which may be relative to the working directory. */
+export function loadModuleAt(path: string): Promise<unknown> {
+  return loadModule(process.getBuiltinModule("node:url").pathToFileURL(path).href);
+}
+
 /** The variables of the process. */
 export function environment(): Readonly<Record<string, string | undefined>> {
   return process.env;
+}
+
+/** Whether there is something at a path. */
+export function existsAt(path: string): boolean {
+  return fs.existsSync(path);
 }
 
 /** The text of a file. */

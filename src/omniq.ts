@@ -1,11 +1,14 @@
 /** The composition root: the façade, put together from the runtime, the configuration and the host. */
+import { CONFIG_FILES, findConfigFile } from "./config/find.ts";
 import { resolveConfig, loadConfig } from "./config/load.ts";
 import type { ConfigData, ConfigInput } from "./config/options.ts";
 import { settingsOf } from "./config/settings.ts";
 import type { StoreSettings } from "./config/settings.ts";
 import {
   environment,
+  existsAt,
   hostIdentity,
+  loadModuleAt,
   newId,
   pathOfUrl,
   backendAt,
@@ -15,7 +18,7 @@ import {
   systemRandom,
   yieldTurn,
 } from "./host.ts";
-import { expected } from "./core/errors.ts";
+import { ConfigError, expected } from "./core/errors.ts";
 import type { OmniQConfig } from "./models/config.ts";
 import type { Schedule } from "./models/schedule.ts";
 import { Access, closed } from "./runtime/access.ts";
@@ -108,16 +111,28 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
   }
 
   /**
-   * From a YAML or JSON file, over which the `OMNIQ_…` variables count and over those `overrides`.
-   * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_SYNTAX`, or `CONFIG_INVALID` with file and line or the variable's name.
+   * From a file, over which the `OMNIQ_…` variables count and over those `overrides`. The file is YAML, JSON, or a module such as
+   * `omniq.config.ts`, whose default export is the configuration or a function that answers it.
+   * @param path default: the file that the variable `OMNIQ_CONFIG` names, else the first of `omniq.config.{ts,mts,js,mjs,cjs}` and
+   *   `omniq.{yaml,yml,json}` in the working directory.
+   * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_SYNTAX`, `CONFIG_NOT_LOADED` (a module), or `CONFIG_INVALID` with file and line or
+   *   the variable's name.
    */
-  static async fromConfigFile(path: string, overrides?: ConfigInput, inCode: InCode = {}): Promise<OmniQ> {
-    const { config } = await loadConfig({ file: path, readFile: readTextFile, env: environment(), object: overrides });
+  static async fromConfigFile(path?: string, overrides?: ConfigInput, inCode: InCode = {}): Promise<OmniQ> {
+    const env = environment();
+    const file = path ?? findConfigFile(env, existsAt);
+    if (file === undefined) {
+      throw new ConfigError(
+        "CONFIG_NOT_FOUND",
+        `Expected a configuration file in the working directory, but there is none of ${CONFIG_FILES.join(", ")}`,
+      );
+    }
+    const { config } = await loadConfig({ file, readFile: readTextFile, load: loadModuleAt, env, object: overrides });
     return fromData(config, inCode);
   }
 
   /**
-   * From the `OMNIQ_…` variables, over which `overrides` count.
+   * From the `OMNIQ_…` variables, over which `overrides` count. Reads no file, also not the one that `OMNIQ_CONFIG` names.
    * @throws ConfigError naming the variable.
    */
   static fromEnv(overrides?: ConfigInput, inCode: InCode = {}): OmniQ {

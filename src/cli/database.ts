@@ -6,29 +6,25 @@ import { storageError } from "../backends/sqlite/failure.ts";
 import { nodeLibrary } from "../backends/sqlite/library.ts";
 import { schemaVersion } from "../backends/sqlite/migrate.ts";
 import { MIGRATIONS } from "../backends/sqlite/schema.ts";
-import { resolveConfig } from "../config/load.ts";
-import type { ConfigInput } from "../config/options.ts";
 import { settingsOf } from "../config/settings.ts";
 import type { StoreSettings } from "../config/settings.ts";
-import { ConfigError, StorageError } from "../core/errors.ts";
+import { StorageError } from "../core/errors.ts";
 import { OmniQ } from "../index.ts";
-import { UsageError } from "./command.ts";
 import type { ExitCode, Given } from "./command.ts";
+import { configured } from "./configured.ts";
 import type { Terminal } from "./terminal.ts";
 
-type Env = Terminal["env"];
-
 /**
- * Lets `read` look into the database that options and variables name.
+ * Lets `read` look into the database that options, variables and the configuration file name.
  * @throws StorageError `STORAGE_NOT_FOUND` when there is none: a command that only reads never makes or changes one.
  */
-export async function withDatabase(given: Given, { env }: Terminal, read: (omniq: OmniQ) => Promise<ExitCode>): Promise<ExitCode> {
-  const overrides = overridesOf(given, env);
-  const { projectName, ...stores } = settingsOf(resolveConfig({ env, object: overrides }).config);
+export async function withDatabase(given: Given, terminal: Terminal, read: (omniq: OmniQ) => Promise<ExitCode>): Promise<ExitCode> {
+  const { config } = await configured(given, terminal);
+  const { projectName, ...stores } = settingsOf(config);
   const places = [stores.taskQueue, stores.resultStore, stores.eventStore];
   const files = new Map(places.map((place) => [`${fileOf(place, projectName)}#${place.tablePrefix}`, place]));
   for (const place of files.values()) checkFile(fileOf(place, projectName), place.tablePrefix);
-  const omniq = OmniQ.fromEnv(overrides);
+  const omniq = OmniQ.fromConfig(config);
   try {
     return await read(omniq);
   } finally {
@@ -36,27 +32,13 @@ export async function withDatabase(given: Given, { env }: Terminal, read: (omniq
   }
 }
 
-/** Options name one database in which everything lies, whatever the variables say. */
-function overridesOf(given: Given, env: Env): ConfigInput {
-  const [url, projectName, baseDir] = [given.text("url"), given.text("project"), given.text("baseDir")];
-  if (url === undefined && projectName === undefined && baseDir === undefined) return {};
-  if (url !== undefined && (projectName ?? baseDir) !== undefined) {
-    throw new UsageError("Expected --url to be given alone, got --project or --base-dir too: each says where the database is");
-  }
-  const folder = baseDir ?? (env["OMNIQ_BASE_DIR"] === "" ? undefined : env["OMNIQ_BASE_DIR"]) ?? "omniq_data";
-  const config = url === undefined ? { baseDir: folder } : { url };
-  const overrides: ConfigInput = {
-    ...(projectName === undefined ? {} : { projectName }),
-    taskQueue: { config },
-    resultStore: { config },
-    eventStore: { config },
-  };
-  try {
-    resolveConfig({ object: overrides });
-  } catch (error) {
-    throw error instanceof ConfigError ? new UsageError(error.message) : error;
-  }
-  return overrides;
+/**
+ * The same database for a command that works with it. It is made where it is missing, and brought up to date, when it is first used.
+ * Whoever calls this closes it.
+ */
+export async function openConfigured(given: Given, terminal: Terminal): Promise<OmniQ> {
+  const { config } = await configured(given, terminal);
+  return OmniQ.fromConfig(config);
 }
 
 function fileOf({ path, baseDir = "" }: StoreSettings, projectName: string): string {

@@ -5,16 +5,22 @@ import { isOption, OPTIONS } from "./options.ts";
 import type { AnyOption, ConfigData, Section, Values } from "./options.ts";
 import { withoutSecrets } from "./url.ts";
 
-/** Where a value came from. `file` is the name that was given, lines and columns count from 1. */
+/** Where a value came from. `file` is the name that was given. */
 export type Origin =
   | { readonly from: "default" | "code" }
-  | { readonly from: "variable"; readonly name: string }
-  | { readonly from: "file"; readonly file: string; readonly line: number; readonly column: number };
+  /** An option of the command line, as `--url`. */
+  | { readonly from: "option"; readonly name: string }
+  /** `file`: the one that sets it, where that is not the process. */
+  | { readonly from: "variable"; readonly name: string; readonly file?: string }
+  /** Lines and columns count from 1. In a file that is a program they cannot be told. */
+  | { readonly from: "file"; readonly file: string; readonly line?: number; readonly column?: number };
 
-/** `default`, `code`, `OMNIQ_URL`, `omniq.yaml:3:5`. */
+/** `default`, `code`, `--url`, `OMNIQ_URL`, `OMNIQ_URL in .env`, `omniq.yaml:3:5`, `omniq.config.ts`. */
 export function originText(origin: Origin): string {
-  if (origin.from === "variable") return origin.name;
-  return origin.from === "file" ? `${origin.file}:${origin.line}:${origin.column}` : origin.from;
+  if (origin.from === "option") return origin.name;
+  if (origin.from === "variable") return origin.file === undefined ? origin.name : `${origin.name} in ${origin.file}`;
+  if (origin.from !== "file") return origin.from;
+  return origin.line === undefined ? origin.file : `${origin.file}:${origin.line}:${origin.column ?? 1}`;
 }
 
 /** One value of the configuration. `rank`: a source that counts for more has a higher one. */
@@ -29,6 +35,19 @@ export type Leaves = Map<string, Leaf>;
 /** Tells where something stands, by the keys as they are written there; `key` asks for the last key instead of its value. */
 export type Where = (keys: readonly string[], what: "key" | "value") => Origin | undefined;
 const nowhere: Where = () => undefined;
+
+/** Data to be read, and where each of its values stands. */
+export interface Source {
+  readonly data: unknown;
+  readonly where: Where;
+}
+
+/** Told of each mistake. One that returns has the rest read too, so that all mistakes come to light at once. */
+export type Complain = (mistake: ConfigError) => void;
+/** The first mistake is the end. */
+export const refuse: Complain = (mistake) => {
+  throw mistake;
+};
 
 const at = (origin: Origin | undefined): string => {
   if (origin === undefined) return "";
@@ -49,14 +68,21 @@ function shown(value: unknown, secret: boolean): string {
   return secret ? `a text of ${value.length} characters that is not shown` : describe(withoutSecrets(value));
 }
 
+/** How a section is read. */
+interface Reading {
+  readonly rank: number;
+  readonly where?: Where;
+  readonly complain?: Complain;
+}
+
 /**
  * The values that plain data gives for a section of the table, by path. Keys may be in camelCase or in snake_case; `null` is absent.
- * @throws ConfigError `CONFIG_INVALID` for an unknown key, with the nearest known one, and for a value of another kind.
+ * Complains with `CONFIG_INVALID` of an unknown key, with the nearest known one, and of a value of another kind.
  */
-export function readSection(section: Section, data: unknown, path: string, rank: number, where: Where = nowhere): Leaves {
-  const leaves: Leaves = new Map();
-  new Reader(leaves, rank, where).section(section, data, { path, written: [] });
-  return leaves;
+export function readSection(section: Section, data: unknown, path: string, reading: Reading): Leaves {
+  const reader = new Reader(reading);
+  reader.section(section, data, { path, written: [] });
+  return reader.leaves;
 }
 
 interface Place {
@@ -66,14 +92,15 @@ interface Place {
 }
 
 class Reader {
-  readonly #leaves: Leaves;
+  readonly leaves: Leaves = new Map();
   readonly #rank: number;
   readonly #where: Where;
+  readonly #complain: Complain;
 
-  constructor(leaves: Leaves, rank: number, where: Where) {
-    this.#leaves = leaves;
+  constructor({ rank, where = nowhere, complain = refuse }: Reading) {
     this.#rank = rank;
     this.#where = where;
+    this.#complain = complain;
   }
 
   section(section: Section, data: unknown, place: Place): void {
@@ -82,20 +109,23 @@ class Reader {
       const key = written.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
       const inner: Place = { path: place.path === "" ? key : `${place.path}.${key}`, written: [...place.written, written] };
       const node = Object.hasOwn(section, key) ? section[key] : undefined;
-      if (node === undefined) throw this.#unknown(section, written, place, inner);
-      if (seen.has(key)) throw this.#wrong(`Expected \`${inner.path}\` to be given once, got it in two spellings`, inner, "key");
+      if (node === undefined) this.#complain(this.#unknown(section, written, place, inner));
+      else if (seen.has(key))
+        this.#complain(this.#wrong(`Expected \`${inner.path}\` to be given once, got it in two spellings`, inner, "key"));
+      else if (value !== null && value !== undefined) this.#node(node, value, inner);
       seen.add(key);
-      if (value === null || value === undefined) continue;
-      if (isOption(node)) this.#option(node, value, inner);
-      else this.section(node, value, inner);
     }
   }
 
-  #option(option: AnyOption, value: unknown, place: Place): void {
+  #node(node: AnyOption | Section, value: unknown, place: Place): void {
+    if (!isOption(node)) {
+      this.section(node, value, place);
+      return;
+    }
     const origin = this.#where(place.written, "value");
-    const kept: unknown = option.kind.read(value);
-    if (kept === undefined) throw wrongValue(place.path, option, value, origin);
-    this.#leaves.set(place.path, { value: kept, origin: origin ?? { from: "code" }, rank: this.#rank });
+    const kept: unknown = node.kind.read(value);
+    if (kept === undefined) this.#complain(wrongValue(place.path, node, value, origin));
+    else this.leaves.set(place.path, { value: kept, origin: origin ?? { from: "code" }, rank: this.#rank });
   }
 
   /** A plain object; a model of the configuration counts as its data. */
@@ -106,7 +136,8 @@ class Reader {
       if (typeof json === "object" && json !== null) return json;
     }
     const name = place.path === "" ? "the configuration" : `\`${place.path}\``;
-    throw this.#wrong(`Expected ${name} to be an object of options, got ${shown(data, true)}`, place, "value");
+    this.#complain(this.#wrong(`Expected ${name} to be an object of options, got ${shown(data, true)}`, place, "value"));
+    return {};
   }
 
   #unknown(section: Section, written: string, { path }: Place, inner: Place): ConfigError {
@@ -155,16 +186,16 @@ const STORES = ["taskQueue", "resultStore", "eventStore"] as const;
 
 /**
  * Each store at one place: of `url` and `baseDir` the one of the higher rank stays, and the task queue has one of them.
- * @throws ConfigError when both come from the same source.
+ * Complains when both come from the same source.
  */
-export function placeStores(leaves: Leaves): void {
+export function placeStores(leaves: Leaves, complain: Complain = refuse): void {
   for (const store of STORES) {
     const [urlPath, dirPath] = [`${store}.config.url`, `${store}.config.baseDir`];
     const [url, dir] = [leaves.get(urlPath), leaves.get(dirPath)];
     if (url !== undefined && dir !== undefined) {
       if (url.rank === dir.rank) {
         const message = `Expected \`${urlPath}\` to be given alone, got \`${dirPath}\` too`;
-        throw new ConfigError("CONFIG_INVALID", `${message}${at(dir.origin)}`);
+        complain(new ConfigError("CONFIG_INVALID", `${message}${at(dir.origin)}`));
       }
       leaves.delete(url.rank > dir.rank ? dirPath : urlPath);
     } else if (store === "taskQueue" && url === undefined && dir === undefined) {
@@ -178,7 +209,7 @@ export function placeStores(leaves: Leaves): void {
  * @throws ConfigError `CONFIG_INVALID` naming the path of the first wrong value.
  */
 export function readConfig(data: unknown): ConfigData {
-  const leaves = new Map([...presets(OPTIONS, ""), ...readSection(OPTIONS, data, "", 1)]);
+  const leaves = new Map([...presets(OPTIONS, ""), ...readSection(OPTIONS, data, "", { rank: 1 })]);
   placeStores(leaves);
   return nest(OPTIONS, leaves, "");
 }

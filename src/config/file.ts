@@ -2,7 +2,7 @@
 import type * as Yaml from "yaml";
 import type { Document, LineCounter, YAMLError, YAMLMap } from "yaml";
 import { ConfigError } from "../core/errors.ts";
-import type { Origin, Where } from "./check.ts";
+import type { Origin, Source } from "./check.ts";
 import { withoutSecrets } from "./url.ts";
 
 /** No configuration is longer, in characters. */
@@ -10,17 +10,12 @@ const LONGEST = 1_048_576;
 /** An alias may stand for so many values; more is an attack on the memory. */
 const ALIASES = 100;
 
-export interface FileSource {
-  readonly data: unknown;
-  readonly where: Where;
-}
-
 /**
  * Reads the text of a file.
  * @param file its name in errors.
  * @throws ConfigError `CONFIG_SYNTAX` with line and column; `CONFIG_INVALID` when it is too long.
  */
-export async function parseFile(text: string, file: string): Promise<FileSource> {
+export async function parseFile(text: string, file: string): Promise<Source> {
   if (text.length > LONGEST) {
     throw new ConfigError("CONFIG_INVALID", `Expected ${file} to be at most ${LONGEST} characters, got ${text.length}`);
   }

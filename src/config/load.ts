@@ -1,11 +1,11 @@
-/** The configuration in effect: defaults < file < variables < code, and where each value came from. */
+/** The configuration in effect: defaults < file < variables < code < options of the command line, and where each value came from. */
 import { ConfigError } from "../core/errors.ts";
-import { nest, placeStores, presets, readSection } from "./check.ts";
-import type { Origin } from "./check.ts";
+import { nest, placeStores, presets, readSection, refuse } from "./check.ts";
+import type { Complain, Leaves, Origin, Source } from "./check.ts";
 import { readEnv } from "./env.ts";
 import type { Env } from "./env.ts";
 import { parseFile } from "./file.ts";
-import type { FileSource } from "./file.ts";
+import { importFile, isModule } from "./module.ts";
 import { OPTIONS } from "./options.ts";
 import type { ConfigData } from "./options.ts";
 import { withoutSecrets } from "./url.ts";
@@ -14,48 +14,81 @@ export interface LoadedConfig {
   readonly config: ConfigData;
   /** Where each value came from, by path (`taskQueue.config.queues`); a value that is absent has none. */
   readonly origins: ReadonlyMap<string, Origin>;
+  /** Where else a value was given that does not count, by path; what counts most comes first. Defaults are left out. */
+  readonly shadowed: ReadonlyMap<string, readonly Origin[]>;
 }
 
 export interface ConfigSources {
-  readonly file?: FileSource | undefined;
+  readonly file?: Source | undefined;
   /** Absent: no variable is read. */
   readonly env?: Env | undefined;
+  /** The file that sets a variable, where that is not the process. */
+  readonly fileOf?: ((name: string) => string | undefined) | undefined;
   /** The configuration in code: plain data, or a model. */
   readonly object?: unknown;
+  /** The one database that options of the command line name: everything lies there. */
+  readonly named?: Source | undefined;
 }
 
 /** How much a source counts; the particular variable counts for more than the general one (`OMNIQ_TASK_QUEUE_URL`, `OMNIQ_URL`). */
-const RANK = { file: 1, env: 2, object: 4 } as const;
+const RANK = { file: 1, env: 2, object: 4, named: 5 } as const;
 
 /**
  * Puts the sources together.
+ * @param complain told of each mistake, where not the first one is to be thrown.
  * @throws ConfigError `CONFIG_INVALID` naming the first wrong value and where it stands.
  */
-export function resolveConfig({ file, env, object }: ConfigSources): LoadedConfig {
-  const leaves = presets(OPTIONS, "");
-  const layers = [
-    file === undefined ? [] : readSection(OPTIONS, file.data, "", RANK.file, file.where),
-    env === undefined ? [] : readEnv(env, RANK.env),
-    object === undefined || object === null ? [] : readSection(OPTIONS, object, "", RANK.object, () => ({ from: "code" })),
+export function resolveConfig(sources: ConfigSources, complain: Complain = refuse): LoadedConfig {
+  const { file, env, fileOf, object, named } = sources;
+  const layers: readonly Leaves[] = [
+    presets(OPTIONS, ""),
+    file === undefined ? new Map() : readSection(OPTIONS, file.data, "", { rank: RANK.file, where: file.where, complain }),
+    env === undefined ? new Map() : readEnv(env, { rank: RANK.env, fileOf, complain }),
+    object === undefined || object === null
+      ? new Map()
+      : readSection(OPTIONS, object, "", { rank: RANK.object, where: () => ({ from: "code" }), complain }),
+    named === undefined ? new Map() : readSection(OPTIONS, named.data, "", { rank: RANK.named, where: named.where, complain }),
   ];
-  for (const layer of layers) for (const [path, leaf] of layer) leaves.set(path, leaf);
-  placeStores(leaves);
-  return { config: nest(OPTIONS, leaves, ""), origins: new Map([...leaves].map(([path, { origin }]) => [path, origin])) };
+  const leaves: Leaves = new Map(layers.flatMap((layer) => Array.from(layer)));
+  if (named !== undefined) for (const [path, { rank }] of leaves) if (OTHER_PLACE.test(path) && rank < RANK.named) leaves.delete(path);
+  placeStores(leaves, complain);
+  return {
+    config: nest(OPTIONS, leaves, ""),
+    origins: new Map([...leaves].map(([path, { origin }]) => [path, origin])),
+    shadowed: shadowedBy(leaves, layers),
+  };
+}
+
+/** What would put something elsewhere than into the database that was named: a file by its URL, and the places of results and events. */
+const OTHER_PLACE = /^(?:taskQueue\.config\.url$|(?:resultStore|eventStore)\.config\.)/;
+
+function shadowedBy(leaves: Leaves, layers: readonly Leaves[]): ReadonlyMap<string, readonly Origin[]> {
+  const shadowed = new Map<string, Origin[]>();
+  for (const layer of layers.toReversed())
+    for (const [path, leaf] of layer)
+      if (leaf.origin.from !== "default" && leaf !== leaves.get(path)) shadowed.set(path, [...(shadowed.get(path) ?? []), leaf.origin]);
+  return shadowed;
 }
 
 export interface LoadOptions extends Omit<ConfigSources, "file"> {
-  /** The path of a YAML or JSON file. */
+  /** The path of a YAML or JSON file, or of a module. */
   readonly file?: string | undefined;
   readonly readFile: (path: string) => Promise<string>;
+  /** Imports the module at a path. */
+  readonly load: (path: string) => Promise<unknown>;
+  readonly complain?: Complain;
 }
 
 /**
  * Reads the file, where one is given, and puts the sources together.
- * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_SYNTAX`, `CONFIG_INVALID`.
+ * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_SYNTAX`, `CONFIG_NOT_LOADED`, `CONFIG_INVALID`.
  */
-export async function loadConfig({ file, readFile, env, object }: LoadOptions): Promise<LoadedConfig> {
-  const source = file === undefined ? undefined : await parseFile(await read(file, readFile), file);
-  return resolveConfig({ file: source, env, object });
+export async function loadConfig({ file, readFile, load, complain = refuse, ...sources }: LoadOptions): Promise<LoadedConfig> {
+  if (file === undefined) return resolveConfig(sources, complain);
+  // A module is read too, so that one that is not there is told from one that imports what is not there.
+  const text = await read(file, readFile);
+  const source = isModule(file) ? await importFile(file, load, { env: sources.env ?? {} }) : await parseFile(text, file);
+  return resolveConfig({ ...sources, file: source }, complain);
 }
 
 async function read(file: string, readFile: LoadOptions["readFile"]): Promise<string> {

@@ -7,7 +7,7 @@ type Part = "taskQueue" | "resultStore" | "eventStore" | "worker";
 
 /** One section that is checked by itself, with its defaults. */
 function part<P extends Part>(name: P, data: unknown): ConfigData[P] {
-  const leaves = new Map([...presets(OPTIONS[name], name), ...readSection(OPTIONS[name], data ?? {}, name, 1)]);
+  const leaves = new Map([...presets(OPTIONS[name], name), ...readSection(OPTIONS[name], data ?? {}, name, { rank: 1 })]);
   placeStores(leaves);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type of one section out of the table's
   return nest(OPTIONS[name], leaves, name) as ConfigData[P];

@@ -181,7 +181,11 @@ describe("the configuration", () => {
   test.each(blocks.filter(({ language }) => language === "yaml").map(({ page: path, line, text }) => [`${path}:${line}`, text]))(
     "the file at %s is one",
     async (file, text) => {
-      const { config } = await loadConfig({ file, readFile: () => Promise.resolve(text) });
+      const { config } = await loadConfig({
+        file,
+        readFile: () => Promise.resolve(text),
+        load: () => Promise.reject(new Error("no module")),
+      });
       expect(config.projectName).toBe("shop");
     },
   );

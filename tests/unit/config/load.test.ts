@@ -10,10 +10,11 @@ import { ConfigError } from "../../../src/core/errors.ts";
 
 const data = (name: string): string => fileURLToPath(new URL(`../../fixtures/data/${name}`, import.meta.url));
 const readFile = (path: string): Promise<string> => readFileOf(path, "utf8");
+const noModule = (): Promise<unknown> => Promise.reject(new Error("no module is loaded here"));
 
 /** Loads a file of this text, called `omniq.yaml`. */
 function load(text: string, more: Partial<LoadOptions> = {}): Promise<LoadedConfig> {
-  return loadConfig({ file: "omniq.yaml", readFile: () => Promise.resolve(text), ...more });
+  return loadConfig({ file: "omniq.yaml", readFile: () => Promise.resolve(text), load: noModule, ...more });
 }
 
 /** The error of a load that must fail. */
@@ -59,7 +60,7 @@ describe("without anything", () => {
 
   test("no file and an empty one are the same", async () => {
     const nothing = resolveConfig({}).config;
-    expect((await loadConfig({ readFile })).config).toEqual(nothing);
+    expect((await loadConfig({ readFile, load: noModule })).config).toEqual(nothing);
     for (const text of ["", "# nothing\n", "---\n", "{}"]) expect((await load(text)).config).toEqual(nothing);
     expect(resolveConfig({ object: null, env: {} }).config).toEqual(nothing);
   });
@@ -72,7 +73,7 @@ describe("without anything", () => {
 
 describe("a file", () => {
   test("the seed's sample configuration, in snake_case", async () => {
-    const { config } = await loadConfig({ file: data("sample-config.yaml"), readFile });
+    const { config } = await loadConfig({ file: data("sample-config.yaml"), readFile, load: noModule });
     expect(config).toMatchObject({
       projectName: "test_project",
       taskQueue: { type: "sqlite", config: { baseDir: "./test_data", queues: ["high", "medium", "low"] } },
@@ -84,7 +85,7 @@ describe("a file", () => {
 
   test("every option of the table, each with its line", async () => {
     const file = data("full-config.yaml");
-    const loaded = await loadConfig({ file, readFile });
+    const loaded = await loadConfig({ file, readFile, load: noModule });
     expect(loaded.config).toEqual({
       projectName: "shop",
       taskQueue: {
@@ -233,7 +234,7 @@ describe("a file that is wrong", () => {
 
   test("a file on disk that is broken, with its line", async () => {
     const file = data("broken-config.yaml");
-    const error = await refused(loadConfig({ file, readFile }));
+    const error = await refused(loadConfig({ file, readFile, load: noModule }));
     expect([error.code, error.message]).toEqual(["CONFIG_SYNTAX", expect.stringContaining(`(${file}:5:`)]);
   });
 
@@ -253,14 +254,14 @@ describe("a file that is wrong", () => {
   });
 
   test("a missing file, and one that cannot be read", async () => {
-    const missing = await refused(loadConfig({ file: "no/such.yaml", readFile }));
+    const missing = await refused(loadConfig({ file: "no/such.yaml", readFile, load: noModule }));
     expect([missing.code, missing.message]).toEqual([
       "CONFIG_NOT_FOUND",
       "Expected no/such.yaml to be a configuration file, but there is no such file",
     ]);
-    const folder = await refused(loadConfig({ file: data(""), readFile }));
+    const folder = await refused(loadConfig({ file: data(""), readFile, load: noModule }));
     expect([folder.code, folder.message]).toEqual(["CONFIG_NOT_FOUND", expect.stringContaining("but it cannot be read (EISDIR)")]);
-    const odd = await refused(loadConfig({ file: "x", readFile: () => Promise.reject(new Error("odd")) }));
+    const odd = await refused(loadConfig({ file: "x", readFile: () => Promise.reject(new Error("odd")), load: noModule }));
     expect(odd.message).toContain("(unknown reason)");
   });
 });
@@ -415,7 +416,7 @@ describe("precedence", () => {
 
   test("only the file is read that is named, and only once", async () => {
     const paths: string[] = [];
-    await loadConfig({ file: "a.yaml", readFile: (path) => Promise.resolve(`# ${paths.push(path)}`) });
+    await loadConfig({ file: "a.yaml", readFile: (path) => Promise.resolve(`# ${paths.push(path)}`), load: noModule });
     expect(paths).toEqual(["a.yaml"]);
   });
 });
@@ -434,7 +435,7 @@ describe("secrets", () => {
     ["a url in a broken line", () => load(`taskQueue:\n  url: "${url}" ${url}\n`)],
     ["a url in a line without a key", () => load(`worker: {}\n${url}\n`)],
     ["a url behind a star", () => load(`url: *a ${url}\n`)],
-    ["a url as a file", () => loadConfig({ file: url, readFile })],
+    ["a url as a file", () => loadConfig({ file: url, readFile, load: noModule })],
   ])("%s never show in an error", async (_, loading) => {
     const error = await refused(loading());
     expect(error.message).not.toContain(secret);
@@ -487,9 +488,9 @@ describe("whatever is given", () => {
         const { path, option } = options[i] ?? { path: "", option: { env: [] } };
         let object: unknown = each;
         for (const key of path.split(".").toReversed()) object = { [key]: object };
-        await survives(() => loadConfig({ readFile, object }));
+        await survives(() => loadConfig({ readFile, load: noModule, object }));
         for (const name of option.env)
-          await survives(() => loadConfig({ readFile, env: { [name]: typeof each === "string" ? each : "" } }));
+          await survives(() => loadConfig({ readFile, load: noModule, env: { [name]: typeof each === "string" ? each : "" } }));
       }),
       { numRuns: 2_000 },
     );

@@ -1,0 +1,80 @@
+/** The configuration that a command works with: its options over variables over a file over the defaults. */
+import { existsSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { parseEnv } from "node:util";
+import { refuse } from "../config/check.ts";
+import type { Complain, Source } from "../config/check.ts";
+import { findConfigFile } from "../config/find.ts";
+import { loadConfig, resolveConfig } from "../config/load.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { ConfigError } from "../core/errors.ts";
+import { loadModuleAt } from "../host.ts";
+import { UsageError } from "./command.ts";
+import type { Given } from "./command.ts";
+import type { Terminal } from "./terminal.ts";
+import { plain } from "./text.ts";
+
+export interface Configured extends LoadedConfig {
+  /** The configuration file, where there is one. */
+  readonly file?: string;
+}
+
+/**
+ * Reads what options, variables and the configuration file say. The file is that of `--config`, else that of `OMNIQ_CONFIG`, else the
+ * first that lies in the working directory.
+ * @param complain told of each mistake, where not the first one is to be thrown.
+ * @throws ConfigError; UsageError for an option that is wrong.
+ */
+export async function configured(given: Given, terminal: Terminal, complain: Complain = refuse): Promise<Configured> {
+  const named = namedIn(given);
+  const { env, fileOf } = variables(given.text("envFile"), terminal.env);
+  const file = given.text("config") ?? findConfigFile(env, existsSync);
+  if (file !== undefined && given.flag("debug")) terminal.note(`configuration file: ${plain(file)}`);
+  const loaded = await loadConfig({
+    file,
+    readFile: (path) => readFile(path, "utf8"),
+    load: loadModuleAt,
+    env,
+    fileOf,
+    named,
+    complain,
+  });
+  return { ...loaded, ...(file === undefined ? {} : { file }) };
+}
+
+/** The variables of the process over those of an env file. */
+function variables(file: string | undefined, env: Terminal["env"]) {
+  if (file === undefined) return { env, fileOf: undefined };
+  const set = parseEnv(textOf(file));
+  return { env: { ...set, ...env }, fileOf: (name: string) => (name in env || !(name in set) ? undefined : file) };
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
+    throw new ConfigError("CONFIG_NOT_FOUND", `Expected ${file} to be a file of variables, but ${why}`, { cause });
+  }
+}
+
+/** Where each value stands that an option can say. */
+const OPTION_OF: Readonly<Record<string, string>> = { projectName: "--project", url: "--url", baseDir: "--base-dir" };
+
+/** Options name one database in which everything lies, whatever variables and file say. */
+function namedIn(given: Given): Source | undefined {
+  const [url, projectName, baseDir] = [given.text("url"), given.text("project"), given.text("baseDir")];
+  if (url === undefined && projectName === undefined && baseDir === undefined) return undefined;
+  if (url !== undefined && (projectName ?? baseDir) !== undefined) {
+    throw new UsageError("Expected --url to be given alone, got --project or --base-dir too: each says where the database is");
+  }
+  const named: Source = {
+    data: { projectName, taskQueue: { config: { url, baseDir } } },
+    where: (keys) => ({ from: "option", name: OPTION_OF[keys.at(-1) ?? ""] ?? "" }),
+  };
+  resolveConfig({ named }, (mistake) => {
+    throw new UsageError(mistake.message);
+  });
+  return named;
+}

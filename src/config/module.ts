@@ -1,0 +1,61 @@
+/** A configuration that is a program, as `omniq.config.ts`: its default export, or what that answers when it is called. */
+import { ConfigError, describe } from "../core/errors.ts";
+import { importHint } from "../core/import-hint.ts";
+import type { ConfigInput } from "./options.ts";
+import type { Source } from "./check.ts";
+import type { Env } from "./env.ts";
+import { withoutSecrets } from "./url.ts";
+
+/** What a configuration that is a function is called with. */
+export interface ConfigContext {
+  /** The variables that count: those of the process, and those of an `--env-file`. */
+  readonly env: Env;
+}
+/** What the default export of `omniq.config.ts` may be. */
+export type ConfigExport = ConfigInput | ((context: ConfigContext) => ConfigInput | Promise<ConfigInput>);
+
+/** Whether a file is imported instead of read. */
+export function isModule(file: string): boolean {
+  return /\.[cm]?[jt]s$/i.test(file);
+}
+
+/**
+ * Imports the file.
+ * @throws ConfigError `CONFIG_NOT_LOADED` when that fails or the function throws; `CONFIG_INVALID` without a default export.
+ */
+export async function importFile(file: string, load: (path: string) => Promise<unknown>, context: ConfigContext): Promise<Source> {
+  const exported = defaultOf(await attempt(file, "be importable", () => load(file)));
+  const data: unknown =
+    typeof exported === "function"
+      ? await attempt(file, "answer a configuration", async () => (await exported(context)) as unknown)
+      : exported;
+  if (typeof data !== "object" || data === null) {
+    throw new ConfigError(
+      "CONFIG_INVALID",
+      `Expected the default export of ${file} to be a configuration, or a function that answers one, got ${describe(typeof data === "string" ? "…" : data)}`,
+    );
+  }
+  return { data, where: () => ({ from: "file", file }) };
+}
+
+/** CommonJS that was made of a module has its default export one deeper. */
+function defaultOf(module: unknown): unknown {
+  const exported = propertyOf(module, "default");
+  return propertyOf(exported, "__esModule") === true ? propertyOf(exported, "default") : exported;
+}
+
+function propertyOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null && name in value
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined;
+}
+
+async function attempt<T>(file: string, what: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    const why = withoutSecrets(cause instanceof Error ? `${cause.name}: ${cause.message}` : describe(cause));
+    throw new ConfigError("CONFIG_NOT_LOADED", `Expected ${file} to ${what}, got ${why}${importHint(cause, file)}`, { cause });
+  }
+}
