@@ -100,3 +100,10 @@ export function time(date: Date): string {
   const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   return `${day} ${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
+
+/** `12 B`, `3.4 KB`, `1.2 GB`: in steps of 1,000. */
+export function bytes(value: number): string {
+  const steps = ["B", "KB", "MB", "GB", "TB"];
+  const step = Math.min(steps.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)));
+  return `${number(value / 1_000 ** step)} ${steps[step] ?? ""}`;
+}

@@ -323,7 +323,10 @@ export class SQLiteBackend implements Backend {
   async backup(file: string, options: BackupOptions = {}): Promise<BackedUp> {
     const source = this.threadOptions;
     if (source !== undefined) return backUp(source, file, options);
-    throw new StorageError("BACKUP_UNSUPPORTED", `Expected a database file opened through node:sqlite to back up, got ${this.path}: run VACUUM INTO on your own connection`);
+    throw new StorageError(
+      "BACKUP_UNSUPPORTED",
+      `Expected a database file opened through node:sqlite to back up, got ${this.path}: run VACUUM INTO on your own connection`,
+    );
   }
 
   /** The seed's queue over these queue names, in strict order. */

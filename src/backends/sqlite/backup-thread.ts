@@ -32,7 +32,10 @@ function check({ copy: file, path, tablePrefix }: BackupPlan): number {
   try {
     const found = db.connection.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"];
     if (found !== "ok")
-      throw new StorageError("STORAGE_CORRUPT", `Expected the copy of ${path} to be whole, but it is damaged, as the database is: ${String(found)}`);
+      throw new StorageError(
+        "STORAGE_CORRUPT",
+        `Expected the copy of ${path} to be whole, but it is damaged, as the database is: ${String(found)}`,
+      );
     return int(db.get("SELECT count(*) AS n FROM {tasks}")?.["n"]);
   } catch (error) {
     throw storageError(error, file);

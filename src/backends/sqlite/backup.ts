@@ -55,7 +55,8 @@ export async function backUp(source: BackupSource, file: string, options: Backup
 }
 
 function refuse(database: string, target: string, overwrite: boolean): void {
-  const no = (why: string): StorageError => new StorageError("BACKUP_REFUSED", `Expected ${target} to be the name of a new file, but ${why}`);
+  const no = (why: string): StorageError =>
+    new StorageError("BACKUP_REFUSED", `Expected ${target} to be the name of a new file, but ${why}`);
   const beside = ["", "-wal", "-shm", "-journal"].map((ending) => `${database}${ending}`);
   if (beside.includes(target) || isSameFile(database, target)) throw no("it belongs to the database itself");
   const there = fs.statSync(target, { throwIfNoEntry: false });

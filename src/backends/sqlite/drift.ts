@@ -18,9 +18,14 @@ interface Entry {
 
 /** What `sqlite_schema` holds, without what SQLite makes itself. */
 function entriesOf(db: Db): ReadonlyMap<string, Entry> {
-  const rows = db.connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~'").all();
+  const rows = db.connection
+    .prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~'")
+    .all();
   return new Map(
-    rows.map((row) => [str(row["name"]), { type: str(row["type"]), table: str(row["tbl_name"]), sql: str(row["sql"]).replaceAll(/\s+/g, " ") }]),
+    rows.map((row) => [
+      str(row["name"]),
+      { type: str(row["type"]), table: str(row["tbl_name"]), sql: str(row["sql"]).replaceAll(/\s+/g, " ") },
+    ]),
   );
 }
 

@@ -189,3 +189,19 @@ function backlogOf(db: Db): Backlog {
     return { ready: [], held: new Map() };
   }
 }
+
+/** Takes the lock, writes and takes it back: nothing changes. @throws StorageError when that cannot be. */
+export function proveWritable({ path: file, tablePrefix }: Where, wait = 5_000): void {
+  try {
+    const db = new Db(nodeLibrary.open(file, { wait }), tablePrefix);
+    try {
+      db.connection.exec("BEGIN IMMEDIATE");
+      db.run("UPDATE {omniq_meta} SET value = value");
+      db.connection.exec("ROLLBACK");
+    } finally {
+      db.connection.close();
+    }
+  } catch (error) {
+    throw storageError(error, file);
+  }
+}
