@@ -2,7 +2,7 @@
 import { CommanderError } from "commander";
 import { OmniQError } from "../core/errors.ts";
 import { EXIT, UsageError } from "./command.ts";
-import type { ExitCode } from "./command.ts";
+import type { ExitCode, Run } from "./command.ts";
 import { ownVersion } from "./own-package.ts";
 import { parse } from "./program.ts";
 import { Terminal } from "./terminal.ts";
@@ -18,12 +18,15 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.exitCode = await execute(argv, terminal);
 }
 
-/** Runs one command and answers its exit code. */
-export async function execute(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+/**
+ * Runs one command and answers its exit code.
+ * @param as instead of what the command does.
+ */
+export async function execute(argv: readonly string[], terminal: Terminal, as?: Run): Promise<ExitCode> {
   try {
     const asked = parse(argv, ownVersion(), terminal);
     if (asked === undefined) return EXIT.fine;
-    const { run } = await asked.spec.load();
+    const run = as ?? (await asked.spec.load()).run;
     return await run(asked.given, terminal);
   } catch (error) {
     return complain(terminal, error, argv);

@@ -53,4 +53,5 @@ function main(plan: BackupPlan): BackupReport {
   }
 }
 
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port has no origin
 if (!isMainThread) parentPort?.postMessage(main(workerData as BackupPlan));

@@ -18,7 +18,11 @@ export const run: Run = async (given, terminal) => {
   const only = given.flag("check");
   if (pending && !only) {
     const omniq = OmniQ.fromConfig(config);
-    await omniq.open().finally(() => omniq.close());
+    try {
+      await omniq.open();
+    } finally {
+      await omniq.close();
+    }
   }
   for (const { file, from } of stood) {
     if (given.flag("json")) terminal.json({ file, from: from ?? null, to: SCHEMA_VERSION, current: !only || from === SCHEMA_VERSION });

@@ -39,7 +39,7 @@ function workerFindings({ workers, backlog }: Work): readonly Finding[] {
   return [
     alive.length === 0
       ? note("workers", "No worker is alive", "omniq worker --tasks FILE")
-      : ok("workers", `${count(alive.length, "live worker")}`),
+      : ok("workers", count(alive.length, "live worker")),
     ...silent.map(({ id, host, pid }) =>
       warning(
         "workers.silent",
