@@ -7,6 +7,11 @@ import { sqlitePathOf, withoutSecrets } from "./config/url.ts";
 import type { Backend } from "./core/backend.ts";
 import type { Clock, Random } from "./core/clock.ts";
 import { expected, InvalidOptionError } from "./core/errors.ts";
+import { LOG_LEVELS } from "./core/logging.ts";
+import type { LogComponent, LogLevel } from "./core/logging.ts";
+import { jsonLogLine, prettyLine } from "./runtime/log-line.ts";
+import type { LogEntry, Paint } from "./runtime/log-line.ts";
+import type { LogData } from "./runtime/logger.ts";
 import type { Logger } from "./runtime/signatures.ts";
 
 /** The machine's clock; its timers let the process end unless asked to keep it. */
@@ -59,6 +64,7 @@ export interface HostIdentity {
 
 const os = process.getBuiltinModule("node:os");
 const fs = process.getBuiltinModule("node:fs");
+const util = process.getBuiltinModule("node:util");
 
 function readText(path: string): string {
   try {
@@ -151,19 +157,31 @@ export function readTextFile(path: string): Promise<string> {
   return fs.promises.readFile(path, "utf8");
 }
 
-const LEVELS = ["debug", "info", "warn", "error"] as const;
+/** Which messages the logger of the house writes. */
+export interface LogSettings {
+  /** From this level on. */
+  readonly level: LogLevel | "off";
+  /** The same for single parts. */
+  readonly components?: Readonly<Partial<Record<LogComponent, LogLevel | "off">>>;
+}
 
-/** Writes messages of a level and above to stderr, a line each: time, level, message, then fields as JSON. */
-export function stderrLogger(least: (typeof LEVELS)[number] | "off" = "warn"): Logger {
-  const from = least === "off" ? LEVELS.length : LEVELS.indexOf(least);
-  const at =
-    (level: (typeof LEVELS)[number]) =>
-    (message: string, data?: Readonly<Record<string, unknown>>): void => {
-      if (LEVELS.indexOf(level) < from) return;
-      const fields = data === undefined ? "" : ` ${JSON.stringify(data)}`;
-      process.stderr.write(`${new Date().toISOString()} ${level.toUpperCase()} omniq: ${message}${fields}\n`);
-    };
+/** Writes messages to stderr, a line each: for people on a terminal, as JSON elsewhere. */
+export function stderrLogger({ level: least, components = {} }: LogSettings = { level: "warn" }): Logger {
+  const levels = new Map<unknown, LogLevel | "off">(Object.entries(components));
+  const isWritten = (level: LogLevel, component: unknown): boolean => {
+    const from = levels.get(component) ?? least;
+    return from !== "off" && LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(from);
+  };
+  const at = (level: LogLevel) => (message: string, data?: LogData) => {
+    if (isWritten(level, data?.["component"])) writeLog({ level, message, data });
+  };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+function writeLog(entry: LogEntry): void {
+  const { stderr } = process;
+  const paint: Paint = (style, text) => util.styleText(style, text, { stream: stderr });
+  stderr.write(`${stderr.isTTY ? prettyLine(new Date(), entry, paint) : jsonLogLine(new Date(), entry)}\n`);
 }
 
 /** Where a backend lies and how it is opened: either a file (`path`, or `baseDir` and `projectName`) or memory (`path: ":memory:"`). */

@@ -27,7 +27,7 @@ import { Ender } from "./runtime/ender.ts";
 import { EventsDesk } from "./runtime/events-desk.ts";
 import { Handle } from "./runtime/handle.ts";
 import type { HandleHost } from "./runtime/handle.ts";
-import { safeLogger } from "./runtime/logger.ts";
+import { safeLogger, silentLogger } from "./runtime/logger.ts";
 import { checkId } from "./runtime/options.ts";
 import { QueuesDesk, WorkersDesk } from "./runtime/queues-desk.ts";
 import { ResultsDesk } from "./runtime/results-desk.ts";
@@ -278,7 +278,7 @@ function fromData(config: ConfigData, { logger, clock }: InCode): OmniQ {
       ...(prefetch === undefined ? {} : { prefetch }),
     },
     payloadLimit: undefined,
-    logger: logger ?? stderrLogger(settings.logLevel),
+    logger: settings.logging.disabled ? silentLogger : (logger ?? stderrLogger(settings.logging)),
     clock,
   });
   return new OmniQ(options);

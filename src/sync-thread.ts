@@ -54,6 +54,9 @@ const LONGEST_START = 60_000;
 /** After the grace: the abort's second, the last writes, and the end of the thread. */
 const AFTER_GRACE = 10_000;
 
+/** What comes from the thread says already which part it is from. */
+const OWN = { component: "worker" } as const;
+
 export class SyncThread {
   readonly #state = new Int32Array(new SharedArrayBuffer(4));
   readonly #port: MessagePort;
@@ -70,7 +73,7 @@ export class SyncThread {
     const entry = new URL(import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.js", import.meta.url);
     this.#thread = new Worker(entry, { workerData, transferList: [port2] });
     this.#thread.on("error", (error) => {
-      options.logger.error("The thread of a worker failed", { error: error.message });
+      options.logger.error("The thread of a worker failed", { ...OWN, error: error.message });
     });
     if (Atomics.wait(this.#state, 0, STATE.starting, LONGEST_START) === "timed-out") {
       void this.#thread.terminate();
@@ -99,7 +102,7 @@ export class SyncThread {
     for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port))
       this.#hear(next.message as FromThread);
     this.#port.close();
-    if (ended === "timed-out") this.#options.logger.error("The thread of a worker did not stop in time and was ended");
+    if (ended === "timed-out") this.#options.logger.error("The thread of a worker did not stop in time and was ended", OWN);
     void this.#thread.terminate();
   }
 

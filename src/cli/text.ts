@@ -1,28 +1,17 @@
 /** Text for people: nothing that a terminal would obey, how wide it is there, and how it is cut. */
 
-/** C0, DEL and C1, the line separators, and the marks that turn the direction of writing. */
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
-const DANGEROUS = /[\u0000-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069\uFEFF]/g;
-const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+import { plain, plainJson } from "../core/plain.ts";
 
-function escaped(character: string): string {
-  const code = character.charCodeAt(0);
-  return SHORT[character] ?? (code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`);
-}
-
-/** One line of text with its control characters shown, as `\n` or `\x1b`: data must not steer a terminal. */
-export function plain(text: string): string {
-  return text.replace(DANGEROUS, escaped);
-}
+export { plain };
 
 /** The same for text of several lines, such as a stack: its line ends stay. */
 export function plainLines(text: string): readonly string[] {
   return text.split(/\r?\n/).map((line) => plain(line.replaceAll("\t", "  ")));
 }
 
-/** JSON on one line. `JSON.stringify` leaves DEL, C1 and the direction marks as they are, and a terminal obeys some of them. */
+/** JSON on one line. */
 export function jsonLine(value: unknown): string {
-  return escapeJson(JSON.stringify(value));
+  return plainJson(JSON.stringify(value));
 }
 
 /** JSON for people: what fits into so many columns stands on one line, the rest is broken up. */
@@ -42,10 +31,6 @@ export function jsonLines(value: unknown, columns: number): readonly string[] {
 }
 
 const INDENT = "  ";
-
-function escapeJson(json: string): string {
-  return json.replace(DANGEROUS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
 
 const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303F\uFF01-\uFF60]/u;
 const NO_WIDTH = /[\p{M}\u200B-\u200D]/u;

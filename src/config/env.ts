@@ -1,9 +1,9 @@
 /** The configuration's values that stand in environment variables. */
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, describe } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { refuse, wrongValue } from "./check.ts";
+import { originText, readSection, refuse, wrongValue } from "./check.ts";
 import type { Complain, Leaves, Origin } from "./check.ts";
-import { listOptions } from "./options.ts";
+import { GATHERED, listOptions, OPTIONS, variablesOf } from "./options.ts";
 
 /** The variables of a process, as handed in. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -16,7 +16,7 @@ export const FILE_VARIABLE = "OMNIQ_CONFIG";
 
 /** Every variable, in the order of the table. */
 function listVariables(): readonly string[] {
-  return [...new Set(listOptions().flatMap(({ option }) => option.env)), FILE_VARIABLE];
+  return [...new Set(listOptions().flatMap((each) => variablesOf(each))), FILE_VARIABLE];
 }
 
 /** How variables are read. */
@@ -38,7 +38,7 @@ export function readEnv(env: Env, { rank, fileOf, complain = refuse }: Reading):
     return { from: "variable", name, ...(file === undefined ? {} : { file }) };
   };
   for (const name of unknownIn(env)) complain(unknown(name, originOf(name)));
-  const leaves: Leaves = new Map();
+  const leaves = readGathered(env, { rank, complain, originOf });
   const wrong = new Set<string>();
   for (const { path, option } of listOptions()) {
     for (const [i, name] of option.env.entries()) {
@@ -53,6 +53,39 @@ export function readEnv(env: Env, { rank, fileOf, complain = refuse }: Reading):
     }
   }
   return leaves;
+}
+
+function readGathered(env: Env, { rank, complain, originOf }: GatheredReading): Leaves {
+  const { path, variable } = GATHERED;
+  const text = env[variable]?.trim() ?? "";
+  const origin = originOf(variable);
+  const data = text === "" ? {} : text.startsWith("{") ? jsonOf(text) : pairsOf(text);
+  if (data !== undefined) return readSection(OPTIONS.logging.components, data, path, { rank, where: () => origin, complain });
+  const wanted = 'names with levels, such as "worker=debug,scheduler=warn", or JSON';
+  complain(new ConfigError("CONFIG_INVALID", `Expected \`${path}\` to be ${wanted}, got ${describe(text)} (${originText(origin)})`));
+  return new Map();
+}
+
+interface GatheredReading {
+  readonly rank: number;
+  readonly complain: Complain;
+  readonly originOf: (name: string) => Origin;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `a=b,c=d` as an object; `undefined` when it is something else. */
+function pairsOf(text: string): unknown {
+  const pairs = text.split(",").map((pair) => /^\s*(?<name>[\w-]+)\s*=\s*(?<value>\w+)\s*$/.exec(pair)?.groups);
+  const names = new Set(pairs.map((pair) => pair?.["name"]));
+  if (names.has(undefined) || names.size < pairs.length) return undefined;
+  return Object.fromEntries(pairs.map((pair) => [pair?.["name"] ?? "", pair?.["value"]]));
 }
 
 function unknownIn(env: Env): readonly string[] {

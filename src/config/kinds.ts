@@ -1,6 +1,8 @@
 /** What a value of the configuration can be: how it is read, from text too, and what it is called when it is something else. */
 import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
+import { LOG_LEVELS } from "../core/logging.ts";
+import type { LogLevel } from "../core/logging.ts";
 import type { Ms } from "../core/record.ts";
 import { sqlitePathOf } from "./url.ts";
 
@@ -75,10 +77,10 @@ export function word<const T extends string>(...words: readonly T[]): Kind<T> {
 }
 
 /** From which messages are written. */
-export const logLevel: Kind<"debug" | "info" | "warn" | "error" | "off"> = {
-  wanted: 'one of "debug", "info", "warn", "error", "off"',
+export const logLevel: Kind<LogLevel | "off"> = {
+  wanted: word(...LOG_LEVELS, "off").wanted,
   read(value) {
-    const plain = word("debug", "info", "warn", "warning", "error", "off").read(value);
+    const plain = word(...LOG_LEVELS, "warning", "off").read(value);
     return plain === "warning" ? "warn" : plain;
   },
   fromText: asIs,

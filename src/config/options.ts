@@ -19,6 +19,7 @@ import {
   word,
 } from "./kinds.ts";
 import type { Kind } from "./kinds.ts";
+import type { LogComponent } from "../core/logging.ts";
 
 export interface Option<T, In = T> {
   readonly kind: Kind<T, In>;
@@ -77,6 +78,18 @@ function store(what: string, variable: string) {
   };
 }
 
+function componentLevel(who: string) {
+  return option(logLevel, `The same for ${who}. Default: \`logging.level\`.`);
+}
+
+/** The variable that sets several options of a section at once, as `worker=debug,task=info` or as JSON. */
+export const GATHERED = { path: "logging.components", variable: "OMNIQ_COMPONENT_LOG_LEVELS" } as const;
+
+/** The variables that set an option; a later one wins over an earlier. */
+export function variablesOf({ path, option }: ListedOption): readonly string[] {
+  return path.startsWith(`${GATHERED.path}.`) ? [...option.env, GATHERED.variable] : option.env;
+}
+
 export const OPTIONS = {
   projectName: preset(projectName, "omniq", "Names the file of the database.", { env: ["OMNIQ_PROJECT_NAME"] }),
   taskQueue: {
@@ -122,7 +135,16 @@ export const OPTIONS = {
   },
   logging: {
     level: preset(logLevel, "warn", "From which level on messages are written.", { env: ["OMNIQ_LOG_LEVEL"] }),
-    disabled: preset(flag, false, "Whether nothing is written at all.", { env: ["OMNIQ_DISABLE_LOGGING"] }),
+    disabled: preset(flag, false, "Whether nothing is written at all, also not to a logger of your own.", {
+      env: ["OMNIQ_DISABLE_LOGGING"],
+    }),
+    components: {
+      worker: componentLevel("the worker: claims, runs, beats, writes what comes of tasks"),
+      scheduler: componentLevel("the scheduler"),
+      upkeep: componentLevel("upkeep: recovery, retention"),
+      client: componentLevel("what enqueues, waits and cancels"),
+      task: componentLevel("your handlers: `ctx.log`"),
+    } satisfies Record<LogComponent, AnyOption>,
   },
 } as const;
 
@@ -150,7 +172,7 @@ export type ConfigData = Values<typeof OPTIONS>;
 /** A configuration in code; snake_case keys are taken too. */
 export type ConfigInput = Input<typeof OPTIONS>;
 
-interface ListedOption {
+export interface ListedOption {
   /** `taskQueue.config.queues` */
   readonly path: string;
   readonly option: AnyOption;

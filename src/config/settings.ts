@@ -6,7 +6,6 @@ import type { ConfigData } from "./options.ts";
 import { sqlitePathOf } from "./url.ts";
 
 export type StoreName = "taskQueue" | "resultStore" | "eventStore";
-type LogLevel = ConfigData["logging"]["level"];
 
 /** Where one store lies and how it is opened; either `path` or `baseDir` is given. */
 export interface StoreSettings {
@@ -33,7 +32,7 @@ export interface Settings extends Readonly<Record<StoreName, StoreSettings>> {
   /** What a task gets that neither its options nor its definition say. */
   readonly taskDefaults: Readonly<ConfigData["taskDefaults"]>;
   readonly retention: Retention;
-  readonly logLevel: LogLevel;
+  readonly logging: Readonly<ConfigData["logging"]>;
 }
 
 /**
@@ -54,7 +53,7 @@ export function settingsOf(config: ConfigData): Settings {
     prefetch: worker.config.prefetch,
     taskDefaults: { ...taskDefaults },
     retention: { ...retention },
-    logLevel: logging.disabled ? "off" : logging.level,
+    logging: { ...logging, components: { ...logging.components } },
   };
 }
 

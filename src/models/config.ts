@@ -123,7 +123,7 @@ export class OmniQConfig {
       worker: this.worker.toJSON(),
       taskDefaults: { ...this.taskDefaults },
       retention: { ...this.retention },
-      logging: { ...this.logging },
+      logging: structuredClone(this.logging),
     };
   }
 }

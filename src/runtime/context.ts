@@ -33,7 +33,8 @@ export interface RunView {
 
 /** What the context asks of the worker. */
 export interface ContextHost {
-  readonly logger: Logger;
+  /** Behind `ctx.log`. */
+  readonly taskLogger: Logger;
   readonly enqueueChild: EnqueueChild;
   taskOf(row: StoredTask): Task;
   parentResults(row: StoredTask): Promise<readonly ParentResult[]>;
@@ -79,7 +80,7 @@ export class HandlerContext implements Context {
 
   get log(): Logger {
     const { id, func } = this.#run.claim.task;
-    return boundLogger(this.#host.logger, { taskId: id, func });
+    return boundLogger(this.#host.taskLogger, { taskId: id, func });
   }
 
   get progress(): Context["progress"] {

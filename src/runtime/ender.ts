@@ -4,9 +4,10 @@ import { StorageError, WorkerUnknownError } from "../core/errors.ts";
 import { decide } from "../core/lifecycle.ts";
 import type { TaskId } from "../core/record.ts";
 import { Waits } from "./backoff.ts";
-import { errorFields } from "./logger.ts";
+import { componentLogger, errorFields } from "./logger.ts";
 import { awake } from "./pending.ts";
 import type { Shared } from "./shared.ts";
+import type { Logger } from "./signatures.ts";
 import type { Stores } from "./stores.ts";
 
 /** Tasks ended in one transaction. */
@@ -25,6 +26,7 @@ interface Owed {
 export class Ender {
   readonly #shared: Shared;
   readonly #id: string;
+  readonly #logger: Logger;
   #arrival: Promise<void> | undefined;
   /** Nobody else may end these while this process lives: they are tried again whenever it is asked for anything. */
   readonly #owed = new Map<TaskId, Owed>();
@@ -33,6 +35,7 @@ export class Ender {
   constructor(shared: Shared) {
     this.#shared = shared;
     this.#id = shared.newId();
+    this.#logger = componentLogger(shared.logger, "client");
   }
 
   /**
@@ -98,7 +101,7 @@ export class Ender {
       }
     } catch (error) {
       // What was asked for is done; whoever looks next, or a worker, ends the others.
-      this.#shared.logger.warn("The dependents of tasks that ended could not be ended; it is tried again", errorFields(error));
+      this.#logger.warn("The dependents of tasks that ended could not be ended; it is tried again", errorFields(error));
     }
     return [];
   }
@@ -139,7 +142,7 @@ export class Ender {
 
   #owe(claims: readonly Claim[], error: unknown): void {
     for (const claim of claims) this.#owed.set(claim.task.id, { claim, error });
-    this.#shared.logger.warn("Tasks that were to be ended could not be; it is tried again", {
+    this.#logger.warn("Tasks that were to be ended could not be; it is tried again", {
       tasks: claims.length,
       ...errorFields(error),
     });

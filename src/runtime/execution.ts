@@ -15,7 +15,7 @@ import type { ContextHost } from "./context.ts";
 import { isA, isFatal, toFailure } from "./failure.ts";
 import { errorFields } from "./logger.ts";
 import { parseWith } from "./schema.ts";
-import type { TaskDefinition } from "./signatures.ts";
+import type { Logger, TaskDefinition } from "./signatures.ts";
 import { afterLong } from "./timer.ts";
 
 /** Why `ctx.signal` aborts. `silent`: the worker could not beat for so long that others may soon take its claims. */
@@ -27,6 +27,8 @@ const GRACE: Readonly<Record<Interrupt, Ms>> = { timeout: 1_000, cancel: 5_000, 
 /** What a run needs of its worker. */
 export interface RunHost extends ContextHost {
   readonly clock: Clock;
+  /** The worker's own. */
+  readonly logger: Logger;
   /** Called once for each run that was started. `undefined`: the claim is lost, there is nothing to settle. */
   ended(run: Execution, outcome: Outcome | undefined): void;
 }

@@ -13,7 +13,7 @@ import type { EnqueueChild, RunView } from "./context.ts";
 import type { Emitter, Ran } from "./emitter.ts";
 import { Execution } from "./execution.ts";
 import type { RunHost } from "./execution.ts";
-import { Throttle } from "./logger.ts";
+import { componentLogger, loggingAs } from "./logger.ts";
 import { Lookout } from "./lookout.ts";
 import { parentResults } from "./parents.ts";
 import { Presence } from "./presence.ts";
@@ -38,6 +38,7 @@ export class Session implements RunHost {
   readonly id: string;
   readonly clock: WorkerParts["clock"];
   readonly logger: Logger;
+  readonly taskLogger: Logger;
   readonly enqueueChild: EnqueueChild;
 
   readonly #stores: Stores;
@@ -58,20 +59,20 @@ export class Session implements RunHost {
   #changed: (() => void) | undefined;
 
   constructor(parts: WorkerParts, stores: Stores, settings: WorkerSettings, registry: Registry, emitter: Emitter) {
-    const { clock, random, logger, newId, yieldTurn } = parts;
+    const { clock, random, newId, yieldTurn } = parts;
     const { queues, concurrency, prefetch, lease: leaseMs, sweeps } = settings;
     const { names } = registry;
     // The random end of an id is enough, and short: it stands in two events and the result of each task.
     const worker = newId().slice(-12);
-    const throttle = new Throttle(logger, clock);
     const { main } = stores;
     const failed = (error: unknown): void => {
       emitter.emit("error", error instanceof Error ? error : new Error(String(error)));
     };
-    const tools = { stores, main, clock, random, logger, throttle, worker, newId, yieldTurn, emitter };
+    const tools = { stores, main, clock, random, ...loggingAs("worker", parts), worker, newId, yieldTurn, emitter };
     this.id = worker;
     this.clock = clock;
-    this.logger = logger;
+    this.logger = tools.logger;
+    this.taskLogger = componentLogger(parts.logger, "task");
     this.enqueueChild = parts.enqueueChild;
     this.#stores = stores;
     this.#registry = registry;
@@ -104,8 +105,8 @@ export class Session implements RunHost {
       failed,
     });
     const lookout = new Lookout(clock, parts.isGone);
-    this.#upkeep = new Upkeep({ ...tools, lookout, sweeps, end: (claims) => this.#endAll(claims) });
-    this.#scheduler = new Scheduler(tools);
+    this.#upkeep = new Upkeep({ ...tools, ...loggingAs("upkeep", parts), lookout, sweeps, end: (claims) => this.#endAll(claims) });
+    this.#scheduler = new Scheduler({ ...tools, ...loggingAs("scheduler", parts) });
     const runs = (): readonly Execution[] => [...held].filter((run) => run.settlement === undefined);
     this.#cancels = new Cancels({ ...tools, runs, cancelled: (run, reason) => this.#cancelled(run, reason) });
   }

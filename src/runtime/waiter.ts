@@ -10,7 +10,7 @@ import type { Ms, TaskId } from "../core/record.ts";
 import type { StoredTask } from "../core/task.ts";
 import { closed } from "./access.ts";
 import type { Ender } from "./ender.ts";
-import { errorFields } from "./logger.ts";
+import { componentLogger, errorFields } from "./logger.ts";
 import { needsResult, toldOf } from "./outcome.ts";
 import { awake, Pending } from "./pending.ts";
 import type { Shared } from "./shared.ts";
@@ -177,7 +177,8 @@ export class Waiter {
       if (expired.length > 0) await this.#ender.endExpired(stores);
       return [...owed, ...marked, ...expired];
     } catch (error) {
-      this.#shared.logger.warn("A task that waits to be ended could not be ended; it is tried again", errorFields(error));
+      const logger = componentLogger(this.#shared.logger, "client");
+      logger.warn("A task that waits to be ended could not be ended; it is tried again", errorFields(error));
       return [];
     }
   }

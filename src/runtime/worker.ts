@@ -6,6 +6,7 @@ import { refuseUnknown } from "../core/nearest.ts";
 import type { Ms } from "../core/record.ts";
 import { Emitter, WORKER_EVENTS } from "./emitter.ts";
 import type { Ran, WorkerEvent, WorkerEvents } from "./emitter.ts";
+import { componentLogger } from "./logger.ts";
 import type { WorkerParts, WorkerSettings } from "./parts.ts";
 import { definitionsOf, Registry } from "./registry.ts";
 import { Session } from "./session.ts";
@@ -48,7 +49,7 @@ export class WorkerRuntime {
     this.#parts = parts;
     this.#settings = settings;
     this.#tasks = tasks;
-    this.#emitter = new Emitter(parts.logger);
+    this.#emitter = new Emitter(componentLogger(parts.logger, "worker"));
     if ("tasks" in tasks) this.#registry = new Registry(tasks.tasks);
   }
 

@@ -9,6 +9,7 @@ import { toTask } from "../models/convert.ts";
 import { HandlerContext } from "../runtime/context.ts";
 import type { RunView } from "../runtime/context.ts";
 import { Handle } from "../runtime/handle.ts";
+import { safeLogger, silentLogger } from "../runtime/logger.ts";
 import { encodeArgs, resolveTask } from "../runtime/options.ts";
 import { parseWith } from "../runtime/schema.ts";
 import type { EnqueueOptions, InOf, Logger, OutOf, ParentResult, TaskDefinition, TaskReference } from "../runtime/signatures.ts";
@@ -47,8 +48,6 @@ export class OutcomeError extends OmniQError {
     this.reason = asked.kind === "discard" ? asked.reason : undefined;
   }
 }
-
-const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /**
  * Runs a task's handler as a worker would: the arguments make the round trip through the store's text and the schema, the value
@@ -119,7 +118,7 @@ function contextOf(view: View, options: RunTaskOptions): HandlerContext {
   const nowhere = (): Promise<never> => Promise.reject(new Error("Expected a queue behind the task, but runTask() has none"));
   const host = { wait: nowhere, get: nowhere, cancel: nowhere, eventsOf: nowhere };
   return new HandlerContext(view, {
-    logger: options.logger ?? SILENT,
+    taskLogger: safeLogger(options.logger ?? silentLogger),
     taskOf: (row) => toTask(row),
     parentResults: () => Promise.resolve(options.parentResults ?? []),
     report: (_, fraction, note) => options.onProgress?.(fraction, note),

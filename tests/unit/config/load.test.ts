@@ -52,7 +52,7 @@ describe("without anything", () => {
         maxCrashes: 3,
       },
       retention: { completed: 7 * DAY, failed: 30 * DAY, cancelled: 7 * DAY, expired: 7 * DAY, events: 30 * DAY },
-      logging: { level: "warn", disabled: false },
+      logging: { level: "warn", disabled: false, components: {} },
     });
     expect(new Set([...origins.values()].map(originText))).toEqual(new Set(["default"]));
     expect(origins.get("taskQueue.config.baseDir")).toEqual({ from: "default" });
@@ -111,7 +111,11 @@ describe("a file", () => {
         maxCrashes: 1,
       },
       retention: { completed: DAY, failed: 90 * DAY, cancelled: DAY / 2, expired: 0, events: false },
-      logging: { level: "debug", disabled: true },
+      logging: {
+        level: "debug",
+        disabled: true,
+        components: { worker: "debug", scheduler: "info", upkeep: "warn", client: "error", task: "off" },
+      },
     });
     // An option that is new must be in the file too, but for the other way to say where a store lies.
     const other = new Set(["taskQueue.config.url", "resultStore.config.baseDir", "eventStore.config.baseDir"]);

@@ -33,7 +33,7 @@ describe("settingsOf", () => {
       prefetch: undefined,
       taskDefaults: config().taskDefaults,
       retention: config().retention,
-      logLevel: "warn",
+      logging: { level: "warn", disabled: false, components: {} },
     });
   });
 
@@ -47,7 +47,7 @@ describe("settingsOf", () => {
         resultStore: { config: { baseDir: "/r", durability: "full", tablePrefix: "" } },
         eventStore: { config: { url: "sqlite::memory:", busyTimeout: 0 } },
         worker: { config: { maxWorkers: 7, lease: "20s", prefetch: 3 } },
-        logging: { level: "info" },
+        logging: { level: "info", components: { task: "debug" } },
       }),
     );
     expect(settings).toMatchObject({
@@ -58,14 +58,10 @@ describe("settingsOf", () => {
       concurrency: 7,
       lease: 20_000,
       prefetch: 3,
-      logLevel: "info",
+      logging: { level: "info", disabled: false, components: { task: "debug" } },
     });
     expect(settings.taskQueue).not.toHaveProperty("baseDir");
     expect(settings.resultStore).not.toHaveProperty("path");
-  });
-
-  test("logging that is disabled is off, whatever the level", () => {
-    expect(settingsOf(config({ logging: { level: "debug", disabled: true } })).logLevel).toBe("off");
   });
 
   test("a place cannot be opened in two ways", () => {

@@ -1,4 +1,5 @@
 /** A worker on the model and the test clock, with everything it tells people kept. */
+import { LOG_COMPONENTS } from "../../../src/core/logging.ts";
 import type { Backend } from "../../../src/core/backend.ts";
 import type { EventRow } from "../../../src/core/event.ts";
 import { encode } from "../../../src/core/codec.ts";
@@ -59,6 +60,8 @@ export class Rig {
     this.backend = backend;
     this.stores = new Stores(backend, results, events);
     const log = (level: string) => (message: string, data?: Readonly<Record<string, unknown>>) => {
+      // Levels of single parts could not be told apart by a line that does not say whose it is.
+      if (!LOG_COMPONENTS.some((name) => name === data?.["component"])) throw new Error(`Expected "${message}" to name its component`);
       this.logs.push({ level, message, data });
     };
     this.parts = {

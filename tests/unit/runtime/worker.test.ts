@@ -418,7 +418,7 @@ describe("what a handler asks for", () => {
     await worker.drain();
     // The first child's failure failed the handler: only it was asked for.
     expect(children).toEqual([[id, 1, "child", undefined, undefined]]);
-    expect(rig.logs).toContainEqual({ level: "info", message: "hello", data: { a: 1, taskId: id, func: "t" } });
+    expect(rig.logs).toContainEqual({ level: "info", message: "hello", data: { a: 1, taskId: id, func: "t", component: "task" } });
     expect(seen).toEqual([]);
   });
 
