@@ -21,6 +21,8 @@ const AT_ONCE = 3_000;
 export interface StoppingOptions {
   readonly grace: number;
   readonly say: (text: string) => void;
+  /** Milliseconds that only grow. */
+  readonly now: () => number;
   /** Ends the process. */
   readonly exit: (code: ExitCode) => void;
 }
@@ -57,7 +59,7 @@ export class Stopping {
   }
 
   ask(): void {
-    const now = performance.now();
+    const now = this.#options.now();
     if (this.#asked > 0 && now - this.#at < SAME) return;
     this.#at = now;
     this.#asked++;

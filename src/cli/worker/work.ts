@@ -24,13 +24,14 @@ export async function work(given: Given, terminal: Terminal, stops: Stops): Prom
   const options = workerOptions(given);
   const loaded = await configured(given, terminal);
   const config: ConfigData = { ...loaded.config, logging: { ...loaded.config.logging, level: levelOf(given, loaded) } };
-  const logger = stderrLogger(config.logging.disabled ? "off" : config.logging.level);
+  const logger = stderrLogger(config.logging.disabled ? { level: "off" } : config.logging);
   const stopping = new Stopping({
     grace: given.duration("grace") ?? GRACE,
     say: (text) => {
       if (terminal.stderr.isTTY) terminal.note(text);
       else logger.info(text, { component: "worker" });
     },
+    now: () => performance.now(),
     exit: (code) => process.exit(code),
   });
   const unlisten = stops(() => {
