@@ -88,7 +88,7 @@ worker:
 
 const readmeOf = (name: string): string => `# ${name}
 
-Background tasks with [OmniQ](https://www.npmjs.com/package/omniq).
+Background tasks with OmniQ.
 
 | command | |
 | --- | --- |
