@@ -324,6 +324,13 @@ describe("doctor", { tags: ["slow"] }, () => {
     expect(findings.find(({ check }) => check === "workers.silent")?.text).toContain("holds 1 task");
   });
 
+  test("sees that the folder's programs import another version", async () => {
+    await withShop((omniq) => omniq.open());
+    mkdirSync(join(dir, "node_modules/omniq"), { recursive: true });
+    writeFileSync(join(dir, "node_modules/omniq/package.json"), JSON.stringify({ name: "omniq", version: "0.0.9" }));
+    expect(await doctor()).toMatchObject({ code: 0, wrong: ["warning versions"] });
+  });
+
   test("a mistake in the configuration is a finding", async () => {
     writeFileSync(join(dir, "omniq.yaml"), "projctName: x\nworker:\n  config:\n    maxWorkers: many\n");
     const { code, findings } = await doctor();

@@ -1,6 +1,17 @@
 /** `worker`, `dev` and `init` as people use them: as processes of their own. */
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -14,6 +25,9 @@ import { until } from "../fixtures/helpers.ts";
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, "../..");
 const DOOR = pathToFileURL(join(ROOT, "src/index.ts")).href;
+
+/** What npm starts is this Node, too. */
+const ON_THIS_NODE = { ...process.env, PATH: [dirname(process.execPath), process.env["PATH"] ?? ""].join(delimiter) };
 
 let dir = "";
 const started: CliProcess[] = [];
@@ -300,7 +314,11 @@ describe("init", { tags: ["slow"] }, () => {
   }, 120_000);
 
   /** No registry is there to be asked. */
-  const env = { npm_config_registry: "http://127.0.0.1:9/", npm_config_cache: join(tmpdir(), "omniq-npm-cache") };
+  const env = {
+    npm_config_registry: "http://127.0.0.1:9/",
+    npm_config_fetch_retries: "0",
+    npm_config_cache: join(tmpdir(), "omniq-npm-cache"),
+  };
 
   test("init and dev make a running scheduled task of an empty folder, without a network", async () => {
     const made = await runCli(["init"], { cwd: dir, bin, env });
@@ -330,12 +348,41 @@ describe("init", { tags: ["slow"] }, () => {
     const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
     expect((await run(process.execPath, [tsc, "-p", "."], { cwd: dir })).stdout).toBe("");
     // The scripts find the command.
-    const path = [dirname(process.execPath), process.env["PATH"] ?? ""].join(delimiter);
     const drained = await run("npm", ["run", "--silent", "worker", "--", "--drain", "--quiet"], {
       cwd: dir,
-      env: { ...process.env, PATH: path },
+      env: ON_THIS_NODE,
     });
     expect(drained.stderr).toBe("");
+  });
+
+  test("an installed copy that no registry has gives itself", async () => {
+    const installed = join(dir, "elsewhere/node_modules/omniq");
+    cpSync(join(clone, "dist"), join(installed, "dist"), { recursive: true });
+    copyFileSync(join(clone, "package.json"), join(installed, "package.json"));
+    symlinkSync(join(ROOT, "node_modules"), join(installed, "node_modules"), "junction");
+    mkdirSync(join(dir, "app"));
+    const { code, stderr } = await runCli(["init"], { cwd: join(dir, "app"), bin: join(installed, "dist/cli/bin.js"), env });
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining("the project uses the copy in") as string });
+    const { stdout } = await run("npm", ["run", "--silent", "worker", "--", "--drain", "--verbose"], {
+      cwd: join(dir, "app"),
+      env: ON_THIS_NODE,
+    });
+    expect(stdout).toBe("");
+    expect(existsSync(join(dir, "app/data/app.db"))).toBe(true);
+  });
+
+  test("completes a package.json that is there, and keeps what is somebody's", async () => {
+    write("package.json", JSON.stringify({ name: "mine", scripts: { dev: "mine" } }));
+    write("README.md", "mine");
+    const { code, stdout } = await runCli(["init", "--no-install", "--json"], { cwd: dir });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ kept: ["README.md"], installed: false });
+    expect(JSON.parse(readFileSync(join(dir, "package.json"), "utf8"))).toMatchObject({
+      name: "mine",
+      type: "module",
+      scripts: { dev: "mine", worker: "omniq worker" },
+    });
+    expect(readFileSync(join(dir, "README.md"), "utf8")).toBe("mine");
   });
 
   test("overwrites nothing: it is refused before anything is written", async () => {

@@ -98,9 +98,12 @@ async function copied(plan: BackupPlan, { onProgress, signal }: BackupOptions): 
         }, LOOK_EVERY);
   try {
     return await new Promise((resolve, reject) => {
-      // What SQLite does cannot be interrupted: the thread ends by itself, and its file is gone then.
       signal?.addEventListener("abort", () => {
         thread.unref();
+        // What SQLite does cannot be interrupted: the thread ends behind it. It may have made the file anew.
+        void thread.terminate().then(() => {
+          fs.rmSync(plan.copy, { force: true });
+        });
         reject(signal.reason instanceof Error ? signal.reason : new OmniQError("BACKUP_STOPPED", "The backup was stopped"));
       });
       thread.on("message", (report: BackupReport) => {

@@ -9,10 +9,10 @@ import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
 import { databaseFindings } from "../doctor/database.ts";
 import { fileFindings } from "../doctor/file.ts";
-import { countOf, note, ok, printFinding, problem } from "../doctor/finding.ts";
+import { countOf, note, ok, printFinding, problem, warning } from "../doctor/finding.ts";
 import type { Finding } from "../doctor/finding.ts";
 import { readWork, workFindings } from "../doctor/work.ts";
-import { ownVersion } from "../own-package.ts";
+import { ownVersion, versionIn } from "../own-package.ts";
 import { placesOf } from "../places.ts";
 import type { FilePlace } from "../places.ts";
 import { statusLine } from "../status-line.ts";
@@ -29,6 +29,7 @@ export const run: Run = async (given, terminal) => {
   tell(
     ok("versions", `OmniQ ${ownVersion()}, Node ${process.versions.node}, SQLite ${sqliteVersion()}, ${process.platform}-${process.arch}`),
   );
+  tell(...projectVersion());
   const loaded = await configuration(given, terminal, tell);
   if (loaded !== undefined) await lookAt(loaded, { given, terminal, tell });
   const [problems, warnings] = [countOf(findings, "problem"), countOf(findings, "warning")];
@@ -44,6 +45,15 @@ export const run: Run = async (given, terminal) => {
   }
   return problems === 0 ? EXIT.fine : EXIT.failed;
 };
+
+/** A command that was installed elsewhere may be of another version than what the programs of this folder import. */
+function projectVersion(): readonly Finding[] {
+  const version = versionIn(process.cwd());
+  if (version === undefined || version === ownVersion()) return [];
+  return [
+    warning("versions", `The programs of this folder import OmniQ ${version}, and this command is ${ownVersion()}`, "npx omniq doctor"),
+  ];
+}
 
 type Tell = (...found: readonly Finding[]) => void;
 

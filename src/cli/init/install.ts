@@ -6,6 +6,7 @@ import { delimiter, dirname, join } from "node:path";
 import { OmniQError } from "../../core/errors.ts";
 import { isInstalled, OWN_ROOT, ownVersion } from "../own-package.ts";
 import type { Terminal } from "../terminal.ts";
+import { plain, plainLines } from "../text.ts";
 
 /** What package.json is to say. @throws OmniQError `INIT_REFUSED` in a clone that was not built. */
 export function dependencySpec(root = OWN_ROOT): string {
@@ -25,28 +26,45 @@ export function resolvesIn(folder: string): boolean {
 }
 
 /** @throws OmniQError `INSTALL_FAILED`: the files are there all the same. */
-export async function install(folder: string, spec: string, { env }: Terminal): Promise<void> {
-  const what = spec.startsWith("file:") ? spec : `omniq@${spec}`;
-  // npm must run on this very Node: the machine's own may be too old.
+export async function install(folder: string, spec: string, terminal: Terminal): Promise<void> {
+  const first = await npm(folder, spec.startsWith("file:") ? spec : `omniq@${spec}`, terminal);
+  if (first.succeeded) return;
+  // No network, or a version that no registry has: this very copy has all that it needs beside it.
+  if (isInstalled() && (await npm(folder, `file:${OWN_ROOT}`, terminal)).succeeded) {
+    terminal.note(`No registry gave omniq@${spec}: the project uses the copy in ${plain(OWN_ROOT)}. Later: npm install omniq`);
+    return;
+  }
+  for (const line of plainLines(first.said)) terminal.note(line);
+  throw new OmniQError(
+    "INSTALL_FAILED",
+    `Expected npm to install omniq in ${folder}, but it failed. The files of the project are there: npm install does it again`,
+  );
+}
+
+interface Ended {
+  readonly succeeded: boolean;
+  readonly said: string;
+}
+
+function npm(folder: string, what: string, { env }: Terminal): Promise<Ended> {
+  // On this very Node: the machine's own may be too old.
   const path = [dirname(process.execPath), env["PATH"] ?? ""].join(delimiter);
-  const child = spawn("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", what], {
+  const args = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", what];
+  const child = spawn("npm", args, {
     cwd: folder,
     env: { ...env, PATH: path },
-    stdio: ["ignore", 2, 2],
+    stdio: ["ignore", "pipe", "pipe"],
     // npm is a script for the shell there.
     shell: process.platform === "win32",
   });
-  const code = await new Promise<number | string>((resolve) => {
+  const said: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => said.push(chunk));
+  return new Promise((resolve) => {
     child.on("error", ({ message }) => {
-      resolve(message);
+      resolve({ succeeded: false, said: message });
     });
-    child.on("exit", (exitCode, signal) => {
-      resolve(exitCode ?? signal ?? "unknown");
+    child.on("close", (code) => {
+      resolve({ succeeded: code === 0, said: Buffer.concat(said).toString().trimEnd() });
     });
   });
-  if (code !== 0)
-    throw new OmniQError(
-      "INSTALL_FAILED",
-      `Expected npm install ${what} to succeed, got ${code}. The files of the project are there: install it yourself in ${folder}`,
-    );
 }
