@@ -101,9 +101,10 @@ async function copied(plan: BackupPlan, { onProgress, signal }: BackupOptions): 
       signal?.addEventListener("abort", () => {
         thread.unref();
         // What SQLite does cannot be interrupted: the thread ends behind it. It may have made the file anew.
-        void thread.terminate().then(() => {
+        thread.once("exit", () => {
           fs.rmSync(plan.copy, { force: true });
         });
+        void thread.terminate();
         reject(signal.reason instanceof Error ? signal.reason : new OmniQError("BACKUP_STOPPED", "The backup was stopped"));
       });
       thread.on("message", (report: BackupReport) => {

@@ -63,11 +63,11 @@ describe("package.json", () => {
   });
 
   test.each([['{"type":"commonjs"}'], ["[]"], ["{,"]])("%s is refused", (text) => {
-    expect(() => manifestAt(at(text), "shop", undefined)).toThrow(withCode("INIT_REFUSED") as Error);
+    expect(() => manifestAt(at(text), "shop", undefined)).toThrow(withCode("INIT_REFUSED"));
   });
 });
 
 test("omniq comes from the registry where it was installed, and from a clone that is built", () => {
   expect(dependencySpec(join(dir, "node_modules", "omniq"))).toMatch(/^\^\d+\.\d+\.\d+/);
-  expect(() => dependencySpec(dir)).toThrow(withCode("INIT_REFUSED") as Error);
+  expect(() => dependencySpec(dir)).toThrow(withCode("INIT_REFUSED"));
 });

@@ -1,5 +1,5 @@
 /** Backups in the library: on a thread, whole or not at all. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -50,11 +50,26 @@ describe("backup()", () => {
     writeFileSync(at("copy.db"), "precious");
     await expect(backend.backup(at("copy.db"))).rejects.toEqual(withCode("BACKUP_REFUSED"));
     await expect(backend.backup(at("shop.db"), { overwrite: true })).rejects.toEqual(withCode("BACKUP_REFUSED"));
+    // Another name for the same file.
+    symlinkSync(at("shop.db"), at("link.db"));
+    await expect(backend.backup(at("link.db"), { overwrite: true })).rejects.toEqual(withCode("BACKUP_REFUSED"));
     await expect(backend.backup("")).rejects.toEqual(withCode("INVALID_OPTION"));
     await expect(backend.backup(at("x.db"), { overwite: true } as never)).rejects.toEqual(withCode("UNKNOWN_OPTION"));
     expect(statSync(at("copy.db")).size).toBe(8);
     await backend.backup(at("copy.db"), { overwrite: true });
     expect(statSync(at("copy.db")).size).toBeGreaterThan(8);
+  });
+
+  test("of rows that a check finds wrong is refused, and leaves nothing behind", async () => {
+    await backend.close();
+    // Rows that break their own table's rules are copied as they are.
+    const database = new Database(at("shop.db")).unsafeMode();
+    database.exec(
+      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '\n  name TEXT,', '\n  name TEXT NOT NULL,') WHERE name = 'q_tasks'",
+    );
+    database.close();
+    await expect(backend.backup(at("copy.db"))).rejects.toEqual(withCode("STORAGE_CORRUPT"));
+    expect(readdirSync(dir).filter((name) => name.startsWith("copy"))).toEqual([]);
   });
 
   test("given up leaves nothing behind", async () => {
