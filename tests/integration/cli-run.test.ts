@@ -134,6 +134,19 @@ describe("worker", { tags: ["slow"] }, () => {
     expect(await statusOf(deaf ?? "")).toBe("pending");
   });
 
+  test("asked to stop while it begins, it does not begin, and ends with 0", async () => {
+    const setup = `import { existsSync, writeFileSync } from "node:fs";
+export async function setup() { writeFileSync("in-setup", ""); while (!existsSync("go")) await sleep(5); }`;
+    write("tasks.ts", `${TASKS.replace(/export async function setup.*\n/, "")}${setup}`);
+    const worker = start("worker");
+    await until(() => existsSync(join(dir, "in-setup")));
+    worker.child.kill("SIGTERM");
+    await worker.says("Stopping: nothing runs.");
+    write("go", "");
+    expect(await worker.ended).toEqual({ code: 0, signal: null });
+    expect(worker.stderr()).not.toContain("Worker started");
+  });
+
   test("a drain that is interrupted ends with 130", async () => {
     write("tasks.ts", TASKS);
     const [slow] = await enqueued(["slow", { ms: 60_000 }]);

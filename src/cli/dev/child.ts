@@ -35,6 +35,8 @@ const parentStops: Stops = (ask) => {
     ask("the end of the parent");
   };
   process.on("SIGINT", ignore).on("SIGTERM", onGone).on("message", onMessage).on("disconnect", onGone);
+  // The parent may have gone while this process began.
+  if (!process.connected) onGone();
   return () => {
     process.off("message", onMessage).off("disconnect", onGone);
     // An open channel would keep the process alive.

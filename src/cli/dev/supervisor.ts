@@ -80,7 +80,9 @@ export class Supervisor {
       if (typeof message === "object" && "loaded" in message && typeof message.loaded === "string") this.#watcher.add(message.loaded);
     });
     child.on("error", (error) => {
-      this.#say("red", `The worker could not be started: ${error.message}`);
+      this.#say("red", `The worker cannot be reached: ${error.message}`);
+      // One that never was does not end either.
+      if (child.pid === undefined) this.#child = undefined;
     });
     child.on("exit", (code, signal) => {
       clearTimeout(this.#killing);

@@ -63,21 +63,38 @@ async function run({ given, config, logger, stopping, options }: Running): Promi
     const worker = omniq.worker({ ...options, modules: modules.map(({ url }) => url) });
     stopping.watch(worker);
     report(worker, logger);
-    if (stopping.asked > 0) return EXIT.interrupted;
+    // Asked once, a worker does what it was asked; a drain that was interrupted has not.
     const isDrain = given.flag("drain");
-    if (isDrain) await worker.drain();
-    else {
-      await worker.start();
-      logger.info("Worker started", { component: "worker", ...about(config, modules, options) });
-      await stopping.done;
-    }
-    if (stopping.asked === 0) logger.info("Nothing is ready any more", { component: "worker" });
-    else logger.info("Worker stopped", { component: "worker" });
-    // Asked once, a worker does what it was asked; a drain has not.
+    if (stopping.asked === 0)
+      await runUntilAsked({
+        worker,
+        isDrain,
+        stopping,
+        say: (text, fields = {}) => logger.info(text, { component: "worker", ...fields }),
+        fields: about(config, modules, options),
+      });
     return stopping.asked > (isDrain ? 0 : 1) ? EXIT.interrupted : EXIT.fine;
   } finally {
     await omniq.close();
   }
+}
+
+interface Life {
+  readonly worker: Worker;
+  readonly isDrain: boolean;
+  readonly stopping: Stopping;
+  readonly say: (text: string, fields?: object) => void;
+  readonly fields: object;
+}
+
+async function runUntilAsked({ worker, isDrain, stopping, say, fields }: Life): Promise<void> {
+  if (isDrain) await worker.drain();
+  else {
+    await worker.start();
+    if (stopping.asked === 0) say("Worker started", fields);
+    await stopping.done;
+  }
+  say(stopping.asked === 0 ? "Nothing is ready any more" : "Worker stopped");
 }
 
 /** Only what was given: the rest is the configuration's. @throws UsageError */
