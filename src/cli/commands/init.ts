@@ -15,7 +15,7 @@ export const run: Run = async (given, terminal) => {
   const json = given.flag("json");
   // `--no-install` is the option `install`, turned off.
   const wanted = given.flag("install");
-  const found = existsSync(folder) && resolvesIn(folder);
+  const found = resolvesIn(folder);
   const spec = found ? undefined : dependencyOf(wanted);
   const { made, kept } = write(folder, wanted ? undefined : spec);
   if (!json) {

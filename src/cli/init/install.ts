@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import { OmniQError } from "../../core/errors.ts";
 import { isInstalled, OWN_ROOT, ownVersion } from "../own-package.ts";
 import type { Terminal } from "../terminal.ts";
@@ -15,14 +15,10 @@ export function dependencySpec(root = OWN_ROOT): string {
   throw new OmniQError("INIT_REFUSED", `Expected the clone at ${root} to be built: run npm run build there, or give --no-install`);
 }
 
-/** Whether a program in the folder finds omniq already. */
+/** Whether a program in the folder finds omniq already. (A clone finds itself, but not once the folder has a package.json of its own.) */
 export function resolvesIn(folder: string): boolean {
-  try {
-    createRequire(join(folder, "package.json")).resolve("omniq");
-    return true;
-  } catch {
-    return false;
-  }
+  const places = createRequire(join(folder, "package.json")).resolve.paths("omniq") ?? [];
+  return places.some((place) => basename(place) === "node_modules" && existsSync(join(place, "omniq", "package.json")));
 }
 
 /** @throws OmniQError `INSTALL_FAILED`: the files are there all the same. */

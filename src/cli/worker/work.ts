@@ -135,7 +135,7 @@ function about(config: ConfigData, modules: readonly TaskModule[], { queues, con
 function report(worker: Worker, logger: Logger): void {
   const fields = ({ id, queueName, attempt, executionTime }: Ran) => ({
     component: "worker",
-    id,
+    taskId: id,
     queue: queueName,
     ...(attempt === 1 ? {} : { attempt }),
     ...(executionTime === undefined ? {} : { ran: formatDuration(executionTime) }),
