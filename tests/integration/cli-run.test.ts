@@ -200,7 +200,12 @@ export async function setup() { writeFileSync("in-setup", ""); while (!existsSyn
       [],
       /Expected setup\(\) of tasks\.ts to succeed, got TypeError: unset at tasks\.ts:\d+.*MODULE_SETUP_FAILED/,
     ],
-    ["two tasks of one name", { "tasks.ts": TASKS.replace('name: "slow"', 'name: "quick"') }, [], /names of their own, got "quick" twice/],
+    [
+      "two tasks of one name",
+      { "tasks.ts": TASKS.replace('name: "slow"', 'name: "quick"') },
+      [],
+      /names of their own, got "quick" twice.*MODULE_INVALID/,
+    ],
   ])("cannot start with %s: 1, and one clear line", async (_, files, args, line) => {
     for (const [name, text] of Object.entries(files)) write(name, text);
     const { code, stdout, stderr } = await runCli(["worker", "--quiet", ...args], { cwd: dir });

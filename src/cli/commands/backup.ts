@@ -83,8 +83,10 @@ function dieBySignal(): { readonly signal: AbortSignal; die(): void; end(): void
     signal: controller.signal,
     end,
     die: () => {
-      end();
-      if (by !== undefined) process.kill(process.pid, by);
+      if (by === undefined) return;
+      // Without a listener, whosever, it is the system that ends the process.
+      process.removeAllListeners(by);
+      process.kill(process.pid, by);
     },
   };
 }

@@ -1,6 +1,7 @@
 /** A worker in the foreground, from its configuration to its exit code. */
 import type { ConfigData } from "../../config/options.ts";
 import { formatDuration } from "../../core/duration.ts";
+import { InvalidOptionError, ModuleError } from "../../core/errors.ts";
 import { stderrLogger } from "../../host.ts";
 import { OmniQ } from "../../index.ts";
 import type { Logger, OmniQWorkerOptions, Ran, Worker } from "../../index.ts";
@@ -88,9 +89,13 @@ interface Life {
 }
 
 async function runUntilAsked({ worker, isDrain, stopping, say, fields }: Life): Promise<void> {
-  if (isDrain) await worker.drain();
-  else {
-    await worker.start();
+  try {
+    await (isDrain ? worker.drain() : worker.start());
+  } catch (error) {
+    // The options were looked at before: what is wrong is in the modules.
+    throw error instanceof InvalidOptionError ? new ModuleError("MODULE_INVALID", error.message, { cause: error }) : error;
+  }
+  if (!isDrain) {
     if (stopping.asked === 0) say("Worker started", fields);
     await stopping.done;
   }
