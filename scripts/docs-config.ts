@@ -1,8 +1,8 @@
 /** The table of options in docs/configuration.md, from the table in src/config/options.ts. `--check` only says whether it is current. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { listOptions } from "../src/config/options.ts";
-import { formatDuration } from "../src/core/duration.ts";
+import { textOf } from "../src/config/kinds.ts";
+import { listOptions, variablesOf } from "../src/config/options.ts";
 
 const PAGE = new URL("../docs/configuration.md", import.meta.url);
 const [BEGIN, END] = ["<!-- options: made by scripts/docs-config.ts -->", "<!-- options: end -->"];
@@ -18,20 +18,16 @@ function table(): string {
   const rows = listOptions().map(({ path, option }) => [
     `\`${path}\``,
     `${option.doc}${wordsOf(option.kind.wanted)}`,
-    "initial" in option ? code(initialText(path, option.initial)) : "",
-    option.env.map((name) => code(name)).join(", "),
+    "initial" in option ? code(textOf(option.kind, option.initial)) : "",
+    variablesOf({ path, option })
+      .map((name) => code(name))
+      .join(", "),
   ]);
   const head = [
     ["option", "what it is", "default", "variable"],
     ["---", "---", "---", "---"],
   ];
   return [...head, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-}
-
-/** Durations are kept as milliseconds; people read them as text. */
-function initialText(path: string, value: unknown): string {
-  const isDuration = path.startsWith("retention.") || path.endsWith("Delay");
-  return isDuration && typeof value === "number" ? formatDuration(value) : Array.isArray(value) ? `[${value.join(", ")}]` : String(value);
 }
 
 const code = (text: string): string => `\`${text}\``;

@@ -1,7 +1,8 @@
 /** The composition root: the façade, put together from the runtime, the configuration and the host. */
 import { CONFIG_FILES, findConfigFile } from "./config/find.ts";
 import { resolveConfig, loadConfig } from "./config/load.ts";
-import type { ConfigData, ConfigInput } from "./config/options.ts";
+import type { LoadedConfig } from "./config/load.ts";
+import type { ConfigInput } from "./config/options.ts";
 import { settingsOf } from "./config/settings.ts";
 import type { StoreSettings } from "./config/settings.ts";
 import {
@@ -107,7 +108,7 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
    * @throws ConfigError naming the first wrong value.
    */
   static fromConfig(config: ConfigInput | OmniQConfig, inCode: InCode = {}): OmniQ {
-    return fromData(resolveConfig({ object: config }).config, inCode);
+    return fromLoaded(resolveConfig({ object: config }), inCode);
   }
 
   /**
@@ -127,8 +128,8 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
         `Expected a configuration file in the working directory, but there is none of ${CONFIG_FILES.join(", ")}`,
       );
     }
-    const { config } = await loadConfig({ file, readFile: readTextFile, load: loadModuleAt, env, object: overrides });
-    return fromData(config, inCode);
+    const loaded = await loadConfig({ file, readFile: readTextFile, load: loadModuleAt, env, object: overrides });
+    return fromLoaded(loaded, inCode);
   }
 
   /**
@@ -136,7 +137,7 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
    * @throws ConfigError naming the variable.
    */
   static fromEnv(overrides?: ConfigInput, inCode: InCode = {}): OmniQ {
-    return fromData(resolveConfig({ env: environment(), object: overrides }).config, inCode);
+    return fromLoaded(resolveConfig({ env: environment(), object: overrides }), inCode);
   }
 
   /**
@@ -257,8 +258,8 @@ function sharedOf(setup: Setup): Shared {
   };
 }
 
-function fromData(config: ConfigData, { logger, clock }: InCode): OmniQ {
-  const settings = settingsOf(config);
+function fromLoaded({ config, origins }: LoadedConfig, { logger, clock }: InCode): OmniQ {
+  const settings = settingsOf(config, origins);
   const { projectName, taskQueue, resultStore, eventStore, retention, queues, concurrency, lease, prefetch } = settings;
   const placeOf = ({ key, type: _type, ...open }: StoreSettings): Place => ({
     key,

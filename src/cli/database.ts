@@ -19,8 +19,8 @@ import type { Terminal } from "./terminal.ts";
  * @throws StorageError `STORAGE_NOT_FOUND` when there is none: a command that only reads never makes or changes one.
  */
 export async function withDatabase(given: Given, terminal: Terminal, read: (omniq: OmniQ) => Promise<ExitCode>): Promise<ExitCode> {
-  const { config } = await configured(given, terminal);
-  const { projectName, ...stores } = settingsOf(config);
+  const { config, origins } = await configured(given, terminal);
+  const { projectName, ...stores } = settingsOf(config, origins);
   const places = [stores.taskQueue, stores.resultStore, stores.eventStore];
   const files = new Map(places.map((place) => [`${fileOf(place, projectName)}#${place.tablePrefix}`, place]));
   for (const place of files.values()) checkFile(fileOf(place, projectName), place.tablePrefix);
@@ -37,7 +37,9 @@ export async function withDatabase(given: Given, terminal: Terminal, read: (omni
  * Whoever calls this closes it.
  */
 export async function openConfigured(given: Given, terminal: Terminal): Promise<OmniQ> {
-  const { config } = await configured(given, terminal);
+  const { config, origins } = await configured(given, terminal);
+  // Only so that stores that contradict each other are told with their places.
+  settingsOf(config, origins);
   return OmniQ.fromConfig(config);
 }
 

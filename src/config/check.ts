@@ -49,7 +49,8 @@ export const refuse: Complain = (mistake) => {
   throw mistake;
 };
 
-const at = (origin: Origin | undefined): string => {
+/** The same behind an error message. */
+export const at = (origin: Origin | undefined): string => {
   if (origin === undefined) return "";
   return origin.from === "code" ? " (given in code)" : ` (${originText(origin)})`;
 };
@@ -67,6 +68,9 @@ function shown(value: unknown, secret: boolean): string {
   if (typeof value !== "string") return describe(value);
   return secret ? `a text of ${value.length} characters that is not shown` : describe(withoutSecrets(value));
 }
+
+/** Where a JSON file tells editors which schema it keeps to. */
+export const SCHEMA_KEY = "$schema";
 
 /** How a section is read. */
 interface Reading {
@@ -106,6 +110,7 @@ class Reader {
   section(section: Section, data: unknown, place: Place): void {
     const seen = new Set<string>();
     for (const [written, value] of Object.entries(this.#plain(data, place))) {
+      if (written === SCHEMA_KEY && place.path === "") continue;
       const key = written.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
       const inner: Place = { path: place.path === "" ? key : `${place.path}.${key}`, written: [...place.written, written] };
       const node = Object.hasOwn(section, key) ? section[key] : undefined;

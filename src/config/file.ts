@@ -67,7 +67,7 @@ function syntaxError(problem: Problem, text: string, file: string, lines: LineCo
   const why = withoutSecrets((problem.message.split("\n")[0] ?? "").replace(/: ".*$/, ""));
   return new ConfigError(
     "CONFIG_SYNTAX",
-    `Expected ${file} to be YAML, got an error (${file}:${line}:${col}): ${why}${hintFor(text, line)}`,
+    `Expected ${file} to be ${/\.json$/i.test(file) ? "JSON" : "YAML"}, got an error (${file}:${line}:${col}): ${why}${hintFor(text, line)}`,
   );
 }
 

@@ -1,10 +1,25 @@
 /** What a value of the configuration can be: how it is read, from text too, and what it is called when it is something else. */
-import { milliseconds } from "../core/duration.ts";
+import { formatDuration, milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
 import { LOG_LEVELS } from "../core/logging.ts";
 import type { LogLevel } from "../core/logging.ts";
 import type { Ms } from "../core/record.ts";
 import { sqlitePathOf } from "./url.ts";
+
+/** The part of JSON Schema (draft 07) that is used here. */
+export interface JsonSchema {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly minimum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+  readonly minItems?: number;
+  readonly uniqueItems?: boolean;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+}
 
 /** `T` is what is kept, `In` what may be given. */
 export interface Kind<T, In = T> {
@@ -14,11 +29,21 @@ export interface Kind<T, In = T> {
   readonly read: (value: unknown) => T | undefined;
   /** The text of a variable as a value that `read` may take. */
   readonly fromText: (text: string) => unknown;
+  /** What a file may hold, for editors. It may ask for more than `read` does, never for less where it can say so. */
+  readonly schema: JsonSchema;
+  /** A kept value for people; without it, as it is. */
+  readonly toText?: (value: T) => string;
   /** Only ever for the type. */
   readonly takes?: In;
 }
 
+/** A value for people, as it is kept. */
+export function textOf<T>(kind: Kind<T, unknown>, value: T): string {
+  return kind.toText?.(value) ?? (typeof value === "string" ? value : JSON.stringify(value));
+}
+
 const asIs = (text: string): unknown => text;
+const name = (maxLength: number): JsonSchema => ({ type: "string", minLength: 1, maxLength });
 /** A number where the text is one, else the text. */
 const numeric = (text: string): unknown => (/^[+-]?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
 
@@ -27,6 +52,7 @@ export const projectName: Kind<string> = {
   wanted: "a name of 1 to 200 characters that can name a file",
   read: (value) => (isText(value, 200) && value !== "." && value !== ".." && !/[/\\]/.test(value) ? value : undefined),
   fromText: asIs,
+  schema: { ...name(200), pattern: "^(?!\\.{1,2}$)[^/\\\\]*$" },
 };
 
 /** The path of a folder. */
@@ -34,6 +60,7 @@ export const folder: Kind<string> = {
   wanted: "the path of a folder",
   read: (value) => (isText(value, 4_096) ? value : undefined),
   fromText: asIs,
+  schema: name(4_096),
 };
 
 /** Where a store lies, as a URL. */
@@ -41,18 +68,22 @@ export const storeUrl: Kind<string> = {
   wanted: "the URL of a store, such as `sqlite:./data/shop.db`, `sqlite:///var/lib/shop.db` or `sqlite::memory:`",
   read: (value) => (typeof value === "string" && sqlitePathOf(value) !== undefined ? value : undefined),
   fromText: asIs,
+  schema: { type: "string", pattern: "^([sS][qQ][lL][iI][tT][eE]:[^?#]+|:memory:)$" },
 };
 
+const PREFIX = /^(?:[A-Za-z_][A-Za-z0-9_]{0,30})?$/;
 export const tablePrefix: Kind<string> = {
   wanted: "at most 31 letters, digits and `_`, not beginning with a digit",
-  read: (value) => (typeof value === "string" && /^(?:[A-Za-z_][A-Za-z0-9_]{0,30})?$/.test(value) ? value : undefined),
+  read: (value) => (typeof value === "string" && PREFIX.test(value) ? value : undefined),
   fromText: asIs,
+  schema: { type: "string", pattern: PREFIX.source },
 };
 
 export const queueName: Kind<string> = {
   wanted: "the name of a queue, of 1 to 200 characters",
   read: (value) => (isText(value, 200) ? value : undefined),
   fromText: asIs,
+  schema: name(200),
 };
 
 /** Queues in the order in which they are served; in a variable parted by commas. */
@@ -60,10 +91,12 @@ export const queueNames: Kind<string[], readonly string[]> = {
   wanted: "a list of queue names, at least one and none twice",
   read(value) {
     if (!Array.isArray(value) || value.length === 0) return undefined;
-    const names = value.map((name) => queueName.read(name));
-    return names.every((name) => name !== undefined) && new Set(names).size === names.length ? names : undefined;
+    const names = value.map((each) => queueName.read(each));
+    return names.every((each) => each !== undefined) && new Set(names).size === names.length ? names : undefined;
   },
-  fromText: (text) => text.split(",").map((name) => name.trim()),
+  fromText: (text) => text.split(",").map((each) => each.trim()),
+  schema: { type: "array", items: name(200), minItems: 1, uniqueItems: true },
+  toText: (names) => names.join(", "),
 };
 
 /** One of some words, in any case. */
@@ -73,6 +106,7 @@ export function word<const T extends string>(...words: readonly T[]): Kind<T> {
     wanted: list.length === 1 ? `${list.join("")} (the only one so far)` : `one of ${list.join(", ")}`,
     read: (value) => words.find((each) => typeof value === "string" && each === value.toLowerCase()),
     fromText: asIs,
+    schema: { type: "string", enum: words },
   };
 }
 
@@ -84,6 +118,7 @@ export const logLevel: Kind<LogLevel | "off"> = {
     return plain === "warning" ? "warn" : plain;
   },
   fromText: asIs,
+  schema: word(...LOG_LEVELS, "off").schema,
 };
 
 export function whole(least: number): Kind<number> {
@@ -91,9 +126,14 @@ export function whole(least: number): Kind<number> {
     wanted: `a whole number of at least ${least}`,
     read: (value) => (typeof value === "number" && Number.isSafeInteger(value) && value >= least ? value : undefined),
     fromText: numeric,
+    schema: { type: "integer", minimum: least },
   };
 }
 
+const lengths = (minimum: number): readonly JsonSchema[] => [
+  { type: "number", minimum },
+  { type: "string", pattern: "^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$" },
+];
 const LENGTH = 'milliseconds, or text such as "5s" or "1h30m"';
 
 /** A duration, kept as milliseconds; `least` is 0 or 1. */
@@ -105,6 +145,8 @@ export function duration(least: 0 | 1): Kind<Ms, Duration> {
       return ms === undefined || ms < least ? undefined : ms;
     },
     fromText: numeric,
+    schema: { anyOf: lengths(least) },
+    toText: formatDuration,
   };
 }
 
@@ -113,6 +155,8 @@ export const keepFor: Kind<Ms | false, Duration | false> = {
   wanted: `a duration (${LENGTH}), or false to keep for ever`,
   read: (value) => (value === false ? false : durationMs(value)),
   fromText: numeric,
+  schema: { anyOf: [...lengths(0), { const: false }] },
+  toText: (value) => (value === false ? "false" : formatDuration(value)),
 };
 
 const FLAGS: ReadonlyMap<string, boolean> = new Map([
@@ -130,6 +174,7 @@ export const flag: Kind<boolean> = {
   wanted: "true or false",
   read: (value) => (typeof value === "boolean" ? value : undefined),
   fromText: (text) => FLAGS.get(text.toLowerCase()) ?? text,
+  schema: { type: "boolean" },
 };
 
 function durationMs(value: unknown): Ms | undefined {

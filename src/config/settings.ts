@@ -2,6 +2,8 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Ms } from "../core/record.ts";
 import type { Retention } from "../core/retention.ts";
+import { at } from "./check.ts";
+import type { Origin } from "./check.ts";
 import type { ConfigData } from "./options.ts";
 import { sqlitePathOf } from "./url.ts";
 
@@ -37,12 +39,13 @@ export interface Settings extends Readonly<Record<StoreName, StoreSettings>> {
 
 /**
  * The settings of a configuration, or of a model of one.
+ * @param origins where each value came from, for errors.
  * @throws ConfigError `CONFIG_INVALID` when stores that share one place would open it differently.
  */
-export function settingsOf(config: ConfigData): Settings {
+export function settingsOf(config: ConfigData, origins?: ReadonlyMap<string, Origin>): Settings {
   const { projectName, taskQueue, worker, taskDefaults, retention, logging } = config;
   const stores = storesOf(config);
-  refuseContradiction(stores);
+  refuseContradiction(stores, origins);
   return {
     ...stores,
     projectName,
@@ -100,7 +103,7 @@ function plainPath(path: string): string {
 }
 
 /** One backend is opened in one way. */
-function refuseContradiction(stores: Readonly<Record<StoreName, StoreSettings>>): void {
+function refuseContradiction(stores: Readonly<Record<StoreName, StoreSettings>>, origins?: ReadonlyMap<string, Origin>): void {
   const pairs = [
     ["resultStore", "taskQueue"],
     ["eventStore", "taskQueue"],
@@ -111,9 +114,11 @@ function refuseContradiction(stores: Readonly<Record<StoreName, StoreSettings>>)
     for (const key of ["durability", "busyTimeout"] as const) {
       const [got, wanted] = [stores[name][key], stores[other][key]];
       if (got === wanted) continue;
+      const path = `${name}.config.${key}`;
+      const place = at(origins?.get(path) ?? origins?.get(`${other}.config.${key}`));
       throw new ConfigError(
         "CONFIG_INVALID",
-        `Expected \`${name}.config.${key}\` to be that of \`${other}\`, which lies in the same place (${String(wanted)}), got ${String(got)}`,
+        `Expected \`${path}\` to be that of \`${other}\`, which lies in the same place (${String(wanted)}), got ${String(got)}${place}`,
       );
     }
   }

@@ -8,7 +8,7 @@ import { withTable } from "../../scripts/docs-config.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { COMMON, DATABASE } from "../../src/cli/options.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { listOptions } from "../../src/config/options.ts";
+import { listOptions, variablesOf } from "../../src/config/options.ts";
 import { blocksOf, fileOf, isProgram, linksOf, marksOf, anchorsOf } from "../fixtures/markdown.ts";
 import type { Block } from "../fixtures/markdown.ts";
 
@@ -190,7 +190,7 @@ describe("the configuration", () => {
     },
   );
 
-  test.each(listOptions().map(({ path, option }) => [path, option.env] as const))("names %s", (path, variables) => {
+  test.each(listOptions().map((listed) => [listed.path, variablesOf(listed)] as const))("names %s", (path, variables) => {
     for (const name of [path, ...variables]) expect(page).toContain(`\`${name}\``);
   });
 });

@@ -33,8 +33,15 @@ describe("a line for programs", () => {
 
   test("keeps fields that are called like its own, beside them", () => {
     expect(parsed({ time: 1, level: 2, name: 3, message: 4, component: "task" })).toEqual({
-      ...{ time: AT.toISOString(), level: "info", name: "omniq", component: "task", message: "m" },
-      ...{ time_: 1, level_: 2, name_: 3, message_: 4 },
+      time: AT.toISOString(),
+      level: "info",
+      name: "omniq",
+      component: "task",
+      message: "m",
+      time_: 1,
+      level_: 2,
+      name_: 3,
+      message_: 4,
     });
   });
 
