@@ -56,6 +56,7 @@ export type { ResultInit } from "./models/result.ts";
 export { EventType, TaskEvent } from "./models/event.ts";
 export type { EventInit } from "./models/event.ts";
 export { EventStorageConfig, OmniQConfig, ResultStorageConfig, TaskQueueConfig, WorkerConfig } from "./models/config.ts";
+export type { ConfigContext, ConfigExport } from "./config/module.ts";
 export type { ConfigInput } from "./config/options.ts";
 
 export type { EventStorage } from "./components/event-storage.ts";

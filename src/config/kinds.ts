@@ -43,7 +43,7 @@ export function textOf<T>(kind: Kind<T, unknown>, value: T): string {
 }
 
 const asIs = (text: string): unknown => text;
-const name = (maxLength: number): JsonSchema => ({ type: "string", minLength: 1, maxLength });
+const name = (maxLength: number): JsonSchema => ({ type: "string", minLength: 1, maxLength, pattern: "^[^\\u0000-\\u001F\\u007F]*$" });
 /** A number where the text is one, else the text. */
 const numeric = (text: string): unknown => (/^[+-]?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
 
@@ -52,7 +52,7 @@ export const projectName: Kind<string> = {
   wanted: "a name of 1 to 200 characters that can name a file",
   read: (value) => (isText(value, 200) && value !== "." && value !== ".." && !/[/\\]/.test(value) ? value : undefined),
   fromText: asIs,
-  schema: { ...name(200), pattern: "^(?!\\.{1,2}$)[^/\\\\]*$" },
+  schema: { ...name(200), pattern: "^(?!\\.{1,2}$)[^/\\\\\\u0000-\\u001F\\u007F]*$" },
 };
 
 /** The path of a folder. */

@@ -1,6 +1,6 @@
 /** A configuration that is a program, as `omniq.config.ts`: its default export, or what that answers when it is called. */
 import { ConfigError, describe } from "../core/errors.ts";
-import { importHint } from "../core/import-hint.ts";
+import { importHint, lineIn } from "../core/import-hint.ts";
 import type { ConfigInput } from "./options.ts";
 import type { Source } from "./check.ts";
 import type { Env } from "./env.ts";
@@ -32,7 +32,7 @@ export async function importFile(file: string, load: (path: string) => Promise<u
   if (typeof data !== "object" || data === null) {
     throw new ConfigError(
       "CONFIG_INVALID",
-      `Expected the default export of ${file} to be a configuration, or a function that answers one, got ${describe(typeof data === "string" ? "…" : data)}`,
+      `Expected the default export of ${file} to be a configuration, or a function that answers one, got ${typeof data === "string" ? "a text" : describe(data)}`,
     );
   }
   return { data, where: () => ({ from: "file", file }) };
@@ -54,8 +54,12 @@ async function attempt<T>(file: string, what: string, step: () => Promise<T>): P
   try {
     return await step();
   } catch (cause) {
-    if (cause instanceof ConfigError) throw cause;
     const why = withoutSecrets(cause instanceof Error ? `${cause.name}: ${cause.message}` : describe(cause));
-    throw new ConfigError("CONFIG_NOT_LOADED", `Expected ${file} to ${what}, got ${why}${importHint(cause, file)}`, { cause });
+    const line = lineIn(cause, file);
+    throw new ConfigError(
+      "CONFIG_NOT_LOADED",
+      `Expected ${file} to ${what}, got ${why}${line === undefined ? "" : ` (${line})`}${importHint(cause, file)}`,
+      { cause },
+    );
   }
 }

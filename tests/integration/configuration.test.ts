@@ -31,6 +31,9 @@ describe("a file alone", () => {
     const worker = omniq.worker({ tasks });
     worker.on("completed", ({ queueName }) => order.push(queueName));
     const handles = [];
+    await worker.start();
+    expect(await omniq.workers.list()).toMatchObject([{ queues: ["high", "medium", "low"], concurrency: 2 }]);
+    await worker.stop();
     for (const queueName of ["low", "medium", "high"])
       handles.push(await omniq.enqueueNamed(sampleTasks.simpleTask.name, { x: 5, y: 10 }, { queueName }));
     await worker.drain();
