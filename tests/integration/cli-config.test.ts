@@ -161,7 +161,7 @@ describe("config explain", { tags: ["slow"] }, () => {
     for (const args of [[], ["--json"], ["--debug"], ["taskQueue.config.url"]]) {
       const { code, stdout, stderr } = await omniq(["config", "explain", ...args]);
       expect(code).toBe(1);
-      expect(stdout + stderr).not.toMatch(/hunter2|\u202e|\u001b/);
+      for (const never of ["hunter2", "\u202e", "\u001b"]) expect(stdout + stderr).not.toContain(never);
     }
   });
 
@@ -230,7 +230,7 @@ describe("the file that a command reads", { tags: ["slow"] }, () => {
 
   test("names the database, over which a variable counts, and over it an option", async () => {
     write("omniq.yaml", `${YAML}eventStore: { config: { url: "sqlite:./data/events.db" } }\n`);
-    const shop = await OmniQ.fromConfig({
+    const shop = OmniQ.fromConfig({
       projectName: "shop",
       taskQueue: { config: { baseDir: join(cwd, "data") } },
       eventStore: { config: { url: `sqlite:${join(cwd, "data/events.db")}` } },
