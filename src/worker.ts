@@ -4,6 +4,7 @@ import { ResultStorage } from "./components/result-storage.ts";
 import { TaskQueue } from "./components/task-queue.ts";
 import type { Clock } from "./core/clock.ts";
 import { expected, InvalidOptionError, SyncUnsupportedError } from "./core/errors.ts";
+import { LOG_LEVELS } from "./core/logging.ts";
 import { refuseUnknown } from "./core/nearest.ts";
 import { hostIdentity, isGone, loadModule, newId, onSignal, stderrLogger, systemClock, systemRandom, yieldTurn } from "./host.ts";
 import { Access } from "./runtime/access.ts";
@@ -14,6 +15,7 @@ import { Ender } from "./runtime/ender.ts";
 import { EventsDesk } from "./runtime/events-desk.ts";
 import { safeLogger } from "./runtime/logger.ts";
 import { settingsOf, WORKER_KEYS } from "./runtime/parts.ts";
+import { checkMethods } from "./runtime/setup.ts";
 import type { WorkerOptions } from "./runtime/parts.ts";
 import type { CheckedDefaults, Logger, TaskDefinition } from "./runtime/signatures.ts";
 import { Stores } from "./runtime/stores.ts";
@@ -235,8 +237,9 @@ function fromComponents(given: ComponentWorkerOptions | OmniQWorkerOptions): rea
     throw expected("resultStorage", "a ResultStorage", resultStorage);
   if (eventStorage !== undefined && !(eventStorage instanceof EventStorage))
     throw expected("eventStorage", "an EventStorage", eventStorage);
+  const own = logger === undefined ? stderrLogger() : checkMethods(logger, "logger", LOG_LEVELS);
   const stores = new Stores(taskQueue.backend, resultStorage?.backend, eventStorage?.backend);
-  const home = homeOf({ stores, clock, logger: logger ?? stderrLogger(), taskDefaults: {}, payloadLimit: undefined });
+  const home = homeOf({ stores, clock, logger: own, taskDefaults: {}, payloadLimit: undefined });
   return [{ ...rest, queues: taskQueue.queues }, home];
 }
 

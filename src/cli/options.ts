@@ -23,7 +23,7 @@ export const COMMON: readonly OptionSpec[] = [
 export const DATABASE: readonly OptionSpec[] = [
   {
     flags: "-c, --config <file>",
-    about: "the configuration file (or OMNIQ_CONFIG; default omniq.config.ts, omniq.yaml …, where one is there)",
+    about: "the configuration file (or OMNIQ_CONFIG; default: an omniq.config.ts, omniq.yaml … here)",
   },
   { flags: "--env-file <file>", about: "a file of variables; those that are set already count more" },
   { flags: "--url <url>", about: "the database, such as sqlite:./data/shop.db (or OMNIQ_URL)" },

@@ -2,6 +2,7 @@
 import type { Backend } from "../core/backend.ts";
 import type { Clock } from "../core/clock.ts";
 import { expected, InvalidOptionError } from "../core/errors.ts";
+import { LOG_LEVELS } from "../core/logging.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import { checkDefaults, DEFAULT_KEYS, text, whole } from "./defaults.ts";
 import { sweepsOf } from "./retention.ts";
@@ -96,7 +97,7 @@ export function setupOf(options: OmniQOptions, pathOf: (url: unknown, name: stri
     retention,
     workers: {},
     payloadLimit: payloadLimit === undefined ? undefined : whole(payloadLimit, "payloadLimit", 1),
-    logger: logger === undefined ? undefined : checkMethods(logger, "logger", ["debug", "info", "warn", "error"]),
+    logger: logger === undefined ? undefined : checkMethods(logger, "logger", LOG_LEVELS),
     clock: clock === undefined ? undefined : checkMethods(clock, "clock", ["now", "monotonic", "after"]),
   };
 }
@@ -175,7 +176,8 @@ function checkBackend(value: unknown, name: string): Backend {
   return value;
 }
 
-function checkMethods<T extends object>(value: T, name: string, methods: readonly (keyof T & string)[]): T {
+/** @throws InvalidOptionError when it lacks one of these methods. */
+export function checkMethods<T extends object>(value: T, name: string, methods: readonly (keyof T & string)[]): T {
   if (typeof value !== "object" || value === null || methods.some((method) => typeof value[method] !== "function")) {
     throw expected(name, `an object with the methods ${methods.join(", ")}`, value);
   }

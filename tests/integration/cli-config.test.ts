@@ -278,11 +278,7 @@ describe("omniq.config.ts that cannot be used", { tags: ["slow"] }, () => {
       "enum A { B }\nexport default { projectName: A[0] };",
       "an enum, a namespace, a parameter property), start Node with `--import tsx`",
     ],
-    [
-      "a decorator",
-      "const d = (c: unknown): void => {};\n@d class X {}\nexport default {};",
-      "For decorators, start Node with",
-    ],
+    ["a decorator", "const d = (c: unknown): void => {};\n@d class X {}\nexport default {};", "For decorators, start Node with"],
     ["an import without its ending", 'import { x } from "./other";\nexport default x;', 'with its file\'s ending, as "./tasks.ts"'],
     ["a package that is not there", 'import { x } from "not-there";\nexport default x;', "Cannot find package 'not-there'"],
     [

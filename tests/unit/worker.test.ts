@@ -97,6 +97,7 @@ describe("new Worker()", () => {
     expect(make({ taskQueue: {} })).toThrow(/taskQueue/);
     expect(make({ resultStorage: {} })).toThrow(/resultStorage/);
     expect(make({ eventStorage: {} })).toThrow(/eventStorage/);
+    expect(make({ logger: { warn: () => {} } })).toThrow(/`logger` to be an object with the methods debug, info, warn, error/);
     expect(make({ tasks: undefined })).toThrow(/either `tasks` or `modules`, got neither/);
     expect(make({ modules: ["/x.ts"] })).toThrow(/got both/);
     expect(make({ tasks: undefined, modules: [] })).toThrow(/modules/);

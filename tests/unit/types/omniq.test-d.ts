@@ -1,8 +1,9 @@
 /** Types of the façade: compiled, never run. A line that should not compile and does is an error too. */
+import { pino } from "pino";
 import { z } from "zod";
 import { expectTypeOf } from "vitest";
 import { defineTask, OmniQ } from "../../../src/index.ts";
-import type { Backend, SQLiteHandle, TaskHandle, TaskReference } from "../../../src/index.ts";
+import type { Backend, ConfigExport, SQLiteHandle, TaskHandle, TaskReference } from "../../../src/index.ts";
 
 const resize = defineTask({
   name: "resize",
@@ -127,6 +128,15 @@ await omniq.enqueueMany([tick.with(undefined, { tx: sqlite })]);
 
 // An erased reference still can be passed on.
 const references: readonly TaskReference[] = [resize, add, report];
+
+// What a configuration that is a module may export, and which loggers there are.
+export const plainConfig = { projectName: "shop", taskQueue: { config: { queues: ["a"] } } } satisfies ConfigExport;
+export const madeConfig = (async ({ env }) => ({ projectName: env["STAGE"] ?? "shop" })) satisfies ConfigExport;
+// @ts-expect-error an unknown key
+export const wrongConfig = { projectNme: "shop" } satisfies ConfigExport;
+// @ts-expect-error a value of another kind
+export const wrongLevel = { logging: { components: { worker: "loud" } } } satisfies ConfigExport;
+export const loggers = [new OmniQ({ logger: console }), new OmniQ({ logger: pino() }), new OmniQ({ logger: pino().child({}) })];
 
 // @ts-expect-error an unknown option
 export const wrong = new OmniQ({ project: "shop" });
