@@ -1,5 +1,6 @@
 /** The tasks that a worker can run, by name and alias. */
 import { expected, InvalidOptionError, ModuleError } from "../core/errors.ts";
+import { importHint, lineIn } from "../core/import-hint.ts";
 import { isTaskDefinition, isTaskReference } from "./definition.ts";
 import type { TaskDefinition } from "./signatures.ts";
 
@@ -55,7 +56,9 @@ export async function definitionsOf(
       exported = await load(url);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new ModuleError("MODULE_NOT_LOADED", `Expected the module ${url} to be importable, got ${why}`, { cause });
+      const line = lineIn(cause, url);
+      const more = `${line === undefined ? "" : ` (${line})`}${importHint(cause, url)}`;
+      throw new ModuleError("MODULE_NOT_LOADED", `Expected the module ${url} to be importable, got ${why}${more}`, { cause });
     }
     const definitions = Object.values(typeof exported === "object" && exported !== null ? exported : {})
       .flatMap((value: unknown) => (Array.isArray(value) ? value : [value]))

@@ -96,6 +96,25 @@ describe("the packed tarball", { tags: ["slow"] }, () => {
     expect((await run(NODES[22], [bin, "--version"], { cwd: folder })).stdout).toContain(version);
   });
 
+  test("the JSON Schema of configuration files is where a file says it is, and where the bin prints it", async () => {
+    const bin = join(folder, "node_modules", "omniq", "dist", "cli", "bin.js");
+    const shipped = readFileSync(join(folder, "node_modules", "omniq", "schema.json"), "utf8");
+    expect((await run(NODES[24], [bin, "config", "schema"], { cwd: folder })).stdout).toBe(shipped);
+    const script = 'import schema from "omniq/schema.json" with { type: "json" }; console.log(schema.title)';
+    expect((await run(NODES[24], ["--input-type=module", "-e", script], { cwd: folder })).stdout).toBe("The configuration of OmniQ\n");
+  });
+
+  test("a configuration in TypeScript is read by the bin", async () => {
+    const bin = join(folder, "node_modules", "omniq", "dist", "cli", "bin.js");
+    const config = 'import type { ConfigExport } from "omniq";\nexport default { projectName: "typed" } satisfies ConfigExport;\n';
+    writeFileSync(join(folder, "omniq.config.ts"), config);
+    for (const node of Object.values(NODES)) {
+      const { stdout } = await run(node, [bin, "config", "explain", "projectName", "--json"], { cwd: folder });
+      expect(JSON.parse(stdout)).toEqual({ option: "projectName", value: "typed", from: "omniq.config.ts", over: [] });
+    }
+    rmSync(join(folder, "omniq.config.ts"));
+  });
+
   test("it holds what people need, and no sources, tests or tools", () => {
     const top = readdirSync(join(folder, "node_modules", "omniq"));
     expect(top.toSorted()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "package.json", "schema.json"]);

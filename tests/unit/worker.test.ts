@@ -7,6 +7,7 @@ import { TaskQueue } from "../../src/components/task-queue.ts";
 import { InvalidOptionError } from "../../src/core/errors.ts";
 import { Task } from "../../src/models/task.ts";
 import { defineTask } from "../../src/runtime/definition.ts";
+import { definitionsOf } from "../../src/runtime/registry.ts";
 import { TestClock } from "../../src/testing/clock.ts";
 import { ModelBackend } from "../../src/testing/model.ts";
 import { Worker } from "../../src/worker.ts";
@@ -86,6 +87,13 @@ describe("new Worker()", () => {
     await expect(empty.start()).rejects.toMatchObject({ code: "MODULE_EMPTY" });
     const missing = new Worker({ taskQueue, modules: [new URL("../fixtures/no-such-module.ts", import.meta.url)], clock });
     await expect(missing.start()).rejects.toMatchObject({ code: "MODULE_NOT_LOADED" });
+    const broken = Object.assign(new SyntaxError("enum"), { code: "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX", stack: "file:///x/tasks.ts:7" });
+    await expect(definitionsOf(["file:///x/tasks.ts"], () => Promise.reject(broken))).rejects.toMatchObject({
+      code: "MODULE_NOT_LOADED",
+      message: expect.stringMatching(
+        /importable, got enum \(file:\/\/\/x\/tasks\.ts:7\)\. For TypeScript .* start Node with `--import tsx`/,
+      ),
+    });
   });
 
   test("refuses what is wrong, by name", () => {
