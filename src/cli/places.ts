@@ -1,5 +1,6 @@
 /** Where the stores of a configuration lie: each file once, with what it holds. */
 import { join, resolve } from "node:path";
+import type { LoadedConfig } from "../config/load.ts";
 import type { ConfigData } from "../config/options.ts";
 import { settingsOf } from "../config/settings.ts";
 import type { StoreSettings } from "../config/settings.ts";
@@ -20,9 +21,9 @@ export interface FilePlace {
 
 const BUSY_TIMEOUT = 5_000;
 
-/** The place of the tasks first. */
-export function placesOf(config: ConfigData): readonly FilePlace[] {
-  const { projectName, ...stores } = settingsOf(config);
+/** The place of the tasks first. @throws ConfigError for stores that contradict each other. */
+export function placesOf(config: ConfigData, origins?: LoadedConfig["origins"]): readonly FilePlace[] {
+  const { projectName, ...stores } = settingsOf(config, origins);
   const places = new Map<string, FilePlace>();
   for (const [store, holds] of Object.entries(HOLDS)) {
     const settings = stores[store === "taskQueue" || store === "resultStore" ? store : "eventStore"];

@@ -15,8 +15,8 @@ import { bytes, count, plain } from "../text.ts";
 
 export const run: Run = async (given, terminal) => {
   const file = resolve(given.argument(0) ?? "");
-  const { config } = await configured(given, terminal);
-  const places = placesOf(config);
+  const { config, origins } = await configured(given, terminal);
+  const places = placesOf(config, origins);
   refuseMemory(places);
   const sizes = places.map((place) => sizeOf(place));
   const line = statusLine(terminal);

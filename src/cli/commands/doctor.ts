@@ -65,6 +65,8 @@ async function configuration(given: Given, terminal: Terminal, tell: Tell): Prom
       mistakes.push(message);
     });
     if (mistakes.length === 0) {
+      // Stores that contradict each other are a mistake as well.
+      placesOf(loaded.config, loaded.origins);
       tell(
         ok(
           "configuration",
@@ -87,9 +89,9 @@ interface Look {
   readonly tell: Tell;
 }
 
-async function lookAt({ config }: Configured, look: Look): Promise<void> {
+async function lookAt({ config, origins }: Configured, look: Look): Promise<void> {
   const { terminal, given, tell } = look;
-  const places = placesOf(config);
+  const places = placesOf(config, origins);
   const readable: Backlog[] = [];
   for (const place of places) {
     if (places.length > 1 && !given.flag("json")) terminal.line(terminal.paint("bold", `${place.holds.join(", ")}: ${plain(place.path)}`));

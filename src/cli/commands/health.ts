@@ -13,8 +13,8 @@ import { bytes, count, plain } from "../text.ts";
 const LEAST_FREE = 16_000_000;
 
 export const run: Run = async (given, terminal) => {
-  const { config } = await configured(given, terminal);
-  const places = placesOf(config);
+  const { config, origins } = await configured(given, terminal);
+  const places = placesOf(config, origins);
   const database = places[0]?.path ?? "";
   const wrong = places.map((place) => troubleOf(place)).find((trouble) => trouble !== undefined);
   const workers = wrong === undefined ? await liveWorkers(OmniQ.fromConfig(config)) : undefined;

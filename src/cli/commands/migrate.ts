@@ -10,8 +10,8 @@ import type { FilePlace } from "../places.ts";
 import { plain } from "../text.ts";
 
 export const run: Run = async (given, terminal) => {
-  const { config } = await configured(given, terminal);
-  const places = placesOf(config);
+  const { config, origins } = await configured(given, terminal);
+  const places = placesOf(config, origins);
   refuseMemory(places);
   const stood = places.map((place) => ({ file: place.path, from: versionOf(place) }));
   const pending = stood.some(({ from }) => from !== SCHEMA_VERSION);

@@ -75,9 +75,7 @@ function placeOf(stack: string): string | undefined {
   return undefined;
 }
 
-/** A mistake in plain syntax or a name that is not exported is no matter of what Node can take away. */
+/** A name that is not exported is a SyntaxError, too, but no matter of what Node can take away. */
 function hintFor(error: unknown, url: string): string {
-  if (!(error instanceof Error)) return "";
-  const isPlain = ("code" in error && error.code === "ERR_INVALID_TYPESCRIPT_SYNTAX") || /does not provide an export/.test(error.message);
-  return isPlain ? "" : importHint(error, url);
+  return error instanceof Error && error.message.includes("does not provide an export") ? "" : importHint(error, url);
 }
