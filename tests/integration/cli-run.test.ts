@@ -147,6 +147,16 @@ export async function setup() { writeFileSync("in-setup", ""); while (!existsSyn
     expect(worker.stderr()).not.toContain("Worker started");
   });
 
+  test("a log that nobody reads any more is a graceful stop", async () => {
+    write("tasks.ts", TASKS);
+    const [slow] = await enqueued(["slow", { ms: 500 }]);
+    const worker = start("worker", "--grace", "20s");
+    await until(async () => (await statusOf(slow ?? "")) === "running");
+    worker.child.stderr?.destroy();
+    expect(await worker.ended).toEqual({ code: 0, signal: null });
+    expect(await statusOf(slow ?? "")).toBe("completed");
+  });
+
   test("a drain that is interrupted ends with 130", async () => {
     write("tasks.ts", TASKS);
     const [slow] = await enqueued(["slow", { ms: 60_000 }]);

@@ -38,6 +38,9 @@ export async function work(given: Given, terminal: Terminal, stops: Stops): Prom
   const unlisten = stops(() => {
     stopping.ask();
   });
+  terminal.whenNobodyReads(() => {
+    stopping.ask();
+  });
   const untold = tellUncaught(terminal);
   try {
     return await run({ given, config, logger, stopping, options });
