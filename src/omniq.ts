@@ -41,7 +41,7 @@ import type { OmniQOptions, Place, Setup } from "./runtime/setup.ts";
 import type { Shared } from "./runtime/shared.ts";
 import type { CallOf, EnqueueOptions, InOf, OutOf, Rest, SQLiteHandle, TaskHandle, TaskReference, TxOption } from "./runtime/signatures.ts";
 import { cleanUp, statsOf } from "./runtime/stats.ts";
-import type { CleanedUp, Stats } from "./runtime/stats.ts";
+import type { CleanedUp, CleanupOptions, Stats } from "./runtime/stats.ts";
 import { TasksDesk } from "./runtime/tasks-desk.ts";
 import { Waiter } from "./runtime/waiter.ts";
 import { Worker } from "./worker.ts";
@@ -227,8 +227,8 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
   }
 
   /** Takes away all that is past its time, in small batches, and answers how much. Workers do so by and by. */
-  cleanup(): Promise<CleanedUp> {
-    return cleanUp(this.#shared, sweepsOf(this.#setup.retention));
+  cleanup(options: CleanupOptions = {}): Promise<CleanedUp> {
+    return cleanUp(this.#shared, sweepsOf(this.#setup.retention), options);
   }
 
   /** Opens it now instead of at the first use. */

@@ -10,7 +10,7 @@ import { hostIdentity, isGone, loadModule, newId, onSignal, stderrLogger, system
 import { Access } from "./runtime/access.ts";
 import { Client } from "./runtime/client.ts";
 import type { EnqueueChild } from "./runtime/context.ts";
-import type { WorkerEvent, WorkerEvents } from "./runtime/emitter.ts";
+import type { Ran, WorkerEvent, WorkerEvents } from "./runtime/emitter.ts";
 import { Ender } from "./runtime/ender.ts";
 import { EventsDesk } from "./runtime/events-desk.ts";
 import { safeLogger } from "./runtime/logger.ts";
@@ -114,6 +114,11 @@ export class Worker implements AsyncDisposable {
   /** Whether it was started and not stopped. */
   get isRunning(): boolean {
     return this.#runtime.isRunning || this.#thread !== undefined;
+  }
+
+  /** What its handlers run now; empty for a worker on a thread of its own. */
+  get running(): readonly Ran[] {
+    return this.#runtime.running;
   }
 
   /**

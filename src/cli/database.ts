@@ -1,17 +1,14 @@
 /** Which database a command means; opened only if it is there, is one of ours and needs no change. */
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { Db } from "../backends/sqlite/db.ts";
-import { storageError } from "../backends/sqlite/failure.ts";
-import { nodeLibrary } from "../backends/sqlite/library.ts";
-import { schemaVersion } from "../backends/sqlite/migrate.ts";
-import { MIGRATIONS } from "../backends/sqlite/schema.ts";
+import { dirname } from "node:path";
+import { SCHEMA_VERSION, versionAt } from "../backends/sqlite/examine.ts";
 import { settingsOf } from "../config/settings.ts";
-import type { StoreSettings } from "../config/settings.ts";
 import { StorageError } from "../core/errors.ts";
 import { OmniQ } from "../index.ts";
 import type { ExitCode, Given } from "./command.ts";
 import { configured } from "./configured.ts";
+import { placesOf } from "./places.ts";
+import type { FilePlace } from "./places.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
@@ -20,10 +17,7 @@ import type { Terminal } from "./terminal.ts";
  */
 export async function withDatabase(given: Given, terminal: Terminal, read: (omniq: OmniQ) => Promise<ExitCode>): Promise<ExitCode> {
   const { config, origins } = await configured(given, terminal);
-  const { projectName, ...stores } = settingsOf(config, origins);
-  const places = [stores.taskQueue, stores.resultStore, stores.eventStore];
-  const files = new Map(places.map((place) => [`${fileOf(place, projectName)}#${place.tablePrefix}`, place]));
-  for (const place of files.values()) checkFile(fileOf(place, projectName), place.tablePrefix);
+  for (const place of placesOf(config, origins)) checkFile(place);
   const omniq = OmniQ.fromConfig(config);
   try {
     return await read(omniq);
@@ -43,35 +37,17 @@ export async function openConfigured(given: Given, terminal: Terminal): Promise<
   return OmniQ.fromConfig(config);
 }
 
-function fileOf({ path, baseDir = "" }: StoreSettings, projectName: string): string {
-  return path === ":memory:" ? path : resolve(path ?? join(baseDir, `${projectName}.db`));
-}
-
-function checkFile(path: string, tablePrefix: string): void {
+function checkFile(place: FilePlace): void {
+  const { path } = place;
   if (path === ":memory:" || !existsSync(path)) throw notFound(path);
-  const { size } = statSync(path);
   // SQLite would delete the WAL of an empty file, also when it only reads.
-  const version = size === 0 ? 0 : versionOf(path, tablePrefix);
+  const version = statSync(path).size === 0 ? 0 : versionAt(place);
   if (version === 0) throw new StorageError("FOREIGN_SCHEMA", `Expected ${path} to be a database of OmniQ, but it has no tables of ours`);
-  if (version < MIGRATIONS.length) {
+  if (version < SCHEMA_VERSION) {
     throw new StorageError(
       "SCHEMA_TOO_OLD",
-      `Expected ${path} to have schema version ${MIGRATIONS.length}, got ${version}: a worker of this version brings it up to date when it starts`,
+      `Expected ${path} to have schema version ${SCHEMA_VERSION}, got ${version}: omniq migrate brings it up to date, as a worker of this version does when it starts`,
     );
-  }
-}
-
-/** Read without writing: opening it the usual way would make the tables. */
-function versionOf(path: string, tablePrefix: string): number {
-  try {
-    const connection = nodeLibrary.open(path, { readOnly: true, wait: 5_000 });
-    try {
-      return schemaVersion(new Db(connection, tablePrefix));
-    } finally {
-      connection.close();
-    }
-  } catch (error) {
-    throw storageError(error, path);
   }
 }
 

@@ -1,10 +1,10 @@
 /** The command line: from the arguments to an exit code. Whatever goes wrong comes to people as one sentence, never as a stack. */
-import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { InvalidOptionError, OmniQError } from "../core/errors.ts";
 import { EXIT, UsageError } from "./command.ts";
-import type { ExitCode } from "./command.ts";
+import type { ExitCode, Run } from "./command.ts";
 import { Interrupted } from "./interrupt.ts";
+import { ownVersion } from "./own-package.ts";
 import { parse } from "./program.ts";
 import { Terminal } from "./terminal.ts";
 import { plain, plainLines } from "./text.ts";
@@ -24,12 +24,15 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.exitCode = await execute(argv, terminal);
 }
 
-/** Runs one command and answers its exit code. */
-export async function execute(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+/**
+ * Runs one command and answers its exit code.
+ * @param as instead of what the command does.
+ */
+export async function execute(argv: readonly string[], terminal: Terminal, as?: Run): Promise<ExitCode> {
   try {
-    const asked = parse(argv, version(), terminal);
+    const asked = parse(argv, ownVersion(), terminal);
     if (asked === undefined) return EXIT.fine;
-    const { run } = await asked.spec.load();
+    const run = as ?? (await asked.spec.load()).run;
     return await run(asked.given, terminal);
   } catch (error) {
     return complain(terminal, error, argv);
@@ -53,10 +56,4 @@ function complain(terminal: Terminal, error: unknown, argv: readonly string[]): 
 function stackOf(error: Error): string {
   const stack = error.stack ?? "";
   return error.cause instanceof Error ? `${stack}\ncaused by ${stackOf(error.cause)}` : stack;
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  const isKnown = typeof manifest === "object" && manifest !== null && "version" in manifest && typeof manifest.version === "string";
-  return isKnown ? String(manifest.version) : "unknown";
 }

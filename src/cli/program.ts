@@ -47,6 +47,7 @@ export function parse(argv: readonly string[], version: string, terminal: Termin
 }
 
 const EXAMPLES: CommandSpec["examples"] = [
+  ["omniq init && omniq dev", "from an empty folder to a scheduled task that runs"],
   ["omniq demo", "see it work, on the files under ./node_modules"],
   ["omniq tasks list --project demo", "then look at what it left behind"],
   ["omniq stats --project demo --json", "the same for programs"],

@@ -22,6 +22,7 @@ export class Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
 
   readonly #streams: Streams;
+  #gone: () => void = () => process.exit();
 
   constructor(streams: Streams) {
     const { stdout, stderr, env } = streams;
@@ -32,8 +33,8 @@ export class Terminal {
     // Whoever reads has gone (`omniq events | head`): that is no failure, and what still runs would only write on.
     for (const stream of [stdout, stderr]) {
       stream.on("error", (error: NodeJS.ErrnoException) => {
-        if (error.code === "EPIPE") process.exit();
-        throw error;
+        if (error.code !== "EPIPE") throw error;
+        this.#gone();
       });
     }
   }
@@ -62,6 +63,14 @@ export class Terminal {
   get width(): number {
     if (!this.isInteractive) return Number.POSITIVE_INFINITY;
     return this.stdout.columns > 0 ? this.stdout.columns : USUAL_WIDTH;
+  }
+
+  /** Instead of ending at once, for those who have something to end first; called once. */
+  whenNobodyReads(fn: () => void): void {
+    this.#gone = () => {
+      this.#gone = () => {};
+      fn();
+    };
   }
 
   line(text = ""): void {

@@ -101,3 +101,10 @@ export function wrapped(text: string, width: number): readonly string[] {
 export function shellQuoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
+
+/** `12 B`, `3.4 KB`, `1.2 GB`: in steps of 1,000. */
+export function bytes(value: number): string {
+  const steps = ["B", "KB", "MB", "GB", "TB"];
+  const step = Math.min(steps.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)));
+  return `${number(value / 1_000 ** step)} ${steps[step] ?? ""}`;
+}

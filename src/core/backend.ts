@@ -300,6 +300,23 @@ export interface Slices<Tx> {
   readonly events: Events;
 }
 
+export interface BackupOptions {
+  /** Whether a file that is there may be replaced. Default false. */
+  readonly overwrite?: boolean | undefined;
+  /** Told the bytes written so far, now and then. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+  /** Gives up and takes away what was written. */
+  readonly signal?: AbortSignal | undefined;
+}
+export interface BackedUp {
+  /** Absolute. */
+  readonly file: string;
+  readonly bytes: number;
+  /** How many tasks it holds. */
+  readonly tasks: number;
+  readonly took: Ms;
+}
+
 /** A place where tasks, schedules, results and events lie. Several objects may open the same place. */
 export interface Backend<Tx = unknown> extends Slices<Tx> {
   readonly traits: Traits;
@@ -313,6 +330,8 @@ export interface Backend<Tx = unknown> extends Slices<Tx> {
   sweep(ask: SweepAsk): Promise<Swept>;
   /** A wake-up that may be lost without harm. Returns the function that ends it. */
   listen(onHint: (hint: Hint) => void): () => void;
+  /** Writes a whole copy of the place into a new file while others write, without blocking this thread. Absent where there is no such copy. */
+  backup?(file: string, options?: BackupOptions): Promise<BackedUp>;
   /** The synchronous twins, where the place can be reached without waiting. */
   readonly sync?: SyncBackend<Tx>;
 }

@@ -10,7 +10,7 @@ import { toTask } from "../models/convert.ts";
 import type { Task } from "../models/task.ts";
 import { Cancels } from "./cancels.ts";
 import type { EnqueueChild, RunView } from "./context.ts";
-import type { Emitter } from "./emitter.ts";
+import type { Emitter, Ran } from "./emitter.ts";
 import { Execution } from "./execution.ts";
 import type { RunHost } from "./execution.ts";
 import { componentLogger, loggingAs } from "./logger.ts";
@@ -109,6 +109,16 @@ export class Session implements RunHost {
     this.#scheduler = new Scheduler({ ...tools, ...loggingAs("scheduler", parts) });
     const runs = (): readonly Execution[] => [...held].filter((run) => run.settlement === undefined);
     this.#cancels = new Cancels({ ...tools, runs, cancelled: (run, reason) => this.#cancelled(run, reason) });
+  }
+
+  /** What runs now. */
+  get running(): readonly Ran[] {
+    return [...this.#slots.running].map(({ claim: { task } }) => ({
+      id: task.id,
+      func: task.func,
+      queueName: task.queue,
+      attempt: task.attempt,
+    }));
   }
 
   async start(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The whole in numbers, and cleaning up all that is past its time. */
 import type { ResultStats, SweepAsk } from "../core/backend.ts";
+import { refuseUnknown } from "../core/nearest.ts";
 import { PHASES } from "../core/task.ts";
 import type { Final, Phase } from "../core/task.ts";
 import { COUNTED } from "./queues-desk.ts";
@@ -55,8 +56,14 @@ export async function statsOf(shared: Shared): Promise<Stats> {
   });
 }
 
+export interface CleanupOptions {
+  /** Told after each batch what has been taken away so far. */
+  readonly onProgress?: ((soFar: CleanedUp) => void) | undefined;
+}
+
 /** In small batches, between which others get their turn, until nothing is left. */
-export async function cleanUp(shared: Shared, sweeps: readonly SweepAsk[]): Promise<CleanedUp> {
+export async function cleanUp(shared: Shared, sweeps: readonly SweepAsk[], options: CleanupOptions): Promise<CleanedUp> {
+  refuseUnknown(options, ["onProgress"], "cleanup()");
   const tasks = { completed: 0, failed: 0, cancelled: 0, expired: 0 };
   const others = { results: 0, events: 0, workers: 0, occurrences: 0 };
   await shared.access.use(async (stores) => {
@@ -67,6 +74,7 @@ export async function cleanUp(shared: Shared, sweeps: readonly SweepAsk[]): Prom
         if (ask.what === "tasks") tasks[ask.status] += swept.removed;
         else others[ask.what] += swept.removed;
         ({ more } = swept);
+        options.onProgress?.({ tasks: { ...tasks }, results: others.results, events: others.events });
       }
     }
   });

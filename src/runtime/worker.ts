@@ -5,7 +5,7 @@ import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { Ms } from "../core/record.ts";
 import { Emitter, WORKER_EVENTS } from "./emitter.ts";
-import type { WorkerEvent, WorkerEvents } from "./emitter.ts";
+import type { Ran, WorkerEvent, WorkerEvents } from "./emitter.ts";
 import { componentLogger } from "./logger.ts";
 import type { WorkerParts, WorkerSettings } from "./parts.ts";
 import { definitionsOf, Registry } from "./registry.ts";
@@ -39,6 +39,7 @@ export class WorkerRuntime {
   readonly #emitter: Emitter;
   #registry: Registry | undefined;
   #starting: Promise<Session> | undefined;
+  #session: Session | undefined;
   #stopping: Promise<void> | undefined;
   /** Who waits in `run` for the worker to stop. */
   #stopped: (() => void)[] = [];
@@ -54,6 +55,10 @@ export class WorkerRuntime {
 
   get isRunning(): boolean {
     return this.#starting !== undefined && this.#stopping === undefined;
+  }
+
+  get running(): readonly Ran[] {
+    return this.#session?.running ?? [];
   }
 
   on<E extends WorkerEvent>(event: E, listener: (...args: WorkerEvents[E]) => void): () => void {
@@ -127,6 +132,7 @@ export class WorkerRuntime {
     this.#registry ??= new Registry("tasks" in this.#tasks ? this.#tasks.tasks : await definitionsOf(this.#tasks.modules, load));
     const session = new Session(this.#parts, await open(), this.#settings, this.#registry, this.#emitter);
     await session.start();
+    this.#session = session;
     return session;
   }
 
@@ -147,6 +153,7 @@ export class WorkerRuntime {
       await session?.stop(grace, afterAbort);
     } finally {
       this.#starting = undefined;
+      this.#session = undefined;
       this.#stopping = undefined;
       for (const resolve of this.#stopped) resolve();
       this.#stopped = [];

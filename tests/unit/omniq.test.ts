@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { defineTask, OmniQ } from "../../src/index.ts";
-import type { Backend } from "../../src/index.ts";
+import type { CleanedUp, Backend } from "../../src/index.ts";
 import { SQLiteBackend } from "../../src/sqlite.ts";
 import { ModelBackend, TestClock } from "../../src/testing/index.ts";
 
@@ -670,7 +670,12 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
     await clock.advance(8 * 86_400_000);
     expect(await omniq.cleanup()).toMatchObject({ tasks: { completed: 1, failed: 0, cancelled: 0, expired: 0 }, events: 0 });
     await clock.advance(30 * 86_400_000);
-    expect(await omniq.cleanup()).toMatchObject({ tasks: { failed: 1 }, events: 7 });
+    const told: CleanedUp[] = [];
+    const cleaned = await omniq.cleanup({ onProgress: (soFar) => told.push(soFar) });
+    expect(cleaned).toMatchObject({ tasks: { failed: 1 }, events: 7 });
+    expect(told.at(-1)).toEqual(cleaned);
+    expect(told[0]).toMatchObject({ events: 0 });
+    await expect(omniq.cleanup({ onProgres: () => {} } as never)).rejects.toThrow(/Did you mean `onProgress`/);
     expect((await omniq.stats()).tasks).toMatchObject({ completed: 0, failed: 0, delayed: 1 });
   });
 });

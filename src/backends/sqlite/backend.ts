@@ -1,6 +1,8 @@
 /** The SQLite backend: one file (or memory), one engine connection, every verb once as a synchronous step that the engine groups. */
 import type {
+  BackedUp,
   Backend,
+  BackupOptions,
   Desk,
   Enqueued,
   EnqueueCall,
@@ -18,12 +20,13 @@ import type {
 import type { Clock, Random } from "../../core/clock.ts";
 import { milliseconds } from "../../core/duration.ts";
 import type { Duration } from "../../core/duration.ts";
-import { ClosedError } from "../../core/errors.ts";
+import { ClosedError, StorageError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/nearest.ts";
 import { EventStorage } from "../../components/event-storage.ts";
 import { ResultStorage } from "../../components/result-storage.ts";
 import { TaskQueue } from "../../components/task-queue.ts";
 import { systemClock, systemRandom } from "../../host.ts";
+import { backUp } from "./backup.ts";
 import type { Db } from "./db.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Engine, held } from "./engine.ts";
@@ -309,6 +312,21 @@ export class SQLiteBackend implements Backend {
   /** The synchronous form of `withConnection`; refuses a function that returns a promise. */
   withConnectionSync<T>(fn: (connection: LentConnection) => T): T {
     return this.#open().guest.useSync(fn);
+  }
+
+  /**
+   * Writes a whole copy into a new file (mode 0600) while any number of processes write, on a thread of its own: to a name beside it,
+   * brought to disk and checked, then renamed. The backend need not be open.
+   * @throws StorageError `BACKUP_REFUSED` when the file is there (without `overwrite`) or is the database; `BACKUP_UNSUPPORTED` in memory
+   * and over a connection of yours of another library than `node:sqlite`; `STORAGE_FULL`, `STORAGE_CORRUPT`.
+   */
+  async backup(file: string, options: BackupOptions = {}): Promise<BackedUp> {
+    const source = this.threadOptions;
+    if (source !== undefined) return backUp(source, file, options);
+    throw new StorageError(
+      "BACKUP_UNSUPPORTED",
+      `Expected a database file opened through node:sqlite to back up, got ${this.path}: run VACUUM INTO on your own connection`,
+    );
   }
 
   /** The seed's queue over these queue names, in strict order. */

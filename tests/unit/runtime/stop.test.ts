@@ -40,6 +40,7 @@ describe("start and stop", () => {
     await worker.start();
     const [id] = await rig.enqueue("t");
     await until(async () => (await rig.status(id)) === "running");
+    expect(worker.running).toEqual([{ id, func: "t", queueName: "default", attempt: 1 }]);
     const stopped = worker.stop({ timeout: "30s" });
     const [late] = await rig.enqueue("t");
     const [before] = await rig.backend.presence.workers(1);
@@ -48,6 +49,7 @@ describe("start and stop", () => {
     expect(after?.beat).toBeGreaterThan(before?.beat ?? 0);
     slow.open();
     await stopped;
+    expect(worker.running).toEqual([]);
     expect(await rig.status(id)).toBe("completed");
     expect(await rig.status(late)).toBe("pending");
   });

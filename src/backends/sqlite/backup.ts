@@ -1,0 +1,135 @@
+/**
+ * A copy of the file while others write. `VACUUM INTO` reads one snapshot and ends, whoever writes meanwhile; SQLite's own backup steps
+ * start again at each commit of another process and may never end. It blocks its thread, so it has one of its own.
+ */
+import { Worker } from "node:worker_threads";
+import type { BackedUp, BackupOptions } from "../../core/backend.ts";
+import { expected, OmniQError, StorageError } from "../../core/errors.ts";
+import { refuseUnknown } from "../../core/nearest.ts";
+import { isSameFile } from "./open.ts";
+
+const fs = process.getBuiltinModule("node:fs");
+const path = process.getBuiltinModule("node:path");
+
+/** The database that is copied. */
+export interface BackupSource {
+  readonly path: string;
+  readonly tablePrefix: string;
+  readonly busyTimeout: number;
+}
+/** What the thread is told. Plain data: it is cloned. */
+export interface BackupPlan extends BackupSource {
+  /** Where the copy is written: there, empty. */
+  readonly copy: string;
+}
+/** What it tells. */
+export type BackupReport = { readonly tasks: number } | { readonly code: string; readonly message: string };
+
+/** How often `onProgress` is told the size. */
+const LOOK_EVERY = 100;
+/** A copy that was given up so long ago, by a process that was killed, is taken away by the next one. */
+const STALE = 86_400_000;
+
+/**
+ * Writes the copy beside `file`, brings it safely to disk, checks it, and only then gives it its name.
+ * @throws InvalidOptionError; StorageError `BACKUP_REFUSED` for a `file` that is there or is the database, and what the file system says.
+ */
+export async function backUp(source: BackupSource, file: string, options: BackupOptions = {}): Promise<BackedUp> {
+  refuseUnknown(options, ["overwrite", "onProgress", "signal"], "the options of backup()");
+  if (typeof file !== "string" || file === "") throw expected("file", "the path of a file", file);
+  const target = path.resolve(file);
+  refuse(source.path, target, options.overwrite ?? false);
+  options.signal?.throwIfAborted();
+  const began = performance.now();
+  const copy = makeEmpty(target);
+  try {
+    const tasks = await copied({ ...source, copy }, options);
+    const bytes = fs.statSync(copy).size;
+    refuse(source.path, target, options.overwrite ?? false);
+    fs.renameSync(copy, target);
+    syncFolder(path.dirname(target));
+    return { file: target, bytes, tasks, took: Math.round(performance.now() - began) };
+  } finally {
+    fs.rmSync(copy, { force: true });
+  }
+}
+
+function refuse(database: string, target: string, overwrite: boolean): void {
+  const no = (why: string): StorageError =>
+    new StorageError("BACKUP_REFUSED", `Expected ${target} to be the name of a new file, but ${why}`);
+  const beside = ["", "-wal", "-shm", "-journal"].map((ending) => `${database}${ending}`);
+  if (beside.includes(target) || isSameFile(database, target)) throw no("it belongs to the database itself");
+  const there = fs.statSync(target, { throwIfNoEntry: false });
+  if (there?.isFile() === false) throw no("it is a folder or a device");
+  if (there !== undefined && !overwrite) throw no("it is there already");
+  // SQLite would take them for those of the copy, and break it.
+  const left = ["-wal", "-journal"].map((ending) => `${target}${ending}`).find((each) => fs.existsSync(each));
+  if (left !== undefined) throw no(`${left} is there: it belongs to another database of this name`);
+}
+
+/** An empty file that only this user can read: SQLite fills it. */
+function makeEmpty(target: string): string {
+  const [folder, base] = [path.dirname(target), path.basename(target)];
+  const isPartial = (name: string): boolean => name.startsWith(base) && /^\.[\da-z-]+\.partial$/.test(name.slice(base.length));
+  try {
+    for (const name of fs.readdirSync(folder).filter((each) => isPartial(each))) {
+      const old = path.join(folder, name);
+      if (Date.now() - (fs.statSync(old, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > STALE) fs.rmSync(old, { force: true });
+    }
+    const copy = `${target}.${process.pid}-${Date.now().toString(36)}.partial`;
+    fs.closeSync(fs.openSync(copy, "wx", 0o600));
+    return copy;
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown reason";
+    const why = code === "ENOENT" || code === "ENOTDIR" ? "there is no such folder" : `it cannot be written (${code})`;
+    throw new StorageError("BACKUP_REFUSED", `Expected a folder for ${target}, but ${why}`, { cause });
+  }
+}
+
+/** Runs the thread; answers how many tasks the copy holds. */
+async function copied(plan: BackupPlan, { onProgress, signal }: BackupOptions): Promise<number> {
+  const entry = new URL(import.meta.url.endsWith(".ts") ? "./backup-thread.ts" : "./backup-thread.js", import.meta.url);
+  const thread = new Worker(entry, { workerData: plan });
+  const timer =
+    onProgress === undefined
+      ? undefined
+      : setInterval(() => {
+          onProgress(fs.statSync(plan.copy, { throwIfNoEntry: false })?.size ?? 0);
+        }, LOOK_EVERY);
+  try {
+    return await new Promise((resolve, reject) => {
+      signal?.addEventListener("abort", () => {
+        thread.unref();
+        // What SQLite does cannot be interrupted: the thread ends behind it. It may have made the file anew.
+        thread.once("exit", () => {
+          fs.rmSync(plan.copy, { force: true });
+        });
+        void thread.terminate();
+        reject(signal.reason instanceof Error ? signal.reason : new OmniQError("BACKUP_STOPPED", "The backup was stopped"));
+      });
+      thread.on("message", (report: BackupReport) => {
+        if ("tasks" in report) resolve(report.tasks);
+        else reject(new StorageError(report.code, report.message));
+      });
+      thread.on("error", reject);
+      thread.on("exit", () => {
+        reject(new OmniQError("THREAD_ENDED", "Expected the thread of the backup to write it, but it ended"));
+      });
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** So that the new name survives a power cut, too. Where a folder cannot be opened (Windows) there is nothing to do. */
+function syncFolder(folder: string): void {
+  let handle: number | undefined;
+  try {
+    handle = fs.openSync(folder, "r");
+    fs.fsyncSync(handle);
+  } catch {
+    // Not known to this file system.
+  } finally {
+    if (handle !== undefined) fs.closeSync(handle);
+  }
+}

@@ -1,0 +1,92 @@
+/** `omniq backup`: a copy while others write. */
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { backUp } from "../../backends/sqlite/backup.ts";
+import { fileFacts, isHollow, versionAt } from "../../backends/sqlite/examine.ts";
+import type { BackedUp } from "../../core/backend.ts";
+import { formatDuration } from "../../core/duration.ts";
+import { StorageError } from "../../core/errors.ts";
+import { EXIT } from "../command.ts";
+import type { Run } from "../command.ts";
+import { configured } from "../configured.ts";
+import { placesOf, refuseMemory } from "../places.ts";
+import type { FilePlace } from "../places.ts";
+import { statusLine } from "../status-line.ts";
+import { bytes, count, plain } from "../text.ts";
+
+export const run: Run = async (given, terminal) => {
+  const file = resolve(given.argument(0) ?? "");
+  const { config, origins } = await configured(given, terminal);
+  const places = placesOf(config, origins);
+  refuseMemory(places);
+  const sizes = places.map((place) => sizeOf(place));
+  const line = statusLine(terminal);
+  const interrupt = dieBySignal();
+  try {
+    // Tasks first: of what has ended in their copy, the results were written before.
+    for (const [i, place] of places.entries()) {
+      const made = await backUp(place, nameOf(file, place), {
+        overwrite: given.flag("force"),
+        signal: interrupt.signal,
+        onProgress: (written) => {
+          line.say(`${bytes(written)} of about ${bytes(sizes[i] ?? 0)}`);
+        },
+      }).finally(() => {
+        line.end();
+      });
+      if (given.flag("json")) terminal.json({ ...made, holds: place.holds });
+      else terminal.line(sentence(made, place));
+    }
+  } catch (error) {
+    interrupt.die();
+    throw error;
+  } finally {
+    interrupt.end();
+  }
+  return EXIT.fine;
+};
+
+/** @throws StorageError before anything is written. */
+function sizeOf(place: FilePlace): number {
+  const facts = fileFacts(place.path);
+  if (facts.is === "missing") throw new StorageError("STORAGE_NOT_FOUND", `Expected a database at ${place.path}, but there is none`);
+  const version = facts.bytes === 0 || isHollow(facts) ? 0 : versionAt(place);
+  if (version === 0)
+    throw new StorageError("FOREIGN_SCHEMA", `Expected ${place.path} to be a database of OmniQ, but it has no tables of ours`);
+  return facts.bytes;
+}
+
+/** `shop.db`, and `shop.results.db` for results in a file of their own. */
+function nameOf(file: string, { holds }: FilePlace): string {
+  if (holds.includes("tasks")) return file;
+  const ending = extname(file);
+  return join(dirname(file), `${basename(file, ending)}.${holds.join("-")}${ending}`);
+}
+
+function sentence({ file, bytes: size, tasks, took }: BackedUp, { holds }: FilePlace): string {
+  const what = holds.includes("tasks") ? count(tasks, "task") : holds.join(" and ");
+  return `${plain(file)}: ${what}, ${bytes(size)}, checked, in ${formatDuration(took)}`;
+}
+
+/** Takes the unfinished copy away first. What SQLite does on its thread cannot be stopped: only the signal itself ends the process at once. */
+function dieBySignal(): { readonly signal: AbortSignal; die(): void; end(): void } {
+  const controller = new AbortController();
+  let by: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    by = signal;
+    controller.abort();
+  };
+  const end = (): void => {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  return {
+    signal: controller.signal,
+    end,
+    die: () => {
+      if (by === undefined) return;
+      // Without a listener, whosever, it is the system that ends the process.
+      process.removeAllListeners(by);
+      process.kill(process.pid, by);
+    },
+  };
+}

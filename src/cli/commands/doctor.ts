@@ -1,0 +1,146 @@
+/** `omniq doctor`: looks for trouble, changes nothing, and says what helps. */
+import { examine, fileFacts, isHollow, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
+import type { Backlog } from "../../backends/sqlite/examine.ts";
+import { OmniQError } from "../../core/errors.ts";
+import { OmniQ } from "../../index.ts";
+import { EXIT } from "../command.ts";
+import type { Given, Run } from "../command.ts";
+import { configured } from "../configured.ts";
+import type { Configured } from "../configured.ts";
+import { databaseFindings } from "../doctor/database.ts";
+import { fileFindings } from "../doctor/file.ts";
+import { countOf, note, ok, printFinding, problem, warning } from "../doctor/finding.ts";
+import type { Finding } from "../doctor/finding.ts";
+import { readWork, workFindings } from "../doctor/work.ts";
+import { ownVersion, versionIn } from "../own-package.ts";
+import { placesOf } from "../places.ts";
+import type { FilePlace } from "../places.ts";
+import { statusLine } from "../status-line.ts";
+import type { Terminal } from "../terminal.ts";
+import { count, plain } from "../text.ts";
+
+export const run: Run = async (given, terminal) => {
+  const findings: Finding[] = [];
+  const json = given.flag("json");
+  const tell = (...found: readonly Finding[]): void => {
+    findings.push(...found);
+    if (!json) for (const finding of found) printFinding(terminal, finding);
+  };
+  tell(
+    ok("versions", `OmniQ ${ownVersion()}, Node ${process.versions.node}, SQLite ${sqliteVersion()}, ${process.platform}-${process.arch}`),
+  );
+  tell(...projectVersion());
+  const loaded = await configuration(given, terminal, tell);
+  if (loaded !== undefined) await lookAt(loaded, { given, terminal, tell });
+  const [problems, warnings] = [countOf(findings, "problem"), countOf(findings, "warning")];
+  if (json) terminal.json({ problems, warnings, findings });
+  else {
+    terminal.line();
+    terminal.line(
+      terminal.paint(
+        "bold",
+        problems + warnings === 0 ? "Nothing is wrong." : `${count(problems, "problem")}, ${count(warnings, "warning")}.`,
+      ),
+    );
+  }
+  return problems === 0 ? EXIT.fine : EXIT.failed;
+};
+
+/** A command that was installed elsewhere may be of another version than what the programs of this folder import. */
+function projectVersion(): readonly Finding[] {
+  const version = versionIn(process.cwd());
+  if (version === undefined || version === ownVersion()) return [];
+  return [
+    warning("versions", `The programs of this folder import OmniQ ${version}, and this command is ${ownVersion()}`, "npx omniq doctor"),
+  ];
+}
+
+type Tell = (...found: readonly Finding[]) => void;
+
+/** Every mistake in it is a finding; with one, nobody knows which database is meant. */
+async function configuration(given: Given, terminal: Terminal, tell: Tell): Promise<Configured | undefined> {
+  const mistakes: string[] = [];
+  try {
+    const loaded = await configured(given, terminal, ({ message }) => {
+      mistakes.push(message);
+    });
+    if (mistakes.length === 0) {
+      // Stores that contradict each other are a mistake as well.
+      placesOf(loaded.config, loaded.origins);
+      tell(
+        ok(
+          "configuration",
+          loaded.file === undefined ? "No configuration file, only options, variables and defaults" : `Configuration: ${loaded.file}`,
+        ),
+      );
+      return loaded;
+    }
+  } catch (error) {
+    if (!(error instanceof OmniQError)) throw error;
+    mistakes.push(error.message);
+  }
+  tell(...mistakes.map((mistake) => problem("configuration", mistake, "correct it; omniq config explain shows what is in effect")));
+  return undefined;
+}
+
+interface Look {
+  readonly given: Given;
+  readonly terminal: Terminal;
+  readonly tell: Tell;
+}
+
+async function lookAt({ config, origins }: Configured, look: Look): Promise<void> {
+  const { terminal, given, tell } = look;
+  const places = placesOf(config, origins);
+  const readable: Backlog[] = [];
+  for (const place of places) {
+    if (places.length > 1 && !given.flag("json")) terminal.line(terminal.paint("bold", `${place.holds.join(", ")}: ${plain(place.path)}`));
+    const backlog = lookAtFile(place, look);
+    if (backlog !== undefined) readable.push(backlog);
+  }
+  const [first] = readable;
+  if (readable.length < places.length || first === undefined) {
+    tell(note("work", "Schedules, queues and workers were not looked at: the database cannot be worked with"));
+    return;
+  }
+  const omniq = OmniQ.fromConfig(config);
+  try {
+    tell(...workFindings(await readWork(omniq, first, Date.now())));
+  } catch (error) {
+    if (!(error instanceof OmniQError)) throw error;
+    tell(problem("work", error.message, "see what is said about the file"));
+  } finally {
+    await omniq.close();
+  }
+}
+
+/** Answers what waits in it, where it can be worked with. */
+function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Backlog | undefined {
+  const { path } = place;
+  if (path === ":memory:") {
+    tell(note("file", "The database lies in the memory of another process: nothing of it can be seen from here"));
+    return undefined;
+  }
+  const facts = fileFacts(path);
+  tell(...fileFindings(facts));
+  if (facts.is !== "file" || facts.bytes === 0 || isHollow(facts)) return undefined;
+  const line = statusLine(terminal);
+  try {
+    line.say("Checking the file …");
+    const found = examine(place, given.flag("full"));
+    line.end();
+    tell(...databaseFindings(found, given.flag("full")));
+    return found.version === SCHEMA_VERSION && found.damage.length === 0 ? found.backlog : undefined;
+  } catch (error) {
+    line.end();
+    if (!(error instanceof OmniQError)) throw error;
+    tell(
+      problem(
+        "database",
+        `${error.message} (${error.code})`,
+        "docs/sqlite.md says what to do about each code; restore a backup if it is damaged",
+      ),
+    );
+    return undefined;
+  }
+}

@@ -1,0 +1,82 @@
+/** Findings about what is in the file: damage, schema, WAL. */
+import { SCHEMA_VERSION } from "../../backends/sqlite/examine.ts";
+import type { DatabaseFacts } from "../../backends/sqlite/examine.ts";
+import { bytes } from "../text.ts";
+import { note, ok, problem, warning } from "./finding.ts";
+import type { Finding } from "./finding.ts";
+
+/** So much of the WAL is moved into the file by and by; more means that something keeps it from that. */
+const PINNED = 33_554_432;
+/** Free pages are used again; only when most of a large file is free it is worth a word. */
+const LARGE = 100_000_000;
+/** Names in one line. */
+const NAMED = 5;
+
+export function databaseFindings(facts: DatabaseFacts, full: boolean): readonly Finding[] {
+  return [damageFinding(facts, full), schemaFinding(facts), ...driftFindings(facts), ...shapeFindings(facts)];
+}
+
+function damageFinding({ damage }: DatabaseFacts, full: boolean): Finding {
+  if (damage.length === 0)
+    return ok("integrity", full ? "Nothing is damaged (checked whole)" : "Nothing is damaged, as far as the quick check sees");
+  return problem(
+    "integrity",
+    `The file is damaged: ${damage.slice(0, NAMED).join("; ")}`,
+    "stop the workers, keep the file, and restore a backup",
+  );
+}
+
+function schemaFinding({ version }: DatabaseFacts): Finding {
+  if (version === SCHEMA_VERSION) return ok("schema", `Schema version ${version}, this version's`);
+  if (version === 0) return problem("schema", "It has no tables of OmniQ", "omniq migrate makes them, if this is the right file");
+  if (version > SCHEMA_VERSION)
+    return problem(
+      "schema",
+      `It has schema version ${version}: a newer OmniQ wrote it, and this one knows ${SCHEMA_VERSION}`,
+      "npm install omniq@latest",
+    );
+  return problem("schema", `It has schema version ${version} of ${SCHEMA_VERSION}`, "omniq migrate");
+}
+
+function driftFindings({ drift }: DatabaseFacts): readonly Finding[] {
+  const named = (is: string): string => {
+    const names = drift.filter((each) => each.is === is).map(({ type, name }) => `${type} ${name}`);
+    return names.length > NAMED ? `${names.slice(0, NAMED).join(", ")} and ${names.length - NAMED} more` : names.join(", ");
+  };
+  const [missing, changed, unknown] = [named("missing"), named("changed"), named("unknown")];
+  return [
+    ...(missing === ""
+      ? []
+      : [problem("drift", `Missing from the schema: ${missing}`, "restore a backup, or make it again as docs/sqlite.md shows it")]),
+    ...(changed === "" ? [] : [problem("drift", `Not as this version makes it: ${changed}`, "undo the change that was made by hand")]),
+    ...(unknown === ""
+      ? []
+      : [warning("drift", `Not made by OmniQ, on its tables: ${unknown}`, "drop it if it is not meant: each write pays for it")]),
+  ];
+}
+
+function shapeFindings({ journalMode, pendingWal = 0, bytes: size, freeBytes, version }: DatabaseFacts): readonly Finding[] {
+  return [
+    ...(journalMode === "wal" || version === 0
+      ? []
+      : [note("journal", `Its journal mode is ${journalMode}; it becomes WAL when it is opened`)]),
+    ...(pendingWal < PINNED
+      ? []
+      : [
+          warning(
+            "checkpoint",
+            `${bytes(pendingWal)} of the WAL have not been moved into the file`,
+            "look for a program that holds a read transaction open, and end it",
+          ),
+        ]),
+    ...(size < LARGE || freeBytes < size / 2
+      ? []
+      : [
+          note(
+            "space",
+            `${bytes(freeBytes)} of ${bytes(size)} are free pages, used again by what comes`,
+            "omniq backup FILE writes a copy without them",
+          ),
+        ]),
+  ];
+}
