@@ -1,5 +1,5 @@
-/** When a schedule is due, computed and never trusted to a timer: `croner`'s arithmetic for cron, sums for the rest. */
-import { Cron } from "croner";
+/** When a schedule is due, computed and never trusted to a timer. */
+import { cronBefore, cronSteps } from "./cron.ts";
 import { expected } from "./errors.ts";
 import type { NewEvent } from "./event.ts";
 import type { Ms, TaskId } from "./record.ts";
@@ -63,8 +63,9 @@ export interface FireAsk {
  * @throws InvalidOptionError when either is wrong, or when no date will ever match.
  */
 export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
+  // With a colon croner takes it for a date: "1 Jan 2030 10:00:00 UTC" has five fields.
   const fields = typeof cron === "string" ? cron.trim().split(/\s+/) : [];
-  if (typeof cron !== "string" || !(fields.length === 5 || fields.length === 6 || cron.startsWith("@"))) {
+  if (typeof cron !== "string" || !(fields.length === 5 || fields.length === 6 || cron.startsWith("@")) || cron.includes(":")) {
     throw expected("cron", "a cron expression of 5 or 6 fields", cron);
   }
   if (typeof timezone !== "string" || !isZone(timezone)) throw expected("timezone", 'an IANA time zone such as "Europe/Berlin"', timezone);
@@ -97,15 +98,7 @@ export function nextOccurrence(rule: Rule, after: Ms): Ms | null {
   if (rule.type === "interval") return after + rule.every;
   if (rule.type === "timestamp") return rule.at > after ? rule.at : null;
   if (rule.type === "once") return null;
-  return nextOf(cronOf(rule), after);
-}
-
-function cronOf(rule: Extract<Rule, { type: "cron" }>): Cron {
-  return new Cron(rule.cron, { timezone: rule.timezone, paused: true });
-}
-
-function nextOf(cron: Cron, after: Ms): Ms | null {
-  return cron.nextRun(new Date(after))?.getTime() ?? null;
+  return cronSteps(rule)(after);
 }
 
 /** Skipped occurrences are counted up to here (10 ms of arithmetic): no downtime makes a step expensive. */
@@ -137,16 +130,15 @@ function latest(rule: Rule, first: Ms, now: Ms): readonly [Ms, number] {
     return [first + missed * rule.every, missed];
   }
   if (rule.type !== "cron") return [first, 0];
-  const cron = cronOf(rule);
+  const nextOf = cronSteps(rule);
   let skipped = 0;
   let at = first;
   while (skipped < COUNTED) {
-    const next = nextOf(cron, at);
+    const next = nextOf(at);
     if (next === null || next > now) return [at, skipped];
     at = next;
     skipped++;
   }
   // A long downtime: one look back from now instead of a walk over everything missed.
-  const back = cron.previousRuns(1, new Date(now + 1)).map((date) => date.getTime());
-  return [Math.max(at, ...back), skipped];
+  return [Math.max(at, ...cronBefore(rule, 1, now)), skipped];
 }
