@@ -60,13 +60,15 @@ function aroundMidnight(cron: string, timezone: string): (after: Ms, next: Ms) =
   return (after, next) => {
     const wall = nextOf(walls, wallClock(after, timezone));
     if (wall === null || wall === wallClock(next, timezone)) return next;
-    let midnight: Ms | null = wall - 2 * DAY;
-    do midnight = nextOf(days, midnight);
-    while (midnight !== null && wallClock(midnight, timezone) <= wall);
-    if (midnight === null) return next;
-    const last = wallClock(midnight - 1, timezone);
-    return last < wall && Math.floor(last / DAY) === Math.floor(wall / DAY) ? midnight : next;
+    const midnights = days.nextRuns(4, new Date(wall - 2 * DAY)).map((date) => date.getTime());
+    // The midnight before which the clock never came to that time of its day.
+    return midnights.find((at) => leavesOut(wallClock(at - 1, timezone), wall)) ?? next;
   };
+}
+
+/** Whether the last time shown of a day comes before a time of the same day. */
+function leavesOut(last: Ms, wall: Ms): boolean {
+  return last < wall && Math.floor(last / DAY) === Math.floor(wall / DAY);
 }
 
 /** What the clock on the wall shows, as if it were UTC; whole seconds. */
