@@ -139,7 +139,7 @@ describe("what no date matches", () => {
         if (everMatches(expressionOf(cron))) expect(check(cron)).not.toThrow();
         else expect(check(cron)).toThrow(withCode("INVALID_OPTION"));
       }),
-      { numRuns: 60, seed: 1 },
+      { numRuns: 40, seed: 1 },
     );
   });
 });
@@ -192,7 +192,7 @@ describe("junk", () => {
         taken++;
         expect(next(cron, timezone, NOW)).toBeGreaterThan(NOW);
       }),
-      { numRuns: 3_000, examples: [["* * * * *", "Europe/Berlin"]] },
+      { numRuns: 1_000, examples: [["* * * * *", "Europe/Berlin"]] },
     );
     expect(taken).toBeGreaterThan(0);
   });
