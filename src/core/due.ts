@@ -1,6 +1,7 @@
 /** What is to be fired of a schedule: the occurrences that are due, as its policy takes those that were missed. */
+import { cronBefore } from "./cron.ts";
 import type { Ms } from "./record.ts";
-import { latestOccurrences, occurrenceAfter, stepsOf } from "./schedule.ts";
+import { occurrenceAfter, stepsOf } from "./schedule.ts";
 import type { Rule, ScheduleRow, Timing } from "./schedule.ts";
 
 /** With `catchUp: "skip"` an occurrence that is later than this was missed; of those less late the latest is fired. */
@@ -79,7 +80,7 @@ function ofCron(rule: Extract<Rule, { type: "cron" }>, first: Ms, upTo: Ms, want
     walked.push(at);
     if (walked.length <= COUNTED + wanted) continue;
     // A long downtime: a look back from its end instead of a walk over everything missed.
-    const times = latestOccurrences(rule, wanted, upTo);
+    const times = cronBefore(rule, wanted, upTo);
     return { times, latest: times.at(-1) ?? at, passed: { count: COUNTED, more: true } };
   }
   const times = walked.slice(-wanted);

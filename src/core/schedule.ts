@@ -1,5 +1,5 @@
-/** When a schedule is due, computed and never trusted to a timer: `croner`'s arithmetic for cron, sums for the rest. */
-import { Cron } from "croner";
+/** When a schedule is due, computed and never trusted to a timer. */
+import { cronSteps } from "./cron.ts";
 import { expected } from "./errors.ts";
 import type { NewEvent } from "./event.ts";
 import type { Ms, TaskId } from "./record.ts";
@@ -105,8 +105,9 @@ export type Ran = { readonly is: "fired" | "open"; readonly taskId: TaskId } | {
  * @throws InvalidOptionError when either is wrong, or when no date will ever match.
  */
 export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
+  // With a colon croner takes it for a date: "1 Jan 2030 10:00:00 UTC" has five fields.
   const fields = typeof cron === "string" ? cron.trim().split(/\s+/) : [];
-  if (typeof cron !== "string" || !(fields.length === 5 || fields.length === 6 || cron.startsWith("@"))) {
+  if (typeof cron !== "string" || !(fields.length === 5 || fields.length === 6 || cron.startsWith("@")) || cron.includes(":")) {
     throw expected("cron", "a cron expression of 5 or 6 fields", cron);
   }
   if (typeof timezone !== "string" || !isZone(timezone)) throw expected("timezone", 'an IANA time zone such as "Europe/Berlin"', timezone);
@@ -190,22 +191,7 @@ export function stepsOf(rule: Rule): (after: Ms) => Ms | null {
   if (rule.type === "interval") return (after) => after + rule.every;
   if (rule.type === "timestamp") return (after) => (rule.at > after ? rule.at : null);
   if (rule.type === "once") return () => null;
-  const cron = cronOf(rule);
-  return (after) => cron.nextRun(new Date(after))?.getTime() ?? null;
-}
-
-/** The latest `count` occurrences of a cron rule that are not later than `upTo`, oldest first. */
-export function latestOccurrences(rule: CronRule, count: number, upTo: Ms): readonly Ms[] {
-  return cronOf(rule)
-    .previousRuns(count, new Date(upTo + 1))
-    .map((date) => date.getTime())
-    .toReversed();
-}
-
-type CronRule = Extract<Rule, { type: "cron" }>;
-
-function cronOf(rule: CronRule): Cron {
-  return new Cron(rule.cron, { timezone: rule.timezone, paused: true });
+  return cronSteps(rule);
 }
 
 /**

@@ -17,7 +17,7 @@ interface Wall {
 }
 /** The first entry whose key is a prefix of the file's path holds. */
 const WALLS: readonly (readonly [where: string, wall: Wall])[] = [
-  ["core/schedule.ts", { may: ["core/", "croner"] }],
+  ["core/cron.ts", { may: ["core/", "croner"] }],
   ["core/", { may: ["core/"] }],
   // The table of options belongs to config/, and the classes over it check what they are given against it.
   ["models/config.ts", { may: ["core/", "config/options.ts", "config/check.ts"] }],
