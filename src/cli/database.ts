@@ -2,7 +2,6 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { SCHEMA_VERSION, versionAt } from "../backends/sqlite/examine.ts";
-import { settingsOf } from "../config/settings.ts";
 import { StorageError } from "../core/errors.ts";
 import { OmniQ } from "../index.ts";
 import type { ExitCode, Given } from "./command.ts";
@@ -26,15 +25,15 @@ export async function withDatabase(given: Given, terminal: Terminal, read: (omni
   }
 }
 
-/**
- * The same database for a command that works with it. It is made where it is missing, and brought up to date, when it is first used.
- * Whoever calls this closes it.
- */
-export async function openConfigured(given: Given, terminal: Terminal): Promise<OmniQ> {
-  const { config, origins } = await configured(given, terminal);
-  // Only so that stores that contradict each other are told with their places.
-  settingsOf(config, origins);
-  return OmniQ.fromConfig(config);
+/** The same for a command that fills it: says what makes one where there is none. This does not, lest a typo makes a database. */
+export async function withDatabaseToFill(given: Given, terminal: Terminal, fill: (omniq: OmniQ) => Promise<ExitCode>): Promise<ExitCode> {
+  try {
+    return await withDatabase(given, terminal, fill);
+  } catch (error) {
+    if (!(error instanceof StorageError && error.code === "STORAGE_NOT_FOUND")) throw error;
+    const more = `${error.message}. \`omniq worker\` and \`omniq migrate\` make a database; this command makes none, lest a typo does`;
+    throw new StorageError(error.code, more);
+  }
 }
 
 function checkFile(place: FilePlace): void {

@@ -5,7 +5,7 @@ import { occurrenceAfter, stepsOf } from "./schedule.ts";
 import type { Rule, ScheduleRow, Timing } from "./schedule.ts";
 
 /** With `catchUp: "skip"` an occurrence that is later than this was missed; of those less late the latest is fired. */
-export const MISSED_AFTER: Ms = 60_000;
+const MISSED_AFTER: Ms = 60_000;
 /** Missed occurrences of a cron expression are counted up to here (about 40 ms of arithmetic): no downtime makes a step expensive. */
 const COUNTED = 1_000;
 /** Occurrences of one step, each with its task, in one transaction. */

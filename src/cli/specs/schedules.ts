@@ -1,5 +1,6 @@
 import type { CommandSpec, OptionSpec } from "../command.ts";
 import { limit } from "../options.ts";
+import { ARGS, ARGS_FILE, TASK_OPTIONS } from "../task-options.ts";
 
 const ID = { name: "<id>", about: "the id of the schedule" };
 const IDS = { name: "<ids...>", about: "the ids of the schedules" };
@@ -34,6 +35,35 @@ export const schedules: readonly CommandSpec[] = [
     arguments: [ID],
     examples: [["omniq schedules show nightly", "everything about one schedule"]],
     load: () => import("../commands/schedules-show.ts"),
+  },
+  {
+    name: "schedules add",
+    about: "make a schedule of a task, or change the one with this id in place",
+    database: true,
+    arguments: [{ name: "[task]", about: "the name of the definition; or --task-id" }, ARGS],
+    options: [
+      ...TIMING,
+      { flags: "--once", about: "once, as soon as possible" },
+      { flags: "--id <id>", about: "the same id again changes the schedule in place, or nothing (default: a new one)" },
+      { flags: "--name <text>", about: "a name of the schedule, for people" },
+      { flags: "--max-runs <count>", about: "runs after which it is completed", whole: { min: 1, max: 1_000_000_000 } },
+      { flags: "--jitter <duration>", about: "each task is due up to so much later, by chance", kind: "duration" },
+      { flags: "--catch-up <what>", about: 'which of those that were missed: "latest" (default), "skip", or the latest so many: "20"' },
+      {
+        flags: "--overlap <what>",
+        about: "whether it fires while an earlier task has not ended (default: allow)",
+        choices: ["allow", "skip"],
+      },
+      { flags: "--task-id <id>", about: "instead of a name: a task whose definition, arguments and options are copied" },
+      ARGS_FILE,
+      ...TASK_OPTIONS,
+    ],
+    examples: [
+      [`omniq schedules add report '{"kind": "daily"}' --id nightly --cron "0 3 * * *" --timezone Europe/Berlin`, "each night"],
+      ["omniq schedules add sync --id sync --every 15m --overlap skip --jitter 1m", "never two at once, not all at the same second"],
+      ["omniq schedules add --task-id order-17 --every 1h --max-runs 3", "like a task that was enqueued"],
+    ],
+    load: () => import("../commands/schedules-add.ts"),
   },
   {
     name: "schedules pause",

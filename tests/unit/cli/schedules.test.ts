@@ -155,6 +155,97 @@ describe("pause, resume, run, delete", () => {
   });
 });
 
+describe("schedules add", () => {
+  test("makes one with all that is said, changes it in place, or leaves it as it is", async () => {
+    const timing = [
+      "--every",
+      "2h",
+      "--start-at",
+      "2100-01-01T00:00:00Z",
+      "--end-at",
+      "2101-01-01T00:00:00Z",
+      "--jitter",
+      "5s",
+      "--catch-up",
+      "20",
+    ];
+    const task = [
+      "--queue",
+      "slow",
+      "--priority",
+      "-3",
+      "--tag",
+      "a",
+      "--tag",
+      "b",
+      "--max-retries",
+      "0",
+      "--unique",
+      "k",
+      "--on-conflict",
+      "replace",
+    ];
+    const argv = ["add", "report", '{"kind":"x"}', "--id", "x", "--name", "X", "--max-runs", "9", "--overlap", "skip", ...timing, ...task];
+    const [made] = await json(argv);
+    expect(made).toMatchObject({
+      id: "x",
+      created: true,
+      changed: false,
+      func: "report",
+      queueName: "slow",
+      funcArgs: { kind: "x" },
+      maxRuns: 9,
+      name: "X",
+    });
+    expect(await omniq.schedules.get("x")).toMatchObject({
+      interval: 7_200_000,
+      jitter: 5_000,
+      catchUp: { all: 20 },
+      overlap: "skip",
+      tags: ["a", "b"],
+    });
+    const run = await omniq.schedules.runNow("x");
+    expect(await run.get()).toMatchObject({ queueName: "slow", priority: -3, tags: ["a", "b"], maxRetries: 0 });
+    expect((await said(argv)).lines[0]).toMatch(/^x is as it was, next 2100-01-01 /);
+    expect((await said([...argv, "--max-runs", "10"])).lines[0]).toMatch(/^x changed, next /);
+    expect((await said(["add", "report", "--cron", "@daily", "--catch-up", "skip"])).lines[0]).toMatch(/^[\w-]+ made, next /);
+    expect((await said(["add", "refuse", "--once", "--id", "now"])).code).toBe(0);
+    expect((await omniq.schedules.get("now"))?.scheduleType).toBe("once");
+  });
+
+  test("makes one of a task that was enqueued", async () => {
+    await omniq.enqueue(report, { kind: "model" }, { id: "model", tags: ["m"], runIn: "1d" });
+    const [made] = await json(["add", "--task-id", "model", "--at", "2100-01-01T00:00:00Z"]);
+    expect(made).toMatchObject({ taskId: "model", funcArgs: { kind: "model" }, scheduleType: "timestamp" });
+  });
+
+  test.each([
+    [[], "either the name of a task or --task-id"],
+    [["report", "--task-id", "x"], "either the name of a task or --task-id"],
+    [["report"], "exactly one of `cron`, `every`, `at` and `once`"],
+    [["report", "--every", "1h", "--once"], "exactly one of"],
+    [["report", "{", "--every", "1h"], "to be JSON"],
+    [["report", "--every", "1h", "--catch-up", "all"], "--catch-up"],
+    [["report", "--every", "1h", "--catch-up", "1001"], "`catchUp`"],
+    [["report", "--every", "1h", "--overlap", "skp"], "Did you mean skip?"],
+    [["report", "--every", "1h", "--max-runs", "0"], "whole number"],
+    [["report", "--cron", "0 0 30 2 *"], "some date matches"],
+    [["report", "--cron", "0 0 * * *", "--timezone", "Mars"], "IANA time zone"],
+  ])("used wrongly, nothing is made: %j", async (argv, hint) => {
+    const { code, lines } = await said(["add", ...argv]);
+    expect(code).toBe(2);
+    expect(lines.join("\n")).toContain(hint);
+    expect(await omniq.schedules.list()).toHaveLength(3);
+  });
+
+  test("of a task that is not there, or without a database: 1", async () => {
+    expect((await said(["add", "--task-id", "nobody", "--every", "1h"])).lines[0]).toContain("(TASK_NOT_FOUND)");
+    const none = fakeTerminal();
+    expect(await execute(["schedules", "add", "report", "--every", "1h", "--base-dir", join(dir, "none")], none.terminal)).toBe(1);
+    expect(none.lines()[0]).toContain("`omniq migrate` make a database");
+  });
+});
+
 describe("schedules preview", () => {
   test("of one that is there, in its zone", async () => {
     const times = await json(["preview", "nightly", "-n", "2"]);

@@ -1,0 +1,54 @@
+/** `omniq schedules add`. */
+import type { OmniQ, ScheduleHandle, ScheduleOptions } from "../../index.ts";
+import { EXIT, UsageError } from "../command.ts";
+import type { Given, Run } from "../command.ts";
+import { withDatabaseToFill } from "../database.ts";
+import { scheduleJson, scheduleOf, timingOf, untilOf } from "../schedule.ts";
+import { argsOf, taskOptionsOf } from "../task-options.ts";
+import { plain, time } from "../text.ts";
+
+export const run: Run = async (given, terminal) => {
+  if ((given.argument(0) === undefined) === (given.text("taskId") === undefined)) {
+    throw new UsageError("Expected either the name of a task or --task-id");
+  }
+  const args = await argsOf(given, terminal);
+  const options = optionsOf(given);
+  return withDatabaseToFill(given, terminal, async (omniq) => {
+    const { id, created, changed } = await make(omniq, given, args, options);
+    const schedule = await scheduleOf(omniq, id);
+    if (given.flag("json")) terminal.json({ ...scheduleJson(schedule), created, changed });
+    else {
+      const did = created ? "made" : changed ? "changed" : "is as it was";
+      const { nextRunAt } = schedule;
+      const next = nextRunAt === undefined ? "" : `, next ${time(nextRunAt)} (${untilOf(nextRunAt, Date.now())})`;
+      terminal.line(`${plain(id)} ${did}${next}`);
+    }
+    return EXIT.fine;
+  });
+};
+
+function make(omniq: OmniQ, given: Given, args: unknown, options: ScheduleOptions): Promise<ScheduleHandle> {
+  const taskId = given.text("taskId");
+  return taskId === undefined ? omniq.scheduleNamed(given.argument(0) ?? "", args, options) : omniq.scheduleTask(taskId, options);
+}
+
+function optionsOf(given: Given): ScheduleOptions {
+  return {
+    ...taskOptionsOf(given),
+    ...timingOf(given),
+    once: given.flag("once") ? true : undefined,
+    id: given.text("id"),
+    name: given.text("name"),
+    maxRuns: given.whole("maxRuns"),
+    jitter: given.duration("jitter"),
+    catchUp: catchUpOf(given.text("catchUp")),
+    overlap: given.word("overlap", ["allow", "skip"]),
+  };
+}
+
+function catchUpOf(said: string | undefined): ScheduleOptions["catchUp"] {
+  if (said === undefined || said === "latest" || said === "skip") return said;
+  if (!/^\d+$/.test(said))
+    throw new UsageError(`Expected --catch-up to be "latest", "skip" or a number from 1 to 1000, got ${plain(said)}`);
+  return { all: Number(said) };
+}
