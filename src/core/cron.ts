@@ -14,10 +14,13 @@ export interface CronRule {
 /**
  * Gives the first moment after another that the expression means; `null`: none before the year 3000, or no such date.
  * The expression is read once.
+ * @throws TypeError or RangeError when it is none.
  */
 export function cronSteps({ cron, timezone }: CronRule): (after: Ms) => Ms | null {
+  // The pattern by itself: `Cron` would take a date, and "1 Jan 2030 10:00:00 UTC" has five fields.
+  const { isFixedTime } = new CronPattern(cron);
   const zoned = cronIn(cron, timezone);
-  const fixed = new CronPattern(cron).isFixedTime ? aroundMidnight(cron, timezone) : undefined;
+  const fixed = isFixedTime ? aroundMidnight(cron, timezone) : undefined;
   return (after) => {
     if (!(Math.abs(after) <= LIMIT)) return null;
     const next = nextOf(zoned, after);

@@ -105,9 +105,8 @@ export type Ran = { readonly is: "fired" | "open"; readonly taskId: TaskId } | {
  * @throws InvalidOptionError when either is wrong, or when no date will ever match.
  */
 export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
-  // With a colon croner takes it for a date: "1 Jan 2030 10:00:00 UTC" has five fields.
   const fields = typeof cron === "string" ? cron.trim().split(/\s+/) : [];
-  if (typeof cron !== "string" || !(fields.length === 5 || fields.length === 6 || cron.startsWith("@")) || cron.includes(":")) {
+  if (typeof cron !== "string" || !(fields.length === 5 || fields.length === 6 || cron.startsWith("@"))) {
     throw expected("cron", "a cron expression of 5 or 6 fields", cron);
   }
   if (typeof timezone !== "string" || !isZone(timezone)) throw expected("timezone", 'an IANA time zone such as "Europe/Berlin"', timezone);
