@@ -13,10 +13,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SCHEMA_VERSION } from "../../src/backends/sqlite/examine.ts";
 import { defineTask, OmniQ } from "../../src/index.ts";
 import { runCli, startCli } from "../fixtures/cli-process.ts";
 import { until } from "../fixtures/helpers.ts";
@@ -67,15 +68,26 @@ describe("migrate", { tags: ["slow"] }, () => {
   test("tells, makes what is missing, and then changes nothing", async () => {
     expect(await cli("migrate", "--check")).toEqual({ code: 1, stdout: `${file} is not there yet: omniq migrate makes it.\n`, stderr: "" });
     expect(existsSync(file)).toBe(false);
-    expect(await cli("migrate")).toEqual({ code: 0, stdout: `${file} was made (schema version 1).\n`, stderr: "" });
+    expect(await cli("migrate")).toEqual({ code: 0, stdout: `${file} was made (schema version ${SCHEMA_VERSION}).\n`, stderr: "" });
     expect(await cli("migrate", "--check", "--json")).toEqual({
       code: 0,
-      stdout: `${JSON.stringify({ file, from: 1, to: 1, current: true })}\n`,
+      stdout: `${JSON.stringify({ file, from: SCHEMA_VERSION, to: SCHEMA_VERSION, current: true })}\n`,
       stderr: "",
     });
     const before = readFileSync(file);
     expect((await cli("migrate")).code).toBe(0);
     expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
+  test("brings a database of the first version up to date, and nothing else does", async () => {
+    mkdirSync(dirname(file), { recursive: true });
+    sql(readFileSync(new URL("../fixtures/schema/v1.sql", import.meta.url), "utf8"));
+    expect((await cli("stats")).stderr).toContain("(SCHEMA_TOO_OLD)");
+    const check = await cli("migrate", "--check", "--json");
+    expect([check.code, JSON.parse(check.stdout)]).toEqual([1, { file, from: 1, to: SCHEMA_VERSION, current: false }]);
+    expect((await cli("migrate")).stdout).toMatch(new RegExp(`from .*1 to .*${SCHEMA_VERSION}`));
+    expect((await cli("migrate", "--check")).code).toBe(0);
+    expect((await cli("schedules", "show", "interval")).stdout).toContain("missed ones  latest");
   });
 
   test("refuses what is newer, and what is none of ours", async () => {
@@ -115,7 +127,7 @@ describe("health", { tags: ["slow"] }, () => {
     expect((await cli("health")).stdout).toContain("held its lock");
     holder.exec("ROLLBACK; UPDATE omniq_meta SET value = 99 WHERE key = 'schema_version'");
     holder.close();
-    expect((await cli("health")).stdout).toContain("has schema version 99, and this version of OmniQ works with 1");
+    expect((await cli("health")).stdout).toContain(`has schema version 99, and this version of OmniQ works with ${SCHEMA_VERSION}`);
     truncateSync(file);
     writeFileSync(`${file}-wal`, "commits");
     expect((await cli("health")).stdout).toContain("the WAL beside it is not");
@@ -258,7 +270,7 @@ describe("doctor", { tags: ["slow"] }, () => {
     await withShop((omniq) => omniq.enqueueMany(Array.from({ length: 500 }, (_, n) => echo.with({ n }))));
     sql("UPDATE omniq_meta SET value = 99 WHERE key = 'schema_version'");
     expect(await doctor()).toMatchObject({ code: 1, wrong: ["problem schema"] });
-    sql("UPDATE omniq_meta SET value = 1 WHERE key = 'schema_version'");
+    sql(`UPDATE omniq_meta SET value = ${SCHEMA_VERSION} WHERE key = 'schema_version'`);
     const bytes = readFileSync(file);
     bytes.fill(0xff, 8_192, bytes.length - 4_096);
     writeFileSync(file, bytes);

@@ -1,5 +1,6 @@
 /** What is made of facts that a test machine does not have: other file systems, a full disk, many queues. */
 import { describe, expect, test } from "vitest";
+import { SCHEMA_VERSION } from "../../../src/backends/sqlite/examine.ts";
 import type { DatabaseFacts, FileFacts } from "../../../src/backends/sqlite/examine.ts";
 import { fileSystemOf } from "../../../src/backends/sqlite/file-system.ts";
 import { databaseFindings } from "../../../src/cli/doctor/database.ts";
@@ -66,7 +67,7 @@ describe("of the file", () => {
 test("of the database: what is pinned, free, or too much to name", () => {
   const facts: DatabaseFacts = {
     journalMode: "wal",
-    version: 1,
+    version: SCHEMA_VERSION,
     bytes: GB,
     freeBytes: 0,
     damage: [],

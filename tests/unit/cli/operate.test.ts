@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SCHEMA_VERSION } from "../../../src/backends/sqlite/examine.ts";
 import { execute } from "../../../src/cli/main.ts";
 import { widthOf } from "../../../src/cli/text.ts";
 import { defineTask, OmniQ } from "../../../src/index.ts";
@@ -34,9 +35,9 @@ async function shop(work: (omniq: OmniQ) => Promise<unknown> = (omniq) => omniq.
 test("migrate tells before and after", async () => {
   const file = join(dir, "omniq.db");
   expect(await here("migrate", "--check")).toEqual({ code: 1, lines: [`${file} is not there yet: omniq migrate makes it.`] });
-  expect(await here("migrate")).toEqual({ code: 0, lines: [`${file} was made (schema version 1).`] });
-  expect(await here("migrate")).toEqual({ code: 0, lines: [`${file} was current already (schema version 1).`] });
-  expect(await here("migrate", "--check")).toEqual({ code: 0, lines: [`${file} is current (schema version 1).`] });
+  expect(await here("migrate")).toEqual({ code: 0, lines: [`${file} was made (schema version ${SCHEMA_VERSION}).`] });
+  expect(await here("migrate")).toEqual({ code: 0, lines: [`${file} was current already (schema version ${SCHEMA_VERSION}).`] });
+  expect(await here("migrate", "--check")).toEqual({ code: 0, lines: [`${file} is current (schema version ${SCHEMA_VERSION}).`] });
   expect((await said(["migrate", "--url", "sqlite::memory:"])).lines.join()).toContain("STORAGE_NOT_FOUND");
 });
 
