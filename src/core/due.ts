@@ -81,8 +81,8 @@ function ofCron(rule: Extract<Rule, { type: "cron" }>, first: Ms, upTo: Ms, want
     if (walked.length <= COUNTED + wanted) continue;
     // A long downtime: a look back from its end instead of a walk over everything missed.
     const times = cronBefore(rule, wanted, upTo);
-    return { times, latest: times.at(-1) ?? at, passed: { count: COUNTED, more: true } };
+    return { times, latest: Math.max(at, ...times), passed: { count: COUNTED, more: true } };
   }
   const times = walked.slice(-wanted);
-  return { times, latest: times.at(-1) ?? first, passed: { count: walked.length - times.length, more: false } };
+  return { times, latest: Math.max(first, ...times), passed: { count: walked.length - times.length, more: false } };
 }
