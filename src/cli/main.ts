@@ -9,8 +9,8 @@ import { parse } from "./program.ts";
 import { Terminal } from "./terminal.ts";
 import { plain, plainLines } from "./text.ts";
 
-/** Runs one command and sets the exit code of the process. */
-export async function main(argv: readonly string[]): Promise<void> {
+/** Runs one command and sets the exit code of the process. @param as instead of what the command does. */
+export async function main(argv: readonly string[], as?: Run): Promise<void> {
   const terminal = new Terminal(process);
   process.on("uncaughtException", (error) => {
     // Nothing is known of what still runs.
@@ -21,7 +21,14 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (process.listenerCount("SIGINT") === 1) process.exit(EXIT.interrupted);
   };
   process.on("SIGINT", interrupted);
-  process.exitCode = await execute(argv, terminal);
+  // Reached only where nothing is left to wait for: a module of the user's whose promise never settles must not look like success.
+  const stuck = (): void => {
+    terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} It waits for a promise that nothing will settle any more.`);
+    process.exitCode = EXIT.failed;
+  };
+  process.once("beforeExit", stuck);
+  process.exitCode = await execute(argv, terminal, as);
+  process.off("beforeExit", stuck);
 }
 
 /**

@@ -7,6 +7,7 @@ import { COMMANDS, GROUPS } from "./commands.ts";
 import { COMMON, DATABASE } from "./options.ts";
 import { readerOf } from "./values.ts";
 import type { Terminal } from "./terminal.ts";
+import { plainLines } from "./text.ts";
 
 const ABOUT = "Background tasks, schedules, results and events on one SQLite file.";
 
@@ -30,6 +31,8 @@ export function parse(argv: readonly string[], version: string, terminal: Termin
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
+      // What was typed stands in them.
+      outputError: (text, write) => write(plainLines(text).join("\n")),
       getOutHelpWidth: () => Math.min(terminal.width, 120),
     })
     .configureHelp({ showGlobalOptions: true, styleTitle: (title) => styleText("bold", title, { validateStream: false }) })

@@ -4,6 +4,7 @@ import { nearest } from "../core/nearest.ts";
 import { originText, readSection, refuse, wrongValue } from "./check.ts";
 import type { Complain, Leaves, Origin } from "./check.ts";
 import { GATHERED, listOptions, OPTIONS, variablesOf } from "./options.ts";
+import { withoutSecrets } from "./url.ts";
 
 /** The variables of a process, as handed in. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -62,7 +63,12 @@ function readGathered(env: Env, { rank, complain, originOf }: GatheredReading): 
   const data = text === "" ? {} : text.startsWith("{") ? jsonOf(text) : pairsOf(text);
   if (data !== undefined) return readSection(OPTIONS.logging.components, data, path, { rank, where: () => origin, complain });
   const wanted = 'names with levels, such as "worker=debug,scheduler=warn", or JSON';
-  complain(new ConfigError("CONFIG_INVALID", `Expected \`${path}\` to be ${wanted}, got ${describe(text)} (${originText(origin)})`));
+  complain(
+    new ConfigError(
+      "CONFIG_INVALID",
+      `Expected \`${path}\` to be ${wanted}, got ${describe(withoutSecrets(text))} (${originText(origin)})`,
+    ),
+  );
   return new Map();
 }
 

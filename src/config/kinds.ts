@@ -58,7 +58,7 @@ export const projectName: Kind<string> = {
 /** The path of a folder. */
 export const folder: Kind<string> = {
   wanted: "the path of a folder",
-  read: (value) => (isText(value, 4_096) ? value : undefined),
+  read: (value) => (isText(value, 4_096) && !/^[a-z][\w+.-]*:\/\//i.test(value) ? value : undefined),
   fromText: asIs,
   schema: name(4_096),
 };

@@ -308,3 +308,39 @@ describe("omniq.config.ts that cannot be used", { tags: ["slow"] }, () => {
     }
   });
 });
+
+describe("what never comes", { tags: ["slow"] }, () => {
+  test.each([
+    ["a configuration that waits", "omniq.config.mjs", "await new Promise(() => {}); export default {};", ["config", "explain", "--json"]],
+    [
+      "a configuration that never answers",
+      "omniq.config.mjs",
+      "export default () => new Promise(() => {});",
+      ["config", "explain", "--json"],
+    ],
+    ["a module of tasks that waits", "tasks.mjs", "await new Promise(() => {});", ["worker"]],
+  ])("%s is no success: 1, and said", async (_, name, text, args) => {
+    write(name, text);
+    const { code, stdout, stderr } = await omniq(args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain("It waits for a promise that nothing will settle any more.");
+  });
+});
+
+describe("a secret in a wrong place", { tags: ["slow"] }, () => {
+  const SECRET = "postgres://u:hunter2@h/db";
+  test.each(["OMNIQ_COMPONENT_LOG_LEVELS", "OMNIQ_BASE_DIR", "OMNIQ_LOG_LEVEL", "OMNIQ_TASK_TTL"])("is not shown: %s", async (name) => {
+    const { code, stdout, stderr } = await omniq(["config", "explain"], { env: { [name]: SECRET } });
+    expect(code).toBe(1);
+    expect(stderr).toContain(name);
+    expect(stdout + stderr).not.toContain("hunter2");
+  });
+
+  test("is not shown either where a module of tasks throws it", async () => {
+    write("tasks.mjs", `throw new Error("cannot reach ${SECRET}");`);
+    const { code, stdout, stderr } = await omniq(["worker"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("cannot reach postgres://***@h/db");
+    expect(stdout + stderr).not.toContain("hunter2");
+  });
+});

@@ -158,6 +158,17 @@ describe("cleanup", { tags: ["slow"] }, () => {
 });
 
 describe("backup", { tags: ["slow"] }, () => {
+  test("of several files refuses before it writes the first", async () => {
+    const env = { OMNIQ_RESULT_STORAGE_URL: `sqlite:${join(dir, "results.db")}` };
+    expect((await runCli(["migrate"], { cwd: dir, env })).code).toBe(0);
+    writeFileSync(join(dir, "b.results.db"), "yesterday's");
+    const refused = await runCli(["backup", "b.db"], { cwd: dir, env });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("(BACKUP_REFUSED)");
+    expect(existsSync(join(dir, "b.db"))).toBe(false);
+    expect((await runCli(["backup", "b.db", "--force"], { cwd: dir, env })).code).toBe(0);
+  });
+
   test("while others write holds all that was acknowledged before it began, and is a database itself", async () => {
     await withShop((omniq) => omniq.open());
     const writers = [1, 2, 3].map(() =>

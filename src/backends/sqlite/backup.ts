@@ -38,23 +38,29 @@ export async function backUp(source: BackupSource, file: string, options: Backup
   refuseUnknown(options, ["overwrite", "onProgress", "signal"], "the options of backup()");
   if (typeof file !== "string" || file === "") throw expected("file", "the path of a file", file);
   const target = path.resolve(file);
-  refuse(source.path, target, options.overwrite ?? false);
+  refuseTarget(source.path, target, options.overwrite ?? false);
   options.signal?.throwIfAborted();
   const began = performance.now();
   const copy = makeEmpty(target);
   try {
     const tasks = await copied({ ...source, copy }, options);
     const bytes = fs.statSync(copy).size;
-    refuse(source.path, target, options.overwrite ?? false);
+    refuseTarget(source.path, target, options.overwrite ?? false);
     fs.renameSync(copy, target);
     syncFolder(path.dirname(target));
     return { file: target, bytes, tasks, took: Math.round(performance.now() - began) };
   } finally {
-    fs.rmSync(copy, { force: true });
+    forget(copy);
   }
 }
 
-function refuse(database: string, target: string, overwrite: boolean): void {
+/** SQLite keeps a journal beside what it writes. */
+function forget(copy: string): void {
+  for (const ending of ["", "-journal"]) fs.rmSync(`${copy}${ending}`, { force: true });
+}
+
+/** @throws StorageError `BACKUP_REFUSED` where the copy of a database must not be written. */
+export function refuseTarget(database: string, target: string, overwrite: boolean): void {
   const no = (why: string): StorageError =>
     new StorageError("BACKUP_REFUSED", `Expected ${target} to be the name of a new file, but ${why}`);
   const beside = ["", "-wal", "-shm", "-journal"].map((ending) => `${database}${ending}`);
@@ -70,7 +76,7 @@ function refuse(database: string, target: string, overwrite: boolean): void {
 /** An empty file that only this user can read: SQLite fills it. */
 function makeEmpty(target: string): string {
   const [folder, base] = [path.dirname(target), path.basename(target)];
-  const isPartial = (name: string): boolean => name.startsWith(base) && /^\.[\da-z-]+\.partial$/.test(name.slice(base.length));
+  const isPartial = (name: string): boolean => name.startsWith(base) && /^\.[\da-z-]+\.partial(?:-journal)?$/.test(name.slice(base.length));
   try {
     for (const name of fs.readdirSync(folder).filter((each) => isPartial(each))) {
       const old = path.join(folder, name);
@@ -102,7 +108,7 @@ async function copied(plan: BackupPlan, { onProgress, signal }: BackupOptions): 
         thread.unref();
         // What SQLite does cannot be interrupted: the thread ends behind it. It may have made the file anew.
         thread.once("exit", () => {
-          fs.rmSync(plan.copy, { force: true });
+          forget(plan.copy);
         });
         void thread.terminate();
         reject(signal.reason instanceof Error ? signal.reason : new OmniQError("BACKUP_STOPPED", "The backup was stopped"));

@@ -1,6 +1,6 @@
 /** `omniq backup`: a copy while others write. */
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { backUp } from "../../backends/sqlite/backup.ts";
+import { backUp, refuseTarget } from "../../backends/sqlite/backup.ts";
 import { fileFacts, isHollow, versionAt } from "../../backends/sqlite/examine.ts";
 import type { BackedUp } from "../../core/backend.ts";
 import { formatDuration } from "../../core/duration.ts";
@@ -19,6 +19,8 @@ export const run: Run = async (given, terminal) => {
   const places = placesOf(config, origins);
   refuseMemory(places);
   const sizes = places.map((place) => sizeOf(place));
+  // All of them before the first is written: half a set would be copies of two moments.
+  for (const place of places) refuseTarget(place.path, nameOf(file, place), given.flag("force"));
   const line = statusLine(terminal);
   const interrupt = dieBySignal();
   try {

@@ -4,8 +4,8 @@
  */
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
-import { execute } from "../main.ts";
-import { Terminal } from "../terminal.ts";
+import { EXIT } from "../command.ts";
+import { main } from "../main.ts";
 import type { Stops } from "../worker/stops.ts";
 import { leaveSoon, work } from "../worker/work.ts";
 
@@ -25,6 +25,9 @@ registerHooks({
   },
 });
 
+/** Without a parent it is over after so long, whatever it waits for: longer than the grace of a worker and its last writes. */
+const LAST = 20_000;
+
 /** The terminal's Ctrl-C reaches the parent, too, and only the parent counts. */
 const parentStops: Stops = (ask) => {
   const ignore = (): void => {};
@@ -33,6 +36,7 @@ const parentStops: Stops = (ask) => {
   };
   const onGone = (): void => {
     ask("the end of the parent");
+    setTimeout(() => process.exit(EXIT.failed), LAST).unref();
   };
   process.on("SIGINT", ignore).on("SIGTERM", onGone).on("message", onMessage).on("disconnect", onGone);
   // The parent may have gone while this process began.
@@ -44,7 +48,5 @@ const parentStops: Stops = (ask) => {
   };
 };
 
-process.exitCode = await execute(["worker", ...process.argv.slice(2)], new Terminal(process), (given, terminal) =>
-  work(given, terminal, parentStops),
-);
+await main(["worker", ...process.argv.slice(2)], (given, terminal) => work(given, terminal, parentStops));
 leaveSoon();

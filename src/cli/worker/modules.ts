@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { withoutSecrets } from "../../config/url.ts";
 import { ModuleError, OmniQError } from "../../core/errors.ts";
 import { importHint } from "../../core/import-hint.ts";
 import { loadModule } from "../../host.ts";
@@ -61,12 +62,12 @@ function saying(error: unknown): string {
   if (!(error instanceof Error)) return `${typeof error === "string" ? error : "something that is no Error"} thrown`;
   const code = error instanceof OmniQError ? ` (${error.code})` : "";
   const where = placeOf(error.stack ?? "");
-  return `${error.name}: ${error.message}${code}${where === undefined ? "" : ` at ${where}`}`;
+  return `${error.name}: ${withoutSecrets(error.message)}${code}${where === undefined ? "" : ` at ${where}`}`;
 }
 
 /** The first place of a stack in a file outside node_modules, from the working directory if it is short so. */
 function placeOf(stack: string): string | undefined {
-  for (const [, url = "", path = "", at = ""] of stack.matchAll(/(?:(file:\/\/[^\s():]*)|\(?(\/[^\s():]+)):(\d+(?::\d+)?)/g)) {
+  for (const [, url = "", path = "", at = ""] of stack.matchAll(/(?:(file:\/\/[^\s():]*)|(?<!\w)(\/[^\s():]+)):(\d+(?::\d+)?)/g)) {
     const file = url === "" ? path : fileURLToPath(url);
     if (file.includes("/node_modules/")) continue;
     const near = relative(process.cwd(), file);

@@ -1,5 +1,6 @@
 /** A worker in the foreground, from its configuration to its exit code. */
 import type { ConfigData } from "../../config/options.ts";
+import { withoutSecrets } from "../../config/url.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { InvalidOptionError, ModuleError } from "../../core/errors.ts";
 import { stderrLogger } from "../../host.ts";
@@ -152,11 +153,11 @@ function report(worker: Worker, logger: Logger): void {
     logger.info(`${ran.func} completed`, fields(ran));
   });
   worker.on("retrying", (ran) => {
-    const again = { error: `${ran.error.name}: ${ran.error.message}`, again: `in ${formatDuration(ran.after)}` };
+    const again = { error: withoutSecrets(`${ran.error.name}: ${ran.error.message}`), again: `in ${formatDuration(ran.after)}` };
     logger.warn(`${ran.func} failed and runs again`, { ...fields(ran), ...again });
   });
   worker.on("failed", (ran) => {
-    logger.error(`${ran.func} failed`, { ...fields(ran), error: `${ran.error.name}: ${ran.error.message}` });
+    logger.error(`${ran.func} failed`, { ...fields(ran), error: withoutSecrets(`${ran.error.name}: ${ran.error.message}`) });
   });
 }
 

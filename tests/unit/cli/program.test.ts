@@ -62,6 +62,14 @@ describe("the parser", () => {
     expect(text).toContain("--json");
   });
 
+  test("escapes what was typed where it refuses it", () => {
+    for (const argv of [["no\u001b[31mpe"], ["stats", "--no\u001b[31mpe"], ["tasks", "list", "--phase", "\u001b[31m"]]) {
+      const { text } = said(...argv);
+      expect(text).toContain(String.raw`\x1b[31m`);
+      expect(text).not.toContain("\u001b");
+    }
+  });
+
   test("has a version", () => {
     expect(said("--version")).toMatchObject({ error: { exitCode: 0 }, text: "1.2.3" });
   });
