@@ -16,7 +16,7 @@ export function manifestAt(file: string, name: string, dependency: string | unde
   if (found["type"] !== undefined && found["type"] !== "module")
     throw new OmniQError(
       "INIT_REFUSED",
-      `Expected ${file} to say "type": "module", got ${JSON.stringify(found["type"])}; nothing was written`,
+      `Expected ${file} to say "type": "module", got ${JSON.stringify(found["type"])}: run npm pkg set type=module; nothing was written`,
     );
   const dependencies = objectOf(found["dependencies"]);
   const completed = {

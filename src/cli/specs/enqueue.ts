@@ -5,7 +5,8 @@ import { ARGS, ARGS_FILE, TASK_OPTIONS } from "../task-options.ts";
 export const enqueue: readonly CommandSpec[] = [
   {
     name: "enqueue",
-    about: "enqueue a task by its name, and wait for its result if asked to",
+    about:
+      "enqueue a task by its name, and wait for its result if asked to; what its definition says of queue, retries or timeout is not known here: say it with options",
     database: true,
     arguments: [{ name: "<task>", about: "the name of the definition" }, ARGS],
     options: [

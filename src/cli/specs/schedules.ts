@@ -38,7 +38,8 @@ export const schedules: readonly CommandSpec[] = [
   },
   {
     name: "schedules add",
-    about: "make a schedule of a task, or change the one with this id in place",
+    about:
+      "make a schedule of a task, or change the one with this id in place; what its definition says of queue, retries or timeout is not known here: say it with options",
     database: true,
     arguments: [{ name: "[task]", about: "the name of the definition; or --task-id" }, ARGS],
     options: [
