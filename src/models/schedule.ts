@@ -182,7 +182,7 @@ export class Schedule {
     if (this.status === "completed") throw new IllegalTransitionError(this.id, this.status, "active", "schedule");
     const now = this.#now();
     const timing = this.#timing();
-    const isOver = (timing.rule.type === "once" || timing.rule.type === "timestamp") && this.runCount > 0;
+    const isOver = this.runCount > 0 && hasRun(timing.rule, this.lastRunAt);
     this.status = "active";
     this.resumedAt = now;
     this.#advance(isOver ? null : firstOccurrence(timing, (since ?? now).getTime()));
@@ -253,6 +253,12 @@ export class Schedule {
   #now(): Date {
     return new Date(this.#clock.now());
   }
+}
+
+/** Whether the only run of a rule that counts has come; an `at` that was changed since then has not. */
+function hasRun(rule: Rule, lastRunAt: Date | undefined): boolean {
+  if (rule.type === "timestamp") return lastRunAt === undefined || lastRunAt.getTime() >= rule.at;
+  return rule.type === "once";
 }
 
 function maybe(ms: number | null): Date | undefined {

@@ -71,7 +71,8 @@ export class Scheduler {
   /** Fires what is due at `now` and answers how long to wait for the next. */
   async look(now: Ms): Promise<Ms> {
     const { stores } = this.#options;
-    const rows = await stores.main.schedules.list({ dueBy: now, limit: BATCH });
+    // Those that are left alone stay due: they must not fill the look.
+    const rows = await stores.main.schedules.list({ dueBy: now, limit: BATCH + this.#broken.size });
     const asks: FireAsk[] = [];
     for (const row of rows) {
       const ask = this.#askOf(row, now);
@@ -112,7 +113,7 @@ export class Scheduler {
   }
 
   async #untilNext(now: Ms): Promise<Ms> {
-    const rows = await this.#options.stores.main.schedules.list({ status: "active", limit: BATCH });
+    const rows = await this.#options.stores.main.schedules.list({ status: "active", limit: BATCH + this.#broken.size });
     const next = rows.find((row) => row.nextRunAt !== undefined && this.#broken.get(row.id) !== row.revision);
     return next?.nextRunAt === undefined ? LONGEST_WAIT : Math.max(1, next.nextRunAt - now);
   }
@@ -132,6 +133,8 @@ export class Scheduler {
   }
 
   #computed(row: ScheduleRow, now: Ms): FireAsk | undefined {
+    // A row that somebody broke by hand is due in the store and reads as completed.
+    if (row.status !== "active") throw new TypeError("its row is broken");
     const due = dueOf(row, now);
     return due === undefined ? undefined : firingOf(row, due, this.#options);
   }

@@ -199,6 +199,16 @@ describe("pause and resume", () => {
     expect(schedule.isReady).toBe(true);
   });
 
+  test("a single run that was put off after it had come is still to come", () => {
+    const schedule = make({ runAt: at(0), status: "paused", runCount: 1, lastRunAt: at(1) });
+    schedule.runAt = at(MINUTE);
+    schedule.resume();
+    expect(schedule).toMatchObject({ status: "active", nextRunAt: at(MINUTE) });
+    const done = make({ runAt: at(0), status: "paused", runCount: 1, lastRunAt: at(0) });
+    done.resume();
+    expect(done.status).toBe("completed");
+  });
+
   test("a single run that has come is over", () => {
     const schedule = make({ runAt: at(0), status: "paused", runCount: 1 });
     schedule.resume();

@@ -249,6 +249,24 @@ describe("schedules", () => {
     await worker.stop();
   });
 
+  test("many that are broken do not keep the others from firing, and none of them fires", async () => {
+    const rig = new Rig();
+    const bad = { type: "cron", cron: "nonsense", timezone: "UTC" } as const;
+    await put(rig, ...Array.from({ length: 120 }, (_, i) => row(`bad${i}`, { rule: bad, nextRunAt: START - 1 })));
+    await put(rig, row("half", { nextRunAt: START - 1 }), row("good", { nextRunAt: START + 1_000 }));
+    const { list } = rig.backend.schedules;
+    Object.assign(rig.backend.schedules, {
+      // As the store reads a row whose template is no text that it knows.
+      list: async (query: Parameters<typeof list>[0]) =>
+        (await list(query)).map((each) => (each.id === "half" ? { ...each, status: "completed" } : each)),
+    });
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.pass(3_000);
+    expect([await firedOf(rig, "good"), await firedOf(rig, "half"), await firedOf(rig, "bad0")]).toEqual([1, 0, 0]);
+    await worker.stop();
+  });
+
   test("that somebody else always fires first are not fought over", async () => {
     const rig = new Rig();
     await put(rig, row("s", { nextRunAt: START }));
