@@ -97,8 +97,11 @@ export interface RunAsk {
   /** Refused where a task of the schedule has not ended. */
   readonly unlessOpen: boolean;
 }
-/** `fired` names the task (the holder of its unique key, where there is one), `open` the one that has not ended. */
-export type Ran = { readonly is: "fired" | "open"; readonly taskId: TaskId } | { readonly is: "missing" };
+/** `fired` names the task (the holder of its unique key, where there is one), `open` the one that has not ended; `refused`: as an enqueue is. */
+export type Ran =
+  | { readonly is: "fired" | "open"; readonly taskId: TaskId }
+  | { readonly is: "missing" }
+  | { readonly is: "refused"; readonly why: "unique" | "id-reused" | "unknown-parent"; readonly detail: string };
 
 /**
  * Checks a cron expression (5 or 6 fields, or a nickname such as `@daily`) and its IANA time zone.

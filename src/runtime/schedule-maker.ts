@@ -1,5 +1,5 @@
 /** Schedules made in code: the same call again changes nothing, another one changes the schedule in place. */
-import { expected, TaskNotFoundError } from "../core/errors.ts";
+import { expected, ScheduleNotFoundError, TaskNotFoundError } from "../core/errors.ts";
 import type { Ms, TaskId, Text } from "../core/record.ts";
 import type { ScheduleRow, TaskTemplate } from "../core/schedule.ts";
 import { toTemplate } from "../models/convert.ts";
@@ -70,7 +70,9 @@ export class ScheduleMaker {
   async #write(stores: Stores, id: string, wanted: Wanted, now: Ms): Promise<ScheduleHandle> {
     const { is, row: before } = await stores.main.schedules.put(created(id, wanted, now));
     if (is === "put") return new ScheduleEntry(this.#desk, id, { created: true, changed: false });
-    const after = await changeRow(stores, before, (row) => changed(row, wanted, now));
+    const after = await changeRow(stores, before, (row) => changed(row, wanted, now)).catch(notFound);
+    // Deleted meanwhile: then it is to be made after all.
+    if (after === undefined) return this.#write(stores, id, wanted, now);
     return new ScheduleEntry(this.#desk, id, { created: false, changed: after !== before });
   }
 
@@ -83,6 +85,10 @@ export class ScheduleMaker {
     );
     return { ...base, ...Object.fromEntries(Object.entries(asked).filter(([key]) => given.has(key))) };
   }
+}
+
+function notFound(error: unknown): undefined {
+  if (!(error instanceof ScheduleNotFoundError)) throw error;
 }
 
 /** Of the task, or where it is gone by now, of the schedule that was made for it. @throws TaskNotFoundError */

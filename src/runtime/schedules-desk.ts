@@ -1,4 +1,5 @@
 /** Looking after schedules; `omniq.schedule()` makes them. */
+import { refusedError } from "../components/refused.ts";
 import { decode } from "../core/codec.ts";
 import { ConflictError, expected, ScheduleNotFoundError } from "../core/errors.ts";
 import type { EventType } from "../core/event.ts";
@@ -69,6 +70,7 @@ export class SchedulesDesk {
 
   /** By the next time, those without one last. */
   async list(filter: ScheduleFind = {}): Promise<readonly ScheduleInfo[]> {
+    if (typeof filter !== "object" || filter === null) throw expected("filter", "an object", filter);
     refuseUnknown(filter, ["status", "limit"], "the filter");
     const { status } = filter;
     if (status !== undefined && status !== "active" && status !== "paused" && status !== "completed") {
@@ -91,6 +93,7 @@ export class SchedulesDesk {
    * @throws ScheduleNotFoundError @throws IllegalTransitionError when it is completed.
    */
   async resume(id: string, options: ResumeOptions = {}): Promise<Schedule> {
+    if (typeof options !== "object" || options === null) throw expected("options", "an object", options);
     refuseUnknown(options, ["from"], "the options of resume()");
     if (options.from !== undefined) dateMs(options.from, "from");
     return this.#turn(id, "schedule_resumed", (schedule) => schedule.resume(options));
@@ -105,7 +108,7 @@ export class SchedulesDesk {
 
   /**
    * Runs its task now, beside its times, whatever its status: neither its next time nor its count of runs changes.
-   * @throws ScheduleNotFoundError @throws ConflictError where `overlap` is `"skip"` and a task of it has not ended.
+   * @throws ScheduleNotFoundError @throws EnqueueRefusedError where its unique key is held and `onConflict` is `"throw"` @throws ConflictError where `overlap` is `"skip"` and a task of it has not ended.
    */
   async runNow(id: string): Promise<AnyHandle> {
     checkId(id, "id");
@@ -114,6 +117,7 @@ export class SchedulesDesk {
       const task = taskOf(row, this.#shared);
       const events = [firedEvent(row, task.id, { byHand: true })];
       const ran = await stores.runSchedule({ id, task, events, unlessOpen: row.policy.overlap === "skip" });
+      if (ran.is === "refused") throw refusedError(ran);
       if (ran.is === "missing") throw new ScheduleNotFoundError(id);
       if (ran.is === "open") {
         throw new ConflictError(`Expected no task of schedule ${id} to be open, since none may overlap, but ${ran.taskId} has not ended`);

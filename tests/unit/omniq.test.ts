@@ -549,6 +549,11 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       await handle.resume({ from: new Date(clock.now() + 3_600_000) });
       expect((await handle.get())?.nextRunAt).toEqual(new Date(clock.now() + 3_660_000));
       await expect(handle.resume({ from: "now" as never })).rejects.toThrow("`from`");
+      await expect(handle.resume(null as never)).rejects.toThrow("`options`");
+      await expect(omniq.schedules.list(null as never)).rejects.toThrow("`filter`");
+      const unique = await omniq.schedule(add, { x: 1, y: 2 }, { every: "1h", unique: { key: "k", onConflict: "throw" } });
+      await unique.runNow();
+      await expect(unique.runNow()).rejects.toMatchObject({ code: "UNIQUE_CONFLICT" });
       await expect(handle.resume({ form: paused } as never)).rejects.toMatchObject({ code: "UNKNOWN_OPTION" });
     });
 
@@ -587,6 +592,15 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       expect(await omniq.schedules.get("a")).toMatchObject({ cronExpression: "0 3 * * *", timezone: "Europe/Berlin" });
       await expect(omniq.schedules.pause("b")).rejects.toMatchObject({ code: "SCHEDULE_NOT_FOUND" });
       await expect(omniq.schedules.list({ status: "gone" as never })).rejects.toThrow("Expected `status`");
+    });
+
+    test("one that is deleted while it is made again is there in the end", async () => {
+      const options = { id: "a", every: "1h" } as const;
+      await omniq.schedule(add, { x: 1, y: 2 }, options);
+      const calls = [1, 2, 3, 4].flatMap((x) => [omniq.schedule(add, { x, y: x }, options), omniq.schedules.delete("a")]);
+      await Promise.all(calls);
+      await omniq.schedule(add, { x: 9, y: 9 }, options);
+      expect((await omniq.schedules.get("a"))?.funcArgs).toEqual({ x: 9, y: 9 });
     });
 
     test("several changes at once all come through", async () => {

@@ -261,7 +261,8 @@ export function run(db: Db, { id, task, events, unlessOpen }: RunAsk): Ran {
   const open = unlessOpen ? db.get(OPEN, id) : undefined;
   if (open !== undefined) return { is: "open", taskId: str(open["id"]) };
   const answer = addTask(db, task, true);
-  const taskId = answer.is === "refused" ? task.id : answer.id;
+  if (answer.is === "refused") return answer;
+  const taskId = answer.id;
   db.run(RAN, db.now, taskId, id);
   tell(db, events, [{ asked: task.id, is: taskId }]);
   db.hints.add("schedule");

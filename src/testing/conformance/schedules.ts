@@ -274,6 +274,17 @@ export const schedules: Chapter = {
       b.expect(await read(b, "s")).toMatchObject({ lastTaskId: "holder" });
       b.expect(await b.events()).toEqual(["holder schedule_fired"]);
     },
+    "a run by hand whose unique key is held is refused where that is asked for, and changes nothing": async (b) => {
+      const unique = { key: "k", until: "finished", onConflict: "refuse" } as const;
+      await b.add(newTask("holder", { unique }));
+      const row = await put(b, "s");
+      const events = [{ type: "schedule_fired", scheduleId: "s", taskId: "x" } as const];
+      const before = await b.events();
+      const ran = await b.backend.schedules.run({ id: "s", task: newTask("x", { scheduleId: "s", unique }), events, unlessOpen: false });
+      b.expect(ran).toMatchObject({ is: "refused", why: "unique" });
+      b.expect(await read(b, "s")).toEqual(row);
+      b.expect(await b.events()).toEqual(before);
+    },
     "the last occurrence completes the schedule": async (b) => {
       const row = await put(b, "s", { maxRuns: 1 });
       b.expect(await b.backend.schedules.fire([firing(row, { nextAt: null })])).toEqual(["fired"]);

@@ -98,7 +98,8 @@ export function run(moment: Moment, { id, task, events, unlessOpen }: RunAsk): R
   const open = unlessOpen ? openTask(moment, id) : undefined;
   if (open !== undefined) return { is: "open", taskId: open };
   const answer = insert(moment, task, true);
-  const lastTaskId = answer.is === "refused" ? task.id : answer.id;
+  if (answer.is === "refused") return answer;
+  const lastTaskId = answer.id;
   moment.state.schedules.set(id, { ...row, revision: row.revision + 1, lastRunAt: moment.now, lastTaskId });
   tell(moment, events, new Map([[task.id, lastTaskId]]));
   moment.hints.add("schedule");
