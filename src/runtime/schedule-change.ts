@@ -1,6 +1,5 @@
 /** What a schedule declared again in code becomes: the same code changes nothing, other code changes it in place. */
-import type { Ms } from "../core/record.ts";
-import type { TaskId } from "../core/record.ts";
+import type { Ms, TaskId } from "../core/record.ts";
 import { firstOccurrence, sameTiming } from "../core/schedule.ts";
 import type { Rule, SchedulePolicy, ScheduleRow, TaskTemplate } from "../core/schedule.ts";
 

@@ -4,8 +4,9 @@ import type { Duration } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { Ms } from "../core/record.ts";
-import { checkCron, checkPolicy, isCatchUp, MOST_CAUGHT_UP } from "../core/schedule.ts";
+import { checkCron, checkPolicy } from "../core/schedule.ts";
 import type { CatchUp, Overlap, Rule, SchedulePolicy, TaskTemplate, Timing } from "../core/schedule.ts";
+import { catchUpOf } from "../models/timing.ts";
 import { tags, text, whole } from "./defaults.ts";
 import { dateMs, TEMPLATE_KEYS } from "./options.ts";
 import type { Wanted } from "./schedule-change.ts";
@@ -55,7 +56,6 @@ export const SCHEDULE_KEYS = [...TEMPLATE_KEYS, ...TIMING_KEYS, "id", "maxRuns",
 /** @throws InvalidOptionError for the first wrong option. The caller has refused unknown ones. */
 export function wantedOf(options: ScheduleOptions, template: TaskTemplate, now: Ms): Wanted {
   const { maxRuns, name, jitter, catchUp = "latest", overlap = "allow" } = options;
-  if (!isCatchUp(catchUp)) throw expected("catchUp", `"skip", "latest" or { all: a whole number from 1 to ${MOST_CAUGHT_UP} }`, catchUp);
   if (overlap !== "allow" && overlap !== "skip") throw expected("overlap", '"allow" or "skip"', overlap);
   const { rule, policy } = timingOf(options, now);
   const late = jitter === undefined ? 0 : milliseconds(jitter, "jitter");
@@ -64,7 +64,7 @@ export function wantedOf(options: ScheduleOptions, template: TaskTemplate, now: 
   }
   return {
     rule,
-    policy: { ...policy, catchUp, overlap, ...(late === 0 ? {} : { jitter: late }) },
+    policy: { ...policy, catchUp: catchUpOf(catchUp), overlap, ...(late === 0 ? {} : { jitter: late }) },
     template,
     taskId: undefined,
     tags: options.tags === undefined ? [] : tags(options.tags, "tags"),
