@@ -105,7 +105,7 @@ function isLevel(value: unknown): value is EventLevel {
   return value === "debug" || value === "info" || value === "warning" || value === "error";
 }
 
-function eventRow(row: Row): EventRow {
+export function eventRow(row: Row): EventRow {
   const seq = str(row["seq"]);
   const type = str(row["event_type"]);
   const out: { -readonly [K in keyof EventRow]: EventRow[K] } = {

@@ -58,7 +58,7 @@ function texts(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
-function workerRow(row: Row): WorkerRow {
+export function workerRow(row: Row): WorkerRow {
   return {
     worker: str(row["id"]),
     beat: int(row["beat"]),

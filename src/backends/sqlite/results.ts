@@ -64,7 +64,7 @@ function failureOf(row: Row): Failure | undefined {
   return { name, message: str(row["error"]), ...(stack === undefined ? {} : { stack }), ...(code === undefined ? {} : { code }) };
 }
 
-function resultRow(row: Row): ResultRow {
+export function resultRow(row: Row): ResultRow {
   const out: { -readonly [K in keyof ResultRow]: ResultRow[K] } = {
     taskId: str(row["task_id"]),
     status: row["status"] === "completed" ? "completed" : "failed",

@@ -20,7 +20,7 @@ import { addTask } from "./enqueue.ts";
 import type { Param, Row } from "./library.ts";
 import { tagsOf } from "./task-row.ts";
 
-const COLUMNS = [
+export const COLUMNS = [
   "revision",
   "status",
   "rule",
@@ -40,7 +40,7 @@ const COLUMNS = [
   "tags",
 ] as const;
 
-function params(row: ScheduleRow, revision: number): Param[] {
+export function params(row: ScheduleRow, revision: number): Param[] {
   return [
     revision,
     row.status,
@@ -117,7 +117,7 @@ function isStatus(value: unknown): value is ScheduleStatus {
 }
 
 /** A row that somebody broke by hand reads as a completed one that never fires: it must not stop the others. */
-function scheduleRow(row: Row): ScheduleRow {
+export function scheduleRow(row: Row): ScheduleRow {
   const [rule, template, status] = [json(row["rule"]), json(row["template"]), row["status"]];
   const policy = policyOf(row["policy"]);
   const whole = isRule(rule) && policy !== undefined && isTemplate(template) && isStatus(status) && isTime(row["next_run_at"] ?? 0);

@@ -1,0 +1,168 @@
+/** Handing out claims: what is due, what waits to be ended, and what a lost worker held. */
+import { PROMOTIONS } from "../../core/backend.ts";
+import type { Claim, ClaimAsk, Claims } from "../../core/backend.ts";
+import { WorkerUnknownError } from "../../core/errors.ts";
+import type { StoredTask } from "../../core/task.ts";
+import { LIST, list } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
+import type { Row } from "./link.ts";
+import { MARK, STAGE, UNTIL } from "./stage.ts";
+import { CLAIMED_COLUMNS, claimedTask, markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
+import { int, optionalInt, str } from "./values.ts";
+
+export type DueAsk = Extract<ClaimAsk["of"], { due: true }>;
+
+export async function claim(db: Db, ask: ClaimAsk): Promise<Claims> {
+  const { of } = ask;
+  if ("due" in of) return await claimDue(db, ask, of);
+  if ((await db.get("SELECT 1 FROM {workers} WHERE id = $1", ask.worker)) === undefined) throw new WorkerUnknownError(ask.worker);
+  if ("ended" in of) return await claimEnded(db, ask);
+  const rows = "lost" in of ? await heldBy(db, ask, of.lost) : await db.all(DOOMED_OF, list(of.ids), ask.limit);
+  const claims = await handOut(db, rows, ask.worker);
+  return { claims, more: claims.length === ask.limit };
+}
+
+// ---------------------------------------------------------------- what is due
+
+/** The names to look for: those that the worker knows, or (`any`) all that are ready, one index seek a name. */
+const KNOWN_NAMES = `unnest(${LIST(6)}) AS k(name)`;
+const ANY_NAME = `(WITH RECURSIVE f(x) AS (
+  SELECT min(func) FROM {tasks} WHERE stage = ${STAGE.ready} AND queue_name = q.name
+  UNION ALL
+  SELECT (SELECT min(func) FROM {tasks} WHERE stage = ${STAGE.ready} AND queue_name = q.name AND func > x) FROM f WHERE x IS NOT NULL)
+  SELECT x AS name FROM f WHERE x IS NOT NULL) AS k`;
+
+/** How many rows more than asked are looked at of each name: others may be taking the first ones at this moment. */
+const SPARE = 64;
+
+/**
+ * Queue by queue in the order asked; in each the best of every name, then the best of these, locked one by one until there are enough.
+ * Nested loops keep the order, and stop: a later queue is not even looked at. An expired row is taken out by the claim itself, never
+ * filtered in its WHERE: a million of them in front would be read by every claim.
+ */
+const picked = (names: string): Sql => `facts AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM {workers} WHERE id = $1::text) AS known,
+    (SELECT min(due_at) FROM {tasks} WHERE stage = ${STAGE.timed}) AS due, (SELECT value FROM {omniq_meta} WHERE key = 'fence_floor') AS floor),
+  picked AS MATERIALIZED (SELECT l.rid FROM unnest(${LIST(2)}) WITH ORDINALITY AS q(name, place)
+    CROSS JOIN LATERAL (SELECT c.rid FROM ${names} CROSS JOIN LATERAL (SELECT t.rid, t.priority, t.due_at FROM {tasks} t
+        WHERE t.stage = ${STAGE.ready} AND t.queue_name = q.name AND t.func = k.name ORDER BY t.priority DESC, t.due_at, t.rid LIMIT $3::bigint + ${SPARE}) AS c
+      ORDER BY c.priority DESC, c.due_at, c.rid) AS s
+    CROSS JOIN LATERAL (SELECT u.rid FROM {tasks} u WHERE u.rid = s.rid AND u.stage = ${STAGE.ready} FOR UPDATE SKIP LOCKED) AS l
+    WHERE (SELECT known AND (due IS NULL OR due > {now} OR $4::int = 1) FROM facts)
+      AND NOT EXISTS (SELECT 1 FROM {queues} p WHERE p.name = q.name AND p.paused_at IS NOT NULL)
+    LIMIT $3::bigint),
+  taken AS (UPDATE {tasks} t SET
+    stage = CASE WHEN t.expires_at <= {now} THEN ${STAGE.doomed} ELSE ${STAGE.running} END,
+    mark = CASE WHEN t.expires_at <= {now} THEN ${MARK.expired} END,
+    status = CASE WHEN t.expires_at <= {now} THEN t.status ELSE 'running' END,
+    attempt = t.attempt + CASE WHEN t.expires_at <= {now} THEN 0 ELSE 1 END,
+    started_at = CASE WHEN t.expires_at <= {now} THEN t.started_at ELSE {now} END,
+    next_retry_at = CASE WHEN t.expires_at <= {now} THEN t.next_retry_at END,
+    unique_key = CASE WHEN t.unique_until = ${UNTIL.started} AND NOT coalesce(t.expires_at <= {now}, false) THEN NULL ELSE t.unique_key END,
+    fence = greatest(t.fence, (SELECT floor FROM facts)) + 1, revision = t.revision + 1, worker = $1::text
+    FROM picked WHERE t.rid = picked.rid RETURNING t.*)`;
+
+const TOLD = `told AS (INSERT INTO {events}(event_type, task_id, queue_name, worker_id, schedule_id, timestamp)
+  SELECT 'executing', id, queue_name, $1::text, schedule_id, {now} FROM taken WHERE stage = ${STAGE.running} AND $5::int = 1)`;
+
+const due = (names: string): Sql => `WITH ${picked(names)}, ${TOLD}
+  SELECT f.known, f.due, {now} AS now, t.queue_name, ${CLAIMED_COLUMNS} FROM facts f LEFT JOIN taken t ON true`;
+const DUE = { known: due(KNOWN_NAMES), any: due(ANY_NAME) } as const;
+
+const PROMOTE: Sql = `UPDATE {tasks} SET stage = ${STAGE.ready} WHERE rid IN (SELECT rid FROM {tasks} WHERE stage = ${STAGE.timed} AND due_at <= {now}
+  ORDER BY due_at, rid LIMIT $1 FOR UPDATE SKIP LOCKED)`;
+
+async function claimDue(db: Db, ask: ClaimAsk, of: DueAsk): Promise<Claims> {
+  const first = await take(db, ask, of, false);
+  if (first.due === undefined || first.due > first.now) return answer(db, ask, of, first, false);
+  // Something has fallen due: nothing was taken, since it may have to go first.
+  const promoted = await db.run(PROMOTE, PROMOTIONS);
+  return answer(db, ask, of, await take(db, ask, of, true), promoted === PROMOTIONS);
+}
+
+interface Taken {
+  readonly rows: readonly Row[];
+  readonly now: number;
+  readonly due: number | undefined;
+}
+
+async function take(db: Db, { worker, limit }: ClaimAsk, of: DueAsk, promoted: boolean): Promise<Taken> {
+  const asked = [worker, list([...new Set(of.queues)]), limit, promoted ? 1 : 0, of.announce ? 1 : 0];
+  const rows = of.names === "any" ? await db.all(DUE.any, ...asked) : await db.all(DUE.known, ...asked, list(of.names));
+  const [facts] = rows;
+  if (facts?.["known"] !== 1) throw new WorkerUnknownError(worker);
+  return { rows: rows.filter((row) => row["id"] !== null), now: int(facts["now"]), due: optionalInt(facts["due"]) };
+}
+
+async function answer(db: Db, ask: ClaimAsk, of: DueAsk, { rows, now, due }: Taken, more: boolean): Promise<Claims> {
+  const place = new Map([...new Set(of.queues)].map((queue, i) => [queue, i]));
+  const tasks = rows.map((row) => claimedTask(row, str(row["queue_name"]), ask.worker, now));
+  const order = (a: StoredTask, b: StoredTask): number =>
+    (place.get(a.queue) ?? 0) - (place.get(b.queue) ?? 0) || b.priority - a.priority || a.dueAt - b.dueAt;
+  const rids = new Map(rows.map((row) => [str(row["id"]), int(row["rid"])]));
+  const sorted = tasks.toSorted((a, b) => order(a, b) || (rids.get(a.id) ?? 0) - (rids.get(b.id) ?? 0));
+  const expired = sorted.some((task) => task.mark !== undefined) ? await wholeRows(db, sorted) : new Map<string, StoredTask>();
+  const claims = sorted.map((task): Claim => {
+    const whole = expired.get(task.id);
+    return whole === undefined ? claimTo("run", task, now) : claimTo("expired", whole, now);
+  });
+  return { claims, more: more || claims.length >= ask.limit, ...(due === undefined ? {} : { nextDueIn: Math.max(0, due - now) }) };
+}
+
+const BY_IDS: Sql = `SELECT ${TASK_COLUMNS}, {now} AS now FROM {tasks} t WHERE id = ANY(${LIST(1)})`;
+
+/** What was taken to be ended is rare: its status and the rest are read again. */
+async function wholeRows(db: Db, tasks: readonly StoredTask[]): Promise<ReadonlyMap<string, StoredTask>> {
+  const marked = tasks.filter((task) => task.mark !== undefined).map(({ id }) => id);
+  const rows = await db.all(BY_IDS, list(marked));
+  return new Map(rows.map((row) => [str(row["id"]), storedTask(row, int(row["now"]))]));
+}
+
+function claimTo(why: Claim["for"], task: StoredTask, now: number): Claim {
+  const claim = { task, fence: task.fence, for: why };
+  return task.expiresAt === undefined ? claim : { ...claim, expiresIn: task.expiresAt - now };
+}
+
+// ---------------------------------------------------------------- what is to be ended
+
+const MARK_EXPIRED: Sql = `UPDATE {tasks} SET stage = ${STAGE.doomed}, mark = ${MARK.expired} WHERE rid IN (SELECT rid FROM {tasks}
+  WHERE stage < 3 AND expires_at IS NOT NULL AND expires_at <= {now} ORDER BY expires_at, rid LIMIT $1 FOR UPDATE SKIP LOCKED)`;
+const DOOMED: Sql = `SELECT rid FROM {tasks} WHERE stage > 3 AND stage < 6 AND worker IS NULL ORDER BY rid LIMIT $1 FOR UPDATE SKIP LOCKED`;
+const DOOMED_OF: Sql = `SELECT t.rid FROM unnest(${LIST(1)}) WITH ORDINALITY AS a(id, place) JOIN {tasks} t ON t.id = a.id
+  WHERE t.stage = ${STAGE.doomed} AND t.worker IS NULL ORDER BY a.place LIMIT $2 FOR UPDATE OF t`;
+
+/** What no claim would meet (delayed, blocked, in a queue that nobody serves) is marked here, a bounded set at a time. */
+async function claimEnded(db: Db, { limit, worker }: ClaimAsk): Promise<Claims> {
+  const marked = await db.run(MARK_EXPIRED, limit);
+  const claims = await handOut(db, await db.all(DOOMED, limit), worker);
+  return { claims, more: marked === limit || claims.length === limit };
+}
+
+const DEAD: Sql = "SELECT 1 FROM {workers} WHERE id = $1 AND beat = $2 FOR UPDATE";
+const HELD: Sql = "SELECT rid FROM {tasks} WHERE stage > 3 AND stage < 6 AND worker = $1 ORDER BY rid LIMIT $2 FOR UPDATE";
+
+/** A compare-and-set on the beat that was seen: a worker that has beaten since keeps its claims. */
+async function heldBy(db: Db, ask: ClaimAsk, lost: readonly { readonly worker: string; readonly beat: number }[]): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  for (const { worker, beat } of lost) {
+    if (worker === ask.worker || rows.length >= ask.limit) continue;
+    if ((await db.get(DEAD, worker, beat)) !== undefined) rows.push(...(await db.all(HELD, worker, ask.limit - rows.length)));
+  }
+  return rows;
+}
+
+const HAND_OUT: Sql = `UPDATE {tasks} t SET fence = greatest(fence, (SELECT value FROM {omniq_meta} WHERE key = 'fence_floor')) + 1, revision = revision + 1,
+  worker = $2 WHERE rid = ANY(ARRAY(SELECT json_array_elements_text($1::json)::bigint)) RETURNING ${TASK_COLUMNS}, {now} AS now`;
+
+/** The rows are locked already; they are answered in the order given. */
+async function handOut(db: Db, rows: readonly Row[], worker: string): Promise<readonly Claim[]> {
+  if (rows.length === 0) return [];
+  const rids = rows.map((row) => int(row["rid"]));
+  const taken = new Map((await db.all(HAND_OUT, list(rids), worker)).map((row) => [int(row["rid"]), row]));
+  return rids.flatMap((rid) => {
+    const row = taken.get(rid);
+    if (row === undefined) return [];
+    const why = int(row["stage"]) === STAGE.running ? "lost" : (markOf(row) ?? "cancelled");
+    const now = int(row["now"]);
+    return [claimTo(why, storedTask(row, now), now)];
+  });
+}

@@ -1,0 +1,323 @@
+/**
+ * Writing new tasks: one user's call is all or nothing, and calls that share a commit cannot refuse each other. Common calls go together
+ * in one statement; a call that looks something up first (a unique key, parents, an id that is there already) goes by itself.
+ */
+import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
+import type { NewTask } from "../../core/task.ts";
+import { LIST, list } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
+import { MARK, STAGE, UNTIL } from "./stage.ts";
+import { int, optionalStr, str } from "./values.ts";
+import type { Row } from "./link.ts";
+import { edgesText } from "./task-row.ts";
+
+type Refusal = Extract<Enqueued, { is: "refused" }>;
+
+/** Whether nothing has to be looked up before the call is written. */
+export function isCommon({ tasks }: EnqueueCall): boolean {
+  return tasks.every((task) => task.unique === undefined && task.dependsOn.length === 0);
+}
+
+/** A new row as it is sent: short names, and absent where the column is NULL, since most tasks have nothing in most columns. */
+interface Sent {
+  readonly task: NewTask;
+  /** Parents still to end. */
+  readonly open?: number;
+  /** Set when a parent's end takes this task along. */
+  readonly failed?: string | undefined;
+}
+
+function sent({ task, open, failed }: Sent): object {
+  const { due, unique } = task;
+  return {
+    i: task.id,
+    f: task.func,
+    q: task.queue,
+    p: task.priority,
+    a: task.args,
+    mr: task.maxRetries,
+    rd: task.retryDelay,
+    mc: task.maxCrashes,
+    sr: task.storeResult ? 1 : 0,
+    ra: due !== undefined && "at" in due ? due.at : undefined,
+    ri: due !== undefined && "in" in due ? due.in : undefined,
+    ca: task.createdAt,
+    ea: task.expiresAt,
+    tt: task.ttl,
+    op: open,
+    pf: failed,
+    uk: unique?.key,
+    uu: typeof unique?.until === "string" ? UNTIL[unique.until] : undefined,
+    uw: typeof unique?.until === "number" ? unique.until : undefined,
+    dp: edgesText(task.dependsOn) ?? undefined,
+    ss: task.scheduleId,
+    kw: task.kwargs,
+    n: task.label,
+    ds: task.description,
+    tg: task.tags.length === 0 ? undefined : task.tags,
+    cb: task.callback === undefined ? undefined : JSON.stringify(task.callback),
+    bo: task.backoff === "fixed" ? undefined : task.backoff,
+    to: task.timeout,
+    amo: task.atMostOnce ? 1 : undefined,
+    rt: task.resultTtl,
+  };
+}
+
+const SENT = `json_to_recordset($1::json) AS s(i text, f text, q text, p bigint, a text, mr bigint, rd bigint, mc bigint, sr smallint, ra bigint,
+  ri bigint, ca bigint, ea bigint, tt bigint, op bigint, pf text, uk text, uu bigint, uw bigint, dp text, ss text, kw text, n text, ds text,
+  tg text[], cb text, bo text, "to" bigint, amo smallint, rt bigint)`;
+/** Delays count from now; dates are the user's own. */
+const DUE = "coalesce(s.ra, {now} + s.ri, s.ca, {now})";
+const ADDED: Sql = `INSERT INTO {tasks} AS t (id, func, queue_name, priority, args, max_retries, retry_delay, max_crashes, store_result, created_at,
+  due_at, run_at, expires_at, ttl, stage, status, open_parents, mark, reason, unique_key, unique_until, depends_on, schedule_id, kwargs, name,
+  description, tags, callback, backoff, timeout, at_most_once, result_ttl)
+  SELECT s.i, s.f, s.q, s.p, s.a, s.mr, s.rd, s.mc, s.sr, coalesce(s.ca, {now}), ${DUE}, coalesce(s.ra, {now} + s.ri),
+  coalesce(s.ea, coalesce(s.ca, {now}) + s.tt), s.tt,
+  CASE WHEN s.pf IS NOT NULL THEN ${STAGE.doomed} WHEN s.op > 0 THEN ${STAGE.blocked} WHEN ${DUE} > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END,
+  'pending', coalesce(s.op, 0), CASE WHEN s.pf IS NOT NULL THEN ${MARK["parent-failed"]} END, s.pf, s.uk, coalesce(s.uu, {now} + s.uw), s.dp, s.ss,
+  s.kw, s.n, s.ds, s.tg, s.cb, s.bo, s."to", s.amo, s.rt FROM ${SENT} RETURNING t.id, t.rid, t.queue_name, t.schedule_id`;
+const ADD: Sql = `WITH added AS (${ADDED}) SELECT id, rid FROM added`;
+const TELL = `told AS (INSERT INTO {events}(event_type, task_id, queue_name, schedule_id, timestamp)
+  SELECT 'enqueued', id, queue_name, schedule_id, {now} FROM added)`;
+const ADD_AND_TELL: Sql = `WITH added AS (${ADDED}), ${TELL} SELECT id, rid FROM added`;
+
+/** Answers the number of each new row by its id. An id or a key that is there already is an error of the whole statement. */
+async function add(db: Db, tasks: readonly Sent[], announce: boolean): Promise<ReadonlyMap<string, number>> {
+  if (tasks.length === 0) return new Map();
+  db.hints.add("task");
+  const rows = await db.all(announce ? ADD_AND_TELL : ADD, list(tasks.map((each) => sent(each))));
+  return new Map(rows.map((row) => [str(row["id"]), int(row["rid"])]));
+}
+
+/** Common calls in one statement, all alike in whether they are announced. Throws, with nothing written, where one of their ids is there already. */
+export async function addCommon(db: Db, calls: readonly EnqueueCall[]): Promise<readonly (readonly Enqueued[])[]> {
+  await add(
+    db,
+    calls.flatMap((call) => call.tasks.map((task) => ({ task }))),
+    calls[0]?.announce === true,
+  );
+  return calls.map((call) => call.tasks.map(({ id }) => ({ is: "added", id })));
+}
+
+/** How parents are kept from ending unseen while a child is written: by a note in their row, or (in the caller's transaction) by a reminder to look again. */
+export type Hold = "mark" | "remind";
+
+/** One call by itself. The caller takes back what was written when it is refused, and repeats what fails because somebody else was faster. */
+export async function addCall(db: Db, call: EnqueueCall, hold: Hold): Promise<{ readonly answers: readonly Enqueued[]; readonly refused: boolean }> {
+  const desk = await Look.at(db, call, hold);
+  for (const task of call.tasks) {
+    const answer = await desk.add(task);
+    if (answer.is === "refused") return { answers: call.tasks.map(() => answer), refused: true };
+  }
+  await desk.write();
+  return { answers: desk.answers, refused: false };
+}
+
+/** A row that matters to a call: stored already, or about to be. */
+interface Known {
+  readonly func: string;
+  readonly args: string;
+  readonly kwargs: string | null;
+  readonly stage: number;
+  readonly status: string;
+}
+interface Holder {
+  readonly id: string;
+  readonly rid: number | undefined;
+  readonly stage: number;
+  readonly until: number;
+  readonly createdAt: number;
+  readonly scheduleId: string | undefined;
+}
+
+const IDS: Sql = `SELECT id, func, args, kwargs, stage, status FROM {tasks} WHERE id = ANY(${LIST(1)})`;
+const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, created_at, schedule_id, {now} AS now FROM {tasks} WHERE unique_key = ANY(${LIST(1)}) ORDER BY rid FOR UPDATE`;
+/** The parents' rows are locked until we commit, so that their end sees the note and looks for the child. */
+const HOLD: Sql = `UPDATE {tasks} SET has_children = true WHERE rid IN
+  (SELECT rid FROM {tasks} WHERE id = ANY(${LIST(1)}) AND stage <> ${STAGE.finished} ORDER BY rid FOR UPDATE)`;
+const REMIND: Sql = `INSERT INTO {releases}(parent, status) SELECT p, 'cancelled' FROM unnest(${LIST(1)}) p ON CONFLICT DO NOTHING`;
+const OUTLIVED: Sql = `UPDATE {tasks} SET unique_key = NULL WHERE id = ANY(${LIST(1)})`;
+const ADD_EDGES: Sql = `INSERT INTO {dependencies}(parent, child, policy) SELECT e.p, e.c, e.r FROM json_to_recordset($1::json) AS e(p text, c bigint, r smallint) ON CONFLICT DO NOTHING`;
+
+/** What a call meets, read once; its tasks are weighed in order against it and written together. */
+class Look {
+  readonly #db: Db;
+  readonly #hold: Hold;
+  readonly #announce: boolean;
+  readonly #rows: Map<string, Known>;
+  readonly #holders: Map<string, Holder>;
+  readonly #now: number;
+  /** Tasks that became the holder of their unique key: a child of one is a child of the holder. */
+  readonly #standsFor = new Map<string, string>();
+  readonly answers: Enqueued[] = [];
+  #new: (Sent & { readonly parents: NewTask["dependsOn"] })[] = [];
+  readonly #outlived: string[] = [];
+
+  private constructor(db: Db, call: EnqueueCall, hold: Hold, rows: readonly Row[], holders: readonly Row[]) {
+    this.#db = db;
+    this.#hold = hold;
+    this.#announce = call.announce;
+    this.#rows = new Map(rows.map((row) => [str(row["id"]), known(row)]));
+    this.#holders = new Map(holders.map((row) => [str(row["unique_key"]), holder(row)]));
+    this.#now = int(holders[0]?.["now"] ?? 0);
+  }
+
+  static async at(db: Db, call: EnqueueCall, hold: Hold): Promise<Look> {
+    const { tasks } = call;
+    const keys = tasks.flatMap(({ unique }) => (unique === undefined ? [] : [unique.key]));
+    const holders = keys.length === 0 ? [] : await db.all(HOLDERS, list([...new Set(keys)]));
+    const parents = new Set(tasks.flatMap(({ dependsOn }) => dependsOn.map(({ id }) => id)));
+    if (parents.size > 0 && hold === "mark") await holdParents(db, [...parents]);
+    const ids = new Set([...tasks.map(({ id }) => id), ...parents, ...holders.map((row) => str(row["id"]))]);
+    return new Look(db, call, hold, await db.all(IDS, list([...ids])), holders);
+  }
+
+  /** Refuses before it writes: first by the id, then by the key, then by the parents. */
+  async add(given: NewTask): Promise<Enqueued> {
+    const task = this.#withHolders(given);
+    const answer = this.#sameId(task) ?? (await this.#sameKey(task)) ?? this.#fresh(task);
+    if (answer.is !== "refused") {
+      this.answers.push(answer);
+      if (answer.id !== given.id) this.#standsFor.set(given.id, answer.id);
+    }
+    return answer;
+  }
+
+  #withHolders(task: NewTask): NewTask {
+    if (this.#standsFor.size === 0) return task;
+    return { ...task, dependsOn: task.dependsOn.map((edge) => ({ ...edge, id: this.#standsFor.get(edge.id) ?? edge.id })) };
+  }
+
+  /** The same call again is answered like the first one; another task under the same id is a mistake. */
+  #sameId({ id, func, args, kwargs }: NewTask): Enqueued | undefined {
+    const row = this.#rows.get(id);
+    if (row === undefined) return undefined;
+    if (row.func === func && row.args === args && row.kwargs === (kwargs ?? null)) return { is: "known", id };
+    return { is: "refused", why: "id-reused", detail: `task ${id} is there already, with another func or arguments` };
+  }
+
+  async #sameKey(task: NewTask): Promise<Enqueued | undefined> {
+    const { unique } = task;
+    const held = unique === undefined ? undefined : this.#holders.get(unique.key);
+    if (unique === undefined || held === undefined) return undefined;
+    if (held.until >= 0 && held.until <= this.#now) {
+      this.#outlived.push(held.id);
+      return undefined;
+    }
+    if (unique.onConflict === "keep") return { is: "known", id: held.id };
+    const replaces = unique.onConflict === "replace";
+    if (replaces && held.stage <= STAGE.blocked) {
+      // A task of this very call may hold the key: it has to be there to be replaced.
+      await this.write();
+      await replace(this.#db, task, held);
+      this.#tell({ id: held.id, queue: task.queue, scheduleId: held.scheduleId });
+      return { is: "replaced", id: held.id };
+    }
+    const detail = `task ${held.id} holds the unique key ${unique.key}${replaces ? " and can no longer be replaced" : ""}`;
+    return { is: "refused", why: "unique", detail };
+  }
+
+  #tell({ id, queue, scheduleId }: { readonly id: string; readonly queue: string; readonly scheduleId: string | undefined }): void {
+    this.#db.hints.add("task");
+    if (this.#announce) this.#db.events.push({ type: "enqueued", taskId: id, queue, ...(scheduleId === undefined ? {} : { scheduleId }) });
+  }
+
+  #fresh(task: NewTask): Enqueued {
+    const parents = this.#parentsOf(task);
+    if ("why" in parents) return parents;
+    const { open, failed } = parents;
+    const stage = failed !== undefined ? STAGE.doomed : open.length > 0 ? STAGE.blocked : STAGE.ready;
+    this.#new.push({ task, open: open.length, failed, parents: open });
+    this.#rows.set(task.id, { func: task.func, args: task.args, kwargs: task.kwargs ?? null, stage, status: "pending" });
+    if (task.unique !== undefined) {
+      const until = task.unique.until === "finished" || task.unique.until === "started" ? -1 : Number.MAX_SAFE_INTEGER;
+      const createdAt = task.createdAt ?? this.#now;
+      this.#holders.set(task.unique.key, { id: task.id, rid: undefined, stage, until, createdAt, scheduleId: task.scheduleId });
+    }
+    return { is: "added", id: task.id };
+  }
+
+  /** Which parents are still to end. A failed one with a retry due has not ended. */
+  #parentsOf(task: NewTask): { readonly open: NewTask["dependsOn"]; readonly failed?: string | undefined } | Refusal {
+    const open: NewTask["dependsOn"][number][] = [];
+    let failed: string | undefined;
+    for (const edge of new Map(task.dependsOn.map((each) => [each.id, each])).values()) {
+      const row = this.#rows.get(edge.id);
+      if (row === undefined) {
+        const detail = `task ${edge.id} is not there; it may have been deleted or cleaned up after its end`;
+        return { is: "refused", why: "unknown-parent", detail };
+      }
+      if (row.stage !== STAGE.finished) open.push(edge);
+      else if (row.status !== "completed" && edge.ifFailed === "cancel") failed ??= `parent ${edge.id} ${row.status}`;
+    }
+    return { open, failed };
+  }
+
+  /** Writes what has been weighed so far. */
+  async write(): Promise<void> {
+    const fresh = this.#new;
+    this.#new = [];
+    if (this.#outlived.length > 0) await this.#db.run(OUTLIVED, list(this.#outlived.splice(0)));
+    const rids = await add(this.#db, fresh, this.#announce);
+    const edges = fresh.flatMap(({ task, parents }) => parents.map((edge) => ({ edge, child: rids.get(task.id) ?? 0 })));
+    await addEdges(this.#db, edges, this.#hold);
+  }
+}
+
+export interface NewEdge {
+  readonly edge: NewTask["dependsOn"][number];
+  readonly child: number;
+}
+
+/** Parents that have not ended are locked until we commit, and note that they have a child. */
+export async function holdParents(db: Db, parents: readonly string[]): Promise<void> {
+  await db.run(HOLD, list(parents));
+}
+
+/** Parents that are new themselves need their note too. */
+export async function addEdges(db: Db, edges: readonly NewEdge[], hold: Hold): Promise<void> {
+  if (edges.length === 0) return;
+  await db.run(ADD_EDGES, list(edges.map(({ edge, child }) => ({ p: edge.id, c: child, r: edge.ifFailed === "run" ? 1 : 0 }))));
+  const parents = [...new Set(edges.map(({ edge }) => edge.id))];
+  await db.run(hold === "mark" ? HOLD : REMIND, list(parents));
+}
+
+function known(row: Row): Known {
+  return {
+    func: str(row["func"]),
+    args: str(row["args"]),
+    kwargs: optionalStr(row["kwargs"]) ?? null,
+    stage: int(row["stage"]),
+    status: str(row["status"]),
+  };
+}
+
+function holder(row: Row): Holder {
+  return {
+    id: str(row["id"]),
+    rid: int(row["rid"]),
+    stage: int(row["stage"]),
+    until: int(row["unique_until"]),
+    createdAt: int(row["created_at"]),
+    scheduleId: optionalStr(row["schedule_id"]),
+  };
+}
+
+/** The holder is the new task now, but for its id, creation, parents and counts. */
+const REPLACE: Sql = `UPDATE {tasks} t SET func = s.f, queue_name = s.q,
+  stage = CASE WHEN t.stage = ${STAGE.blocked} THEN ${STAGE.blocked} WHEN ${DUE} > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END, status = 'pending',
+  priority = s.p, due_at = ${DUE}, run_at = coalesce(s.ra, {now} + s.ri), next_retry_at = NULL, expires_at = coalesce(s.ea, t.created_at + s.tt),
+  ttl = s.tt, unique_until = coalesce(s.uu, {now} + s.uw), revision = t.revision + 1, args = s.a, max_retries = s.mr, retry_delay = s.rd,
+  max_crashes = s.mc, store_result = s.sr, kwargs = s.kw, name = s.n, description = s.ds, tags = s.tg, callback = s.cb, backoff = s.bo,
+  timeout = s."to", at_most_once = s.amo, result_ttl = s.rt FROM ${SENT} WHERE t.id = $2`;
+
+async function replace(db: Db, task: NewTask, { id }: Holder): Promise<void> {
+  await db.run(REPLACE, list([sent({ task })]), id);
+}
+
+
+/** One task with nothing to look up, told of, and refused where its id is another's. */
+export async function addOne(db: Db, task: NewTask): Promise<Enqueued> {
+  const { answers } = await addCall(db, { tasks: [task], announce: true }, "mark");
+  return answers[0] ?? { is: "added", id: task.id };
+}

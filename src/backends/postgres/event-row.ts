@@ -1,0 +1,1 @@
+export { eventRow } from "../sqlite/events.ts";

@@ -1,0 +1,148 @@
+/** The event log: appended in sets, read by cursor or newest first. */
+import type { EventStats } from "../../core/backend.ts";
+import type { EventFilter, EventRow, NewEvent } from "../../core/event.ts";
+import { expected } from "../../core/errors.ts";
+import { list } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
+import { eventRow } from "./event-row.ts";
+import type { Param, Row } from "./link.ts";
+import { int, optionalInt, optionalStr, str } from "./values.ts";
+
+export const EVENT_COLUMNS = `id, task_id, event_type, timestamp, queue_name, worker_id, schedule_id, level, message, data, execution_time, retry_count, error, source`;
+/** The rows of a parameter, as `e`; `w` and `wf` are the claim that an event belongs to. */
+export const EVENTS_SENT = (param: number): Sql => `json_to_recordset($${param}::json) AS e(w text, wf bigint, i text, t text, k text, a bigint, q text,
+  wk text, s text, l text, m text, d text, x double precision, n bigint, er text, so text)`;
+export const EVENT_VALUES: Sql = "e.i, e.t, e.k, coalesce(e.a, {now}), e.q, e.wk, e.s, e.l, e.m, e.d, e.x, e.n, e.er, e.so";
+
+export function sentEvent(event: NewEvent): object {
+  return {
+    i: event.id,
+    t: event.taskId,
+    k: event.type,
+    a: event.at,
+    q: event.queue,
+    wk: event.worker,
+    s: event.scheduleId,
+    l: event.level === "info" ? undefined : event.level,
+    m: event.message,
+    d: event.data,
+    x: event.executionMs,
+    n: event.retryCount,
+    er: event.error,
+    so: event.source,
+  };
+}
+
+/** An event with an id of its own may be written twice. */
+const APPEND: Sql = `INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS_SENT(1)} ON CONFLICT DO NOTHING`;
+
+/** Writes the events that the transaction has gathered, in their order. */
+export async function flushEvents(db: Db): Promise<void> {
+  if (db.events.length === 0) return;
+  const events = db.events.splice(0);
+  await db.run(APPEND, list(events.map((event) => sentEvent(event))));
+}
+
+export async function append(db: Db, set: readonly NewEvent[]): Promise<void> {
+  db.events.push(...set);
+  db.hints.add("any");
+  await flushEvents(db);
+}
+
+/** The filter as SQL: only the terms that are given, so that each has its index. */
+function where(filter: EventFilter, params: Param[]): readonly string[] {
+  const terms: string[] = [];
+  const term = (sql: string, value: Param | undefined): void => {
+    if (value === undefined) return;
+    params.push(value);
+    terms.push(`${sql} $${params.length}`);
+  };
+  term("task_id =", filter.taskId);
+  term("schedule_id =", filter.scheduleId);
+  term("event_type =", filter.type);
+  term("timestamp >=", filter.from);
+  term("timestamp <=", filter.to);
+  return terms;
+}
+
+/** The cursor of an event is its place. One that was written without an id is named by its number alone, which is its own. */
+function told(row: Row): EventRow {
+  const seq = str(row["seq"]);
+  return { ...eventRow(row), id: optionalStr(row["id"]) ?? `event-${seq}`, seq: cursorOf(str(row["xid"]), seq) };
+}
+
+const ROW = `seq, xid::text AS xid, ${EVENT_COLUMNS}`;
+
+export async function newest(db: Db, filter: EventFilter): Promise<readonly EventRow[]> {
+  const params: Param[] = [];
+  const terms = where(filter, params);
+  params.push(filter.limit);
+  const sql: Sql = `SELECT ${ROW} FROM {events} ${terms.length === 0 ? "" : `WHERE ${terms.join(" AND ")}`} ORDER BY timestamp DESC, seq DESC LIMIT $${params.length}`;
+  return (await db.all(sql, ...params)).map((row) => told(row));
+}
+
+// ---------------------------------------------------------------- by cursor
+
+/** Rows that one call of `read` looks at, matching or not. */
+const WINDOW = 5_000;
+const START = { xid: "0", seq: "0" } as const;
+
+function cursorOf(xid: string, seq: string): string {
+  return `${xid}.${seq}`;
+}
+
+/** @throws InvalidOptionError for what is no cursor of ours. */
+function placeOf(cursor: string | undefined): { readonly xid: string; readonly seq: string } {
+  if (cursor === undefined) return START;
+  const [, xid, seq] = /^(\d{1,20})\.(\d{1,19})$/.exec(cursor) ?? [];
+  if (xid === undefined || seq === undefined) throw expected("after", "the cursor of an event, as this backend gave it", cursor);
+  return { xid, seq };
+}
+
+/**
+ * Below the oldest transaction that is still under way: what has a number from there on may be followed by an event with a lower one.
+ * A transaction that anybody leaves open holds the tail back; nothing is skipped.
+ */
+const SETTLED = "xid < pg_snapshot_xmin(pg_current_snapshot())";
+
+const END: Sql = `SELECT xid::text AS xid, seq FROM (SELECT xid, seq FROM {events} WHERE (xid, seq) > ($1::xid8, $2::bigint) AND ${SETTLED}
+  ORDER BY xid, seq LIMIT ${WINDOW}) AS w ORDER BY w.xid DESC, w.seq DESC LIMIT 1`;
+
+export async function read(
+  db: Db,
+  after: string | undefined,
+  filter: EventFilter,
+): Promise<{ readonly events: readonly EventRow[]; readonly cursor: string }> {
+  const from = placeOf(after);
+  const end = await db.get(END, from.xid, from.seq);
+  if (end === undefined) return { events: [], cursor: cursorOf(from.xid, from.seq) };
+  const [endXid, endSeq] = [str(end["xid"]), str(end["seq"])];
+  const params: Param[] = [from.xid, from.seq, endXid, endSeq];
+  const terms = ["(xid, seq) > ($1::xid8, $2::bigint)", "(xid, seq) <= ($3::xid8, $4::bigint)", ...where(filter, params)];
+  params.push(filter.limit);
+  const sql: Sql = `SELECT ${ROW} FROM {events} WHERE ${terms.join(" AND ")} ORDER BY {events}.xid, {events}.seq LIMIT $${params.length}`;
+  const rows = await db.all(sql, ...params);
+  const events = rows.map((row) => told(row));
+  const last = rows.length === filter.limit ? events.at(-1)?.seq : undefined;
+  return { events, cursor: last ?? cursorOf(endXid, endSeq) };
+}
+
+const TAIL: Sql = `SELECT xid::text AS xid, seq FROM {events} WHERE ${SETTLED} ORDER BY {events}.xid DESC, {events}.seq DESC LIMIT 1`;
+
+export async function tail(db: Db): Promise<string> {
+  const row = await db.get(TAIL);
+  return row === undefined ? cursorOf(START.xid, START.seq) : cursorOf(str(row["xid"]), str(row["seq"]));
+}
+
+export async function stats(db: Db): Promise<EventStats> {
+  const byType: Record<string, number> = {};
+  let total = 0;
+  for (const row of await db.all("SELECT event_type AS type, count(*) AS n FROM {events} GROUP BY event_type")) {
+    byType[str(row["type"])] = int(row["n"]);
+    total += int(row["n"]);
+  }
+  const bounds = await db.get("SELECT min(timestamp) AS oldest, max(timestamp) AS newest FROM {events}");
+  const oldest = optionalInt(bounds?.["oldest"]);
+  const latest = optionalInt(bounds?.["newest"]);
+  return { total, byType, ...(oldest === undefined ? {} : { oldest }), ...(latest === undefined ? {} : { newest: latest }) };
+}

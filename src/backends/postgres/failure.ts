@@ -1,0 +1,49 @@
+/** What PostgreSQL and the network say went wrong, as typed errors. A password never stands in one: only the place's own name is put in. */
+import { OmniQError, StorageError } from "../../core/errors.ts";
+
+/** The SQLSTATE of an error (postgresql.org/docs/current/errcodes-appendix.html), or Node's name of a network error. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+/** Somebody else was faster, or two waited for each other: the same again may succeed. */
+export function isContention(error: unknown): boolean {
+  return ["40001", "40P01", "55P03"].includes(codeOf(error));
+}
+
+/** A row with this id or key was written meanwhile. */
+export function isDuplicate(error: unknown): boolean {
+  return codeOf(error) === "23505";
+}
+
+const UNREACHABLE = /^(?:08...|57P0[123]|53300|E(?:CONNREFUSED|CONNRESET|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND))$|^ENOTFOUND$|^EAI_AGAIN$/;
+/** pg's own sentences, which have no code. */
+const CUT = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|not queryable|Connection ended/i;
+
+/** The connection is gone, or there was none: nobody knows whether what was under way has been written. */
+export function isCut(error: unknown): boolean {
+  return UNREACHABLE.test(codeOf(error)) || (error instanceof Error && CUT.test(error.message));
+}
+
+/** An error of the driver as a StorageError that says what to do; any other error as it is. */
+export function storageError(error: unknown, place: string): unknown {
+  if (error instanceof OmniQError) return error;
+  const [code, text] = explain(error, place);
+  if (code === undefined) return error;
+  return new StorageError(code, `${text} (${error instanceof Error ? error.message : "unknown"})`, { cause: error });
+}
+
+function explain(error: unknown, place: string): readonly [string | undefined, string] {
+  const code = codeOf(error);
+  if (isCut(error)) return ["STORAGE_UNREACHABLE", `Expected to reach ${place}, but there is no connection`];
+  if (code.startsWith("28")) return ["STORAGE_DENIED", `Expected ${place} to let this user in: check user, password and pg_hba.conf`];
+  if (code === "3D000") return ["STORAGE_NOT_FOUND", `Expected ${place} to be there, but it is not: make the database first`];
+  if (code === "42501") return ["STORAGE_DENIED", `Expected this user to have the rights that OmniQ needs in ${place}`];
+  if (code === "25006") return ["STORAGE_READONLY", `Expected ${place} to be writable: is it a standby?`];
+  if (code.startsWith("53")) return ["STORAGE_FULL", `Expected ${place} to have room`];
+  if (code === "42P01" || code === "3F000") return ["STORAGE_NOT_FOUND", `Expected the tables of OmniQ in ${place}, but one is gone`];
+  if (code === "XX001" || code === "XX002") return ["STORAGE_CORRUPT", `Expected ${place} to be whole, but it is damaged`];
+  if (isContention(error)) return ["STORAGE_BUSY", `Expected ${place} to be free for this write, but others were in the way again and again`];
+  if (/^[0-9A-Z]{5}$/.test(code)) return ["STORAGE_FAILED", `${place} refused a statement`];
+  return [undefined, ""];
+}

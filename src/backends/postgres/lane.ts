@@ -1,0 +1,101 @@
+/** Enqueues on their way: calls that come while a statement is under way share the next one. */
+import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
+import type { Db } from "./db.ts";
+import type { Engine } from "./engine.ts";
+import { addCall, addCommon, isCommon } from "./enqueue.ts";
+import { isDuplicate } from "./failure.ts";
+
+/** Statements under way at a time: while one waits for its commit, the next is being read. */
+const FLIGHTS = 2;
+/** Tasks of one statement at most, unless one call has more. */
+const LARGEST = 1_000;
+
+interface Waiting {
+  readonly call: EnqueueCall;
+  resolve(answers: readonly Enqueued[]): void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Lane {
+  readonly #engine: Engine;
+  #waiting: Waiting[] = [];
+  #flights = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  enqueue(call: EnqueueCall): Promise<readonly Enqueued[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ call, resolve, reject });
+      // Calls of the same turn go together.
+      if (this.#waiting.length === 1) queueMicrotask(() => void this.#go());
+    });
+  }
+
+  async #go(): Promise<void> {
+    if (this.#flights >= FLIGHTS || this.#waiting.length === 0) return;
+    this.#flights++;
+    try {
+      const group = this.#next();
+      if (group.length > 0) await this.#fly(group);
+    } finally {
+      this.#flights--;
+      if (this.#waiting.length > 0) void this.#go();
+    }
+  }
+
+  /** What goes in one statement: common calls that are announced alike; any other by itself. */
+  #next(): readonly Waiting[] {
+    const [first] = this.#waiting;
+    if (first === undefined) return [];
+    const together = (each: Waiting): boolean => isCommon(each.call) && each.call.announce === first.call.announce;
+    let tasks = 0;
+    let until = 0;
+    for (const each of this.#waiting) {
+      tasks += each.call.tasks.length;
+      if (until > 0 && (!together(each) || !isCommon(first.call) || tasks > LARGEST)) break;
+      until++;
+    }
+    return this.#waiting.splice(0, until);
+  }
+
+  async #fly(group: readonly Waiting[]): Promise<void> {
+    const [first] = group;
+    if (first !== undefined && isCommon(first.call)) {
+      try {
+        const calls = group.map(({ call }) => call);
+        const answers = await this.#engine.single(async (db) => addCommon(db, calls));
+        for (const [i, each] of group.entries()) each.resolve(answers[i] ?? []);
+        return;
+      } catch (error) {
+        // An id that is there already, or a value that the database refuses: only the guilty call may bear it.
+        if (group.length === 1 && !isDuplicate(causeOf(error))) return first.reject(error);
+      }
+    }
+    for (const each of group) await this.#alone(each);
+  }
+
+  async #alone({ call, resolve, reject }: Waiting): Promise<void> {
+    try {
+      resolve(await this.#engine.transact(async (db) => addWhole(db, call)));
+    } catch (error) {
+      reject(error);
+    }
+  }
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? error.cause : error;
+}
+
+/** All of a call, or what refused it. */
+export async function addWhole(db: Db, call: EnqueueCall): Promise<readonly Enqueued[]> {
+  let answers: readonly Enqueued[] = [];
+  await db.attempt(async () => {
+    const added = await addCall(db, call, "mark");
+    answers = added.answers;
+    return !added.refused;
+  });
+  return answers;
+}

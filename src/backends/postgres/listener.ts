@@ -1,0 +1,149 @@
+/** Hints between processes: `LISTEN` on a connection of its own, `NOTIFY` gathered for a few milliseconds. Either may be lost without harm. */
+import type { Hint } from "../../core/backend.ts";
+import type { Clock, Random } from "../../core/clock.ts";
+import type { Names } from "./names.ts";
+import { linkTo } from "./pool.ts";
+import type { Notified, PoolClient, PoolLike } from "./pool.ts";
+
+/** What is told within so many milliseconds goes as one notification: each takes a lock of the whole server when it commits. */
+const GATHER = 5;
+/** A connection that carries nothing is asked for a sign of life so often; one that gives none is opened anew. */
+const ALIVE_EVERY = 15_000;
+const SHORTEST_WAIT = 250;
+const LONGEST_WAIT = 10_000;
+
+const HINTS: readonly Hint[] = ["task", "end", "cancel", "schedule", "any"];
+
+export interface ListenerOptions {
+  readonly pool: PoolLike;
+  readonly names: Names;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly deadline: number;
+  /** Told what others have done. */
+  readonly onHint: (hint: Hint) => void;
+  /** Tells one backend from another: its own notifications come back to it, too. */
+  readonly sender: string;
+}
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #channel: string;
+  #client: PoolClient | undefined;
+  #stopped = true;
+  #failures = 0;
+  #cancelTimer: (() => void) | undefined;
+  readonly #gathered = new Set<Hint>();
+  #gathering = false;
+  #starting: Promise<void> | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    // An identifier has 63 bytes at most.
+    this.#channel = `omniq_${options.names.schema}`.slice(0, 60);
+  }
+
+  start(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    this.#starting = this.#connect();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    await this.#starting;
+    const client = this.#client;
+    this.#client = undefined;
+    client?.release(true);
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      const client = await this.#options.pool.connect();
+      const lost = (): void => {
+        if (this.#client === client) this.#lost();
+      };
+      client.on("error", lost);
+      client.on("end", lost);
+      client.on("notification", (message) => {
+        if (this.#client === client) this.#heard(message);
+      });
+      this.#client = client;
+      await linkTo(client, this.#options.deadline).query(`LISTEN ${this.#options.names.quoted(this.#channel)}`, []);
+      if (this.#failures > 0) this.#options.onHint("any");
+      this.#failures = 0;
+      this.#later(ALIVE_EVERY, () => this.#stillThere());
+    } catch {
+      this.#lost();
+    }
+  }
+
+  async #stillThere(): Promise<void> {
+    const client = this.#client;
+    if (client === undefined) return;
+    try {
+      await linkTo(client, this.#options.deadline).query("SELECT 1", []);
+      this.#later(ALIVE_EVERY, () => this.#stillThere());
+    } catch {
+      this.#lost();
+    }
+  }
+
+  #later(ms: number, fn: () => Promise<void>): void {
+    this.#cancelTimer?.();
+    if (this.#stopped) return;
+    this.#cancelTimer = this.#options.clock.after(ms, () => {
+      this.#starting = fn();
+    });
+  }
+
+  /** Opened anew after a while, longer each time, and not by all processes in the same moment. */
+  #lost(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    client?.release(true);
+    if (this.#stopped) return;
+    this.#failures++;
+    const wait = Math.min(LONGEST_WAIT, SHORTEST_WAIT * 2 ** Math.min(this.#failures, 10));
+    this.#later(wait * (0.5 + this.#options.random() / 2), () => this.#connect());
+  }
+
+  #heard({ payload = "" }: Notified): void {
+    const [sender, ...names] = payload.split(" ");
+    if (sender === this.#options.sender) return;
+    for (const hint of HINTS) if (names.includes(hint)) this.#options.onHint(hint);
+  }
+
+  /** Tells the other processes, the first at once and what follows together. */
+  tell(hints: Iterable<Hint>): void {
+    for (const hint of hints) this.#gathered.add(hint);
+    if (this.#gathering || this.#gathered.size === 0) return;
+    this.#gathering = true;
+    void this.#send();
+  }
+
+  async #send(): Promise<void> {
+    while (this.#gathered.size > 0) {
+      const payload = `${this.#options.sender} ${[...this.#gathered].join(" ")}`;
+      this.#gathered.clear();
+      try {
+        const client = await this.#options.pool.connect();
+        try {
+          await linkTo(client, this.#options.deadline).query("SELECT pg_notify($1, $2)", [this.#channel, payload]);
+          client.release();
+        } catch (error) {
+          client.release(true);
+          throw error;
+        }
+      } catch {
+        // Lost without harm: the others look by themselves now and then.
+      }
+      await new Promise<void>((resolve) => {
+        this.#options.clock.after(GATHER, resolve);
+      });
+    }
+    this.#gathering = false;
+  }
+}

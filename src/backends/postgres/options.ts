@@ -1,0 +1,79 @@
+/** Checks of the backend's options, and the pool that they name: before any connection is made. */
+import { withoutSecrets } from "../../config/url.ts";
+import { expected, StorageError } from "../../core/errors.ts";
+import { refuseUnknown } from "../../core/nearest.ts";
+import type { PostgresBackendOptions } from "./backend.ts";
+import type { PoolLike } from "./pool.ts";
+
+const OPTIONS = ["projectName", "url", "pool", "schema", "connections", "queryTimeout", "clock", "random"];
+
+export function checkOptions(options: PostgresBackendOptions): void {
+  refuseUnknown(options, OPTIONS, "the options of PostgresBackend");
+  const { projectName, url, pool, schema, connections } = options;
+  if (projectName !== undefined && (typeof projectName !== "string" || projectName === "")) throw expected("projectName", "a name", projectName);
+  if (url !== undefined && !isUrl(url)) throw expected("url", "postgres://user@host:port/database", typeof url === "string" ? withoutSecrets(url) : url);
+  if (pool !== undefined && !isPool(pool)) throw expected("pool", "a Pool of pg", pool);
+  if (pool !== undefined && (url !== undefined || connections !== undefined))
+    throw expected("pool", "given without `url` and `connections`, which are for a pool of OmniQ's own", "both");
+  if (schema !== undefined && !isSchema(schema))
+    throw expected("schema", "1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`", schema);
+  if (connections !== undefined && !(Number.isSafeInteger(connections) && connections >= 2))
+    throw expected("connections", "a whole number from 2 on", connections);
+}
+
+function isUrl(url: unknown): url is string {
+  return typeof url === "string" && /^postgres(?:ql)?:\/\//i.test(url) && URL.canParse(url);
+}
+
+function isPool(pool: unknown): pool is PoolLike {
+  return typeof pool === "object" && pool !== null && "connect" in pool && typeof pool.connect === "function" && "on" in pool;
+}
+
+function isSchema(schema: unknown): boolean {
+  return typeof schema === "string" && /^[A-Za-z_][A-Za-z0-9_]{0,49}$/.test(schema) && !/^pg_/i.test(schema);
+}
+
+/** The place as people know it: host, database and schema, never user or password. */
+export function placeOf({ url }: PostgresBackendOptions, schema: string): string {
+  if (url === undefined || !URL.canParse(url)) return `the schema ${schema} of PostgreSQL`;
+  const { host, pathname } = new URL(url);
+  return `postgres://${host}${pathname}, schema ${schema}`;
+}
+
+/** Errors of idle connections: the next call opens another one. Without a listener they would end the process. */
+const ignore = (): void => undefined;
+
+/** The caller's pool, or one of ours. `pg` is loaded by this call, and not before. */
+export async function poolOf(options: PostgresBackendOptions): Promise<{ readonly pool: PoolLike; readonly end: () => Promise<void> }> {
+  const { pool, url, connections = 10 } = options;
+  if (pool !== undefined) {
+    pool.on("error", ignore);
+    return {
+      pool,
+      end: () => {
+        pool.removeListener("error", ignore);
+        return Promise.resolve();
+      },
+    };
+  }
+  const { Pool } = await driver();
+  const own = new Pool({
+    connectionString: url,
+    max: connections,
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+    application_name: "omniq",
+    allowExitOnIdle: true,
+  });
+  own.on("error", ignore);
+  return { pool: own, end: () => own.end() };
+}
+
+async function driver(): Promise<Pick<typeof import("pg"), "Pool">> {
+  try {
+    const { default: pg } = await import("pg");
+    return pg;
+  } catch (cause) {
+    throw new StorageError("DRIVER_MISSING", "Expected the package pg to be installed, which PostgreSQL needs: npm install pg", { cause });
+  }
+}

@@ -1,0 +1,53 @@
+/** Connections: of a pool that OmniQ makes with `pg`, or of the caller's own, which is never closed. */
+import type { Answer, Link, Param, Row } from "./link.ts";
+
+/** What OmniQ uses of a client of `pg`. */
+export interface PoolClient {
+  query(config: object): Promise<{ readonly rows: readonly object[]; readonly rowCount?: number | null }>;
+  /** With true or an error the connection is closed instead of going back. */
+  release(destroy?: boolean | Error): void;
+  on(event: "error" | "end", listener: () => void): unknown;
+  on(event: "notification", listener: (message: Notified) => void): unknown;
+}
+/** What another session told. */
+export interface Notified {
+  readonly channel: string;
+  readonly payload?: string | undefined;
+}
+/** What OmniQ uses of a `Pool` of `pg`. */
+export interface PoolLike {
+  connect(): Promise<PoolClient>;
+  on(event: "error", listener: () => void): unknown;
+  removeListener(event: "error", listener: () => void): unknown;
+}
+
+const INT8 = 20;
+const INT4 = 23;
+const INT2 = 21;
+const FLOAT8 = 701;
+const BOOL = 16;
+
+/** How values are read, whatever the caller's own pool does elsewhere: every whole number of ours is one that JavaScript can hold. */
+const types = {
+  getTypeParser: (oid: number) => {
+    if ([INT8, INT4, INT2, FLOAT8].includes(oid)) return Number;
+    return oid === BOOL ? (text: string) => (text === "t" ? 1 : 0) : String;
+  },
+};
+
+function isRow(value: object): value is Row {
+  return !Array.isArray(value);
+}
+
+/** A client as somewhere to send statements; each is given up when it takes longer than `deadline` milliseconds. */
+export function linkTo(client: PoolClient, deadline: number): Link {
+  return {
+    async query(text: string, values: readonly Param[]): Promise<Answer> {
+      const answer = await client.query({ text, values, types, query_timeout: deadline });
+      // A text of several statements (a migration) is answered one by one.
+      if (Array.isArray(answer)) return { rows: [], count: 0 };
+      const { rows, rowCount } = answer;
+      return { rows: rows.filter((row) => isRow(row)), count: rowCount ?? 0 };
+    },
+  };
+}

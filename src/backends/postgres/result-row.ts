@@ -1,0 +1,1 @@
+export { resultRow } from "../sqlite/results.ts";

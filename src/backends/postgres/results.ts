@@ -1,0 +1,99 @@
+/** One row a task: the latest attempt's result. A lower fence never overwrites a higher one. */
+import type { ResultStats } from "../../core/backend.ts";
+import type { NewResult, ResultRow } from "../../core/result.ts";
+import { LIST, list } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
+import { resultRow } from "./result-row.ts";
+import { int, str } from "./values.ts";
+
+const COLUMNS = `task_id, fence, status, result, error_name, error, error_code, error_traceback, created_at, started_at, completed_at, expires_at,
+  ttl, execution_time, worker_id, schedule_id, retry_count`;
+
+/** The rows of a parameter, as `r`. */
+export const RESULTS_SENT = (param: number): Sql => `json_to_recordset($${param}::json) AS r(t text, f bigint, st text, v text, en text, em text, ec text,
+  es text, ca bigint, sa bigint, co bigint, ea bigint, tt bigint, x double precision, w text, s text, n bigint)`;
+export const RESULT_VALUES: Sql = `r.t, r.f, r.st, r.v, r.en, r.em, r.ec, r.es, coalesce(r.ca, {now}), r.sa, coalesce(r.co, {now}),
+  coalesce(r.ea, coalesce(r.ca, {now}) + r.tt), r.tt, r.x, r.w, r.s, r.n`;
+const REPLACED = COLUMNS.split(",")
+  .map((column) => column.trim())
+  .filter((column) => column !== "task_id")
+  .map((column) => `${column} = excluded.${column}`)
+  .join(", ");
+const INTO: Sql = `INSERT INTO {results} AS h (${COLUMNS})`;
+/** `excluded` is the row that comes in. A row made by hand has no fence: the latest replaces. */
+const ON_CONFLICT: Sql = `ON CONFLICT (task_id) DO UPDATE SET ${REPLACED} WHERE excluded.fence IS NULL OR h.fence IS NULL OR excluded.fence >= h.fence`;
+
+/** An INSERT that takes its rows from the query of `from` (with `r` of `RESULTS_SENT` in it). */
+export const putResults = (from: Sql): Sql => `${INTO} SELECT ${RESULT_VALUES} FROM ${from} ${ON_CONFLICT}`;
+
+export function sentResult(result: NewResult): object {
+  const { error } = result;
+  return {
+    t: result.taskId,
+    f: result.fence,
+    st: result.status,
+    v: result.value,
+    en: error?.name,
+    em: error?.message,
+    ec: error?.code,
+    es: error?.stack,
+    ca: result.createdAt,
+    sa: result.startedAt,
+    co: result.completedAt,
+    ea: result.expiresAt,
+    tt: result.ttl,
+    x: result.executionMs,
+    w: result.worker,
+    s: result.scheduleId,
+    n: result.retryCount,
+  };
+}
+
+const PUT: Sql = `${putResults(RESULTS_SENT(1))} RETURNING task_id`;
+
+export async function put(db: Db, set: readonly NewResult[]): Promise<readonly ("put" | "older")[]> {
+  db.hints.add("any");
+  // One statement can write a row only once: of several results of one task, each has its own.
+  const seen = new Set(set.map(({ taskId }) => taskId));
+  const sets = seen.size === set.length ? [set] : set.map((result) => [result]);
+  const answers: ("put" | "older")[] = [];
+  for (const some of sets) {
+    if (some.length === 0) continue;
+    const rows = await db.all(PUT, list(some.map((result) => sentResult(result))));
+    const written = new Set(rows.map((row) => str(row["task_id"])));
+    answers.push(...some.map(({ taskId }): "put" | "older" => (written.has(taskId) ? "put" : "older")));
+  }
+  return answers;
+}
+
+const GET: Sql = `SELECT ${COLUMNS} FROM {results} WHERE task_id = ANY(${LIST(1)}) AND (expires_at IS NULL OR expires_at > {now})`;
+
+/** A result past its TTL reads as absent; reading never deletes. */
+export async function get(db: Db, ids: readonly string[]): Promise<readonly (ResultRow | undefined)[]> {
+  const rows = new Map((await db.all(GET, list(ids))).map((row) => [str(row["task_id"]), resultRow(row)]));
+  return ids.map((id) => rows.get(id));
+}
+
+const LATEST: Sql = `SELECT ${COLUMNS} FROM {results} WHERE schedule_id = $1 AND (expires_at IS NULL OR expires_at > {now})
+  ORDER BY created_at DESC, rid DESC LIMIT 1`;
+
+export async function latest(db: Db, scheduleId: string): Promise<ResultRow | undefined> {
+  const row = await db.get(LATEST, scheduleId);
+  return row === undefined ? undefined : resultRow(row);
+}
+
+const REMOVE: Sql = `DELETE FROM {results} WHERE task_id = ANY(${LIST(1)}) RETURNING task_id`;
+
+export async function remove(db: Db, ids: readonly string[]): Promise<readonly boolean[]> {
+  const gone = new Set((await db.all(REMOVE, list(ids))).map((row) => str(row["task_id"])));
+  // Of an id that is named twice, the first takes the row away.
+  return ids.map((id) => gone.delete(id));
+}
+
+const STATS: Sql = `SELECT count(*) AS total, count(*) FILTER (WHERE status = 'completed') AS completed, count(*) FILTER (WHERE status = 'failed') AS failed,
+  count(*) FILTER (WHERE expires_at <= {now}) AS expired FROM {results}`;
+
+export async function stats(db: Db): Promise<ResultStats> {
+  const row = await db.get(STATS);
+  return { total: int(row?.["total"]), completed: int(row?.["completed"]), failed: int(row?.["failed"]), expired: int(row?.["expired"]) };
+}

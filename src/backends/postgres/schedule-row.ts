@@ -1,0 +1,1 @@
+export { COLUMNS, params, scheduleRow } from "../sqlite/schedules.ts";

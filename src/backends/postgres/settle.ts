@@ -1,0 +1,137 @@
+/** Ending claims: state, result, events and the callback's task of a set of settlements, in one statement; then the dependents. */
+import { INLINE_RELEASES } from "../../core/backend.ts";
+import type { ClaimAsk, Claims, Progress, Settled, Settlement } from "../../core/backend.ts";
+import type { NewEvent } from "../../core/event.ts";
+import type { NewTask } from "../../core/task.ts";
+import { claim } from "./claim.ts";
+import { LIST, list } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
+import { addOne } from "./enqueue.ts";
+import { EVENT_COLUMNS, EVENTS_SENT, EVENT_VALUES, sentEvent } from "./events.ts";
+import { freeDependents } from "./release.ts";
+import { putResults, RESULTS_SENT, sentResult } from "./results.ts";
+import { STAGE } from "./stage.ts";
+import { int, str } from "./values.ts";
+
+/** The ownership condition, once: this very claim still holds the row. */
+const OWNED = "t.id = s.i AND t.fence = s.f AND t.stage > 3 AND t.stage < 6 AND t.worker IS NOT NULL";
+
+/**
+ * A cancellation asked meanwhile is not forgotten: a row that was to run again waits to be ended instead. One that was held to be ended
+ * and comes back is as it was before: nothing ran. `n` is when it runs again, NULL where it ends.
+ */
+const SETTLED: Sql = `settled AS (UPDATE {tasks} t SET
+    stage = CASE WHEN s.n IS NULL THEN ${STAGE.finished} WHEN t.stage = ${STAGE.doomed} OR t.mark IS NOT NULL THEN ${STAGE.doomed}
+      WHEN s.n > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END,
+    status = CASE WHEN s.n IS NOT NULL AND t.stage = ${STAGE.doomed} THEN t.status ELSE s.st END,
+    reason = CASE WHEN s.n IS NULL THEN s.rs ELSE t.reason END,
+    completed_at = CASE WHEN s.n IS NULL THEN {now} ELSE t.completed_at END,
+    mark = CASE WHEN s.n IS NOT NULL THEN t.mark END,
+    open_parents = CASE WHEN s.n IS NULL THEN 0 ELSE t.open_parents END,
+    next_retry_at = CASE WHEN s.n IS NULL THEN NULL WHEN t.stage = ${STAGE.doomed} THEN t.next_retry_at WHEN s.r = 1 THEN s.n END,
+    unique_key = CASE WHEN s.n IS NULL AND t.unique_until < 0 THEN NULL ELSE t.unique_key END,
+    due_at = CASE WHEN s.n IS NULL OR t.stage = ${STAGE.doomed} THEN t.due_at ELSE s.n END,
+    attempt = t.attempt - CASE WHEN t.stage = ${STAGE.doomed} THEN 0 ELSE s.b END,
+    retry_count = t.retry_count + CASE WHEN t.stage = ${STAGE.doomed} THEN 0 ELSE s.r END,
+    crash_count = t.crash_count + CASE WHEN t.stage = ${STAGE.doomed} AND s.n IS NOT NULL THEN 0 ELSE s.c END,
+    started_at = CASE WHEN s.n IS NULL OR s.r = 1 OR t.stage = ${STAGE.doomed} THEN t.started_at END,
+    worker = NULL, revision = t.revision + 1
+    FROM (SELECT i, f, st, rs, r, b, c, CASE WHEN af IS NOT NULL THEN least({now} + af, ${Number.MAX_SAFE_INTEGER}) END AS n
+      FROM json_to_recordset($1::json) AS j(i text, f bigint, st text, rs text, r bigint, b bigint, c bigint, af bigint)) AS s
+    WHERE ${OWNED} RETURNING t.id, t.rid, t.stage, t.status, t.has_children, t.depends_on IS NOT NULL AND t.status <> 'completed' AS was_child),
+  stored AS (${putResults(`${RESULTS_SENT(2)} WHERE r.t IN (SELECT id FROM settled)`)}),
+  told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS_SENT(3)} WHERE e.w IN (SELECT id FROM settled)),
+  parents AS (INSERT INTO {releases}(parent, status) SELECT id, status FROM settled WHERE has_children AND stage = ${STAGE.finished}
+    ON CONFLICT (parent) DO UPDATE SET status = excluded.status)`;
+const SETTLE: Sql = `WITH ${SETTLED} SELECT id, rid, status, stage = ${STAGE.finished} AND has_children AS frees, was_child FROM settled`;
+
+export interface Answer {
+  readonly settled: readonly Settled[];
+  readonly next?: Claims;
+}
+
+export async function settle(db: Db, set: readonly Settlement[], thenClaim?: ClaimAsk): Promise<Answer> {
+  const settled = await settleAll(db, set);
+  return thenClaim === undefined ? { settled } : { settled, next: await claim(db, thenClaim) };
+}
+
+/** A set holds at most one settlement of each task that can be written: of two for one claim, the second is `repeated`. */
+async function settleAll(db: Db, set: readonly Settlement[]): Promise<readonly Settled[]> {
+  const answers: Settled[] = [];
+  for (const some of apart(set)) answers.push(...(await settleSome(db, some)));
+  return answers;
+}
+
+/** Cut where a task comes a second time: one statement can change a row only once. */
+function apart(set: readonly Settlement[]): readonly (readonly Settlement[])[] {
+  const parts: Settlement[][] = [[]];
+  let seen = new Set<string>();
+  for (const settlement of set) {
+    if (seen.has(settlement.id)) {
+      parts.push([]);
+      seen = new Set();
+    }
+    seen.add(settlement.id);
+    parts.at(-1)?.push(settlement);
+  }
+  return parts;
+}
+
+async function settleSome(db: Db, set: readonly Settlement[]): Promise<readonly Settled[]> {
+  if (set.length === 0) return [];
+  const results = set.flatMap(({ result }) => (result === undefined ? [] : [sentResult(result)]));
+  const events = set.flatMap((each) => each.events.map((event) => ({ ...sentEvent(event), w: each.id })));
+  const rows = await db.all(SETTLE, list(set.map((each) => sentSettlement(each))), list(results), list(events));
+  const done = new Set(rows.map((row) => str(row["id"])));
+  for (const row of rows) if (row["was_child"] === 1) await db.run("DELETE FROM {dependencies} WHERE child = $1", int(row["rid"]));
+  for (const row of rows) if (row["frees"] === 1) await freeDependents(db, str(row["id"]), str(row["status"]), INLINE_RELEASES);
+  for (const each of set) {
+    if (each.to === "again" || !done.has(each.id)) continue;
+    for (const task of each.enqueue ?? []) await addCallback(db, task);
+  }
+  db.hints.add("task");
+  if (set.some(({ to }) => to !== "again")) db.hints.add("end");
+  return await answersOf(db, set, done);
+}
+
+function sentSettlement(settlement: Settlement): object {
+  const { id: i, fence: f } = settlement;
+  if (settlement.to !== "again") {
+    return { i, f, st: settlement.to, rs: settlement.reason, r: 0, b: 0, c: settlement.counts === "crash" ? 1 : 0 };
+  }
+  const { counts, after } = settlement;
+  const [retry, back] = [counts === "retry", counts === "snooze" || counts === "give-back"];
+  return { i, f, st: retry ? "failed" : "pending", r: retry ? 1 : 0, b: back ? 1 : 0, c: counts === "crash" ? 1 : 0, af: Math.max(0, after) };
+}
+
+const WHY: Sql = `SELECT id, fence, worker FROM {tasks} WHERE id = ANY(${LIST(1)})`;
+
+/** Why nothing was written. The same claim's second settlement is harmless and told apart, since its first answer may have been lost. */
+async function answersOf(db: Db, set: readonly Settlement[], done: ReadonlySet<string>): Promise<readonly Settled[]> {
+  const refused = set.filter(({ id }) => !done.has(id));
+  const rows = refused.length === 0 ? [] : await db.all(WHY, list(refused.map(({ id }) => id)));
+  const byId = new Map(rows.map((row) => [str(row["id"]), row]));
+  return set.map(({ id, fence }) => {
+    if (done.has(id)) return "settled";
+    const row = byId.get(id);
+    if (row === undefined) return "missing";
+    return int(row["fence"]) === fence && row["worker"] === null ? "repeated" : "lost";
+  });
+}
+
+/** Another task may have its id, which anybody can give: the callback is run under the next free one, never forgotten. */
+async function addCallback(db: Db, task: NewTask): Promise<void> {
+  let answer = await addOne(db, task);
+  for (let n = 2; answer.is === "refused" && answer.why === "id-reused"; n++) answer = await addOne(db, { ...task, id: `${task.id}.${n}` });
+}
+
+const PROGRESS: Sql = `WITH held AS (SELECT e.* FROM ${EVENTS_SENT(1)} JOIN {tasks} t ON t.id = e.w AND t.fence = e.wf AND t.stage = ${STAGE.running}),
+  told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM held AS e) SELECT w, wf FROM held`;
+
+export async function progress(db: Db, set: readonly Progress[]): Promise<readonly ("written" | "lost")[]> {
+  const sent = set.map(({ id, fence, event }: { id: string; fence: number; event: NewEvent }) => ({ ...sentEvent(event), w: id, wf: fence }));
+  const rows = await db.all(PROGRESS, list(sent));
+  const written = new Set(rows.map((row) => `${str(row["w"])} ${int(row["wf"])}`));
+  db.hints.add("any");
+  return set.map(({ id, fence }) => (written.has(`${id} ${fence}`) ? "written" : "lost"));
+}

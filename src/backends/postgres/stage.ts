@@ -1,0 +1,1 @@
+export { MARK, STAGE, UNTIL } from "../sqlite/schema.ts";

@@ -1,0 +1,37 @@
+/** Housekeeping in bounded steps. */
+import type { SweepAsk, Swept } from "../../core/backend.ts";
+import type { Db, Sql } from "./db.ts";
+import { deleteTasks } from "./desk.ts";
+import { STAGE } from "./stage.ts";
+import { int, str } from "./values.ts";
+
+const OLD_TASKS: Sql = `SELECT rid, id FROM {tasks} t WHERE stage = ${STAGE.finished} AND status = $1 AND completed_at <= {now} - $2::bigint
+  AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER BY completed_at, rid LIMIT $3 FOR UPDATE OF t SKIP LOCKED`;
+const OLD_RESULTS: Sql = `DELETE FROM {results} WHERE task_id IN (SELECT task_id FROM {results} WHERE expires_at IS NOT NULL AND expires_at <= {now}
+  ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`;
+const OLD_EVENTS: Sql = `DELETE FROM {events} WHERE (xid, seq) IN (SELECT xid, seq FROM {events} WHERE timestamp <= {now} - $1::bigint
+  ORDER BY timestamp, seq LIMIT $2 FOR UPDATE SKIP LOCKED)`;
+const IDLE_WORKERS: Sql = `DELETE FROM {workers} WHERE id IN (SELECT id FROM {workers} w WHERE seen_at <= {now} - $1::bigint AND NOT EXISTS
+  (SELECT 1 FROM {tasks} t WHERE t.stage > 3 AND t.stage < 6 AND t.worker = w.id) LIMIT $2 FOR UPDATE SKIP LOCKED)`;
+const OLD_OCCURRENCES: Sql = `DELETE FROM {occurrences} WHERE (schedule_id, at) IN (SELECT schedule_id, at FROM {occurrences}
+  WHERE fired_at <= {now} - $1::bigint ORDER BY fired_at LIMIT $2 FOR UPDATE SKIP LOCKED)`;
+
+export async function sweep(db: Db, ask: SweepAsk): Promise<Swept> {
+  const { limit } = ask;
+  const swept = (removed: number): Swept => ({ removed, more: removed === limit });
+  switch (ask.what) {
+    case "tasks": {
+      const rows = await db.all(OLD_TASKS, ask.status, ask.olderThan, limit);
+      await deleteTasks(db, rows.map((row) => int(row["rid"])));
+      return { ...swept(rows.length), ids: rows.map((row) => str(row["id"])) };
+    }
+    case "results":
+      return swept(await db.run(OLD_RESULTS, limit));
+    case "events":
+      return swept(await db.run(OLD_EVENTS, ask.olderThan, limit));
+    case "workers":
+      return swept(await db.run(IDLE_WORKERS, ask.olderThan, limit));
+    case "occurrences":
+      return swept(await db.run(OLD_OCCURRENCES, ask.olderThan, limit));
+  }
+}

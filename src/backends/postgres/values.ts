@@ -1,0 +1,1 @@
+export { int, json, optionalInt, optionalStr, str } from "../sqlite/db.ts";

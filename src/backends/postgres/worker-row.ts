@@ -1,0 +1,1 @@
+export { workerRow } from "../sqlite/presence.ts";
