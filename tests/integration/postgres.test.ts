@@ -1,24 +1,36 @@
-/** The rules of the contract on PostgreSQL, a schema a test. */
-import pg from "pg";
-import { afterAll, describe, expect, test } from "vitest";
-import { PostgresBackend } from "../../src/backends/postgres/backend.ts";
+/** The rules of the contract on PostgreSQL, and the same random commands on it and on the model. */
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import type { PostgresBackend } from "../../src/backends/postgres/backend.ts";
+import { conformance, equivalence } from "../../src/testing/conformance/index.ts";
+import { ModelBackend } from "../../src/testing/model.ts";
 import type { TestClock } from "../../src/testing/clock.ts";
-import { conformance } from "../../src/testing/conformance/index.ts";
+import { Schemas } from "../fixtures/postgres.ts";
 
-const url = process.env["OMNIQ_TEST_POSTGRES_URL"] ?? "postgres://postgres@127.0.0.1:5432/postgres";
-const admin = new pg.Pool({ connectionString: url, max: 2 });
-const schemas: string[] = [];
-
-afterAll(async () => {
-  for (const schema of schemas) await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await admin.end();
+const schemas = new Schemas("contract");
+const opened: PostgresBackend[] = [];
+afterEach(() => {
+  for (const backend of opened.splice(0)) schemas.free(backend);
 });
+afterAll(() => schemas.drop());
 
-let n = 0;
-const open = (clock: TestClock): Promise<PostgresBackend> => {
-  const schema = `t${process.pid}_${n++}`;
-  schemas.push(schema);
-  return Promise.resolve(new PostgresBackend({ url, schema, clock, connections: 4 }));
+const open = async (clock: TestClock): Promise<PostgresBackend> => {
+  const backend = await schemas.open(clock);
+  opened.push(backend);
+  return backend;
 };
+const tools = { describe, test, expect };
 
-conformance({ name: "PostgreSQL", open, tools: { describe, test, expect } });
+conformance({ name: "PostgreSQL", open, tools });
+
+equivalence({
+  name: "PostgreSQL",
+  open,
+  model: async (clock) => {
+    const model = new ModelBackend({ clock });
+    await model.open();
+    return model;
+  },
+  seeds: process.env["SEED"] ? [Number(process.env["SEED"])] : Array.from({ length: Number(process.env["OMNIQ_TEST_SEEDS"] ?? 4) }, (_, i) => i + 1),
+  steps: 120,
+  tools,
+});

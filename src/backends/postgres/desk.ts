@@ -195,19 +195,32 @@ export async function requeue(db: Db, ids: readonly string[]): ReturnType<Desk["
     db.hints.add("task");
     return "requeued";
   });
-  for (const row of rows) if (row["depends_on"] !== null) await waitAgain(db, int(row["rid"]), edgesOf(str(row["depends_on"])));
+  await waitAgain(db, ids, rows);
   return answers;
 }
 
 const OPEN_PARENTS: Sql = `SELECT id FROM {tasks} WHERE id = ANY(${LIST(1)}) AND rid < $2 AND stage <> ${STAGE.finished}`;
 const BLOCK: Sql = `UPDATE {tasks} SET stage = ${STAGE.blocked}, open_parents = $2 WHERE rid = $1`;
 
-/** A younger task under a parent's id is not the one that was meant: that one is gone. So no cycle can arise either. */
-async function waitAgain(db: Db, rid: number, edges: ReturnType<typeof edgesOf>): Promise<void> {
-  const parents = new Map(edges.map((edge) => [edge.id, edge]));
-  const ids = list([...parents.keys()]);
+/**
+ * A younger task under a parent's id is not the one that was meant: that one is gone. So no cycle can arise either, nor by one that
+ * comes back later in the same call: it has still ended.
+ */
+async function waitAgain(db: Db, ids: readonly string[], rows: readonly Row[]): Promise<void> {
+  const place = new Map(ids.map((id, i) => [id, i]));
+  const back = new Map(rows.map((row) => [str(row["id"]), row]));
+  for (const [id, row] of back) {
+    const edges = edgesOf(optionalStr(row["depends_on"]) ?? null).filter((edge) => {
+      const later = back.has(edge.id) && (place.get(edge.id) ?? 0) > (place.get(id) ?? 0);
+      return !later;
+    });
+    if (edges.length > 0) await wait(db, int(row["rid"]), new Map(edges.map((edge) => [edge.id, edge])));
+  }
+}
+
+async function wait(db: Db, rid: number, parents: ReadonlyMap<string, NewEdge["edge"]>): Promise<void> {
   await holdParents(db, [...parents.keys()]);
-  const open = (await db.all(OPEN_PARENTS, ids, rid)).flatMap((row): readonly NewEdge[] => {
+  const open = (await db.all(OPEN_PARENTS, list([...parents.keys()]), rid)).flatMap((row): readonly NewEdge[] => {
     const edge = parents.get(str(row["id"]));
     return edge === undefined ? [] : [{ edge, child: rid }];
   });

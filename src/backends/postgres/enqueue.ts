@@ -3,7 +3,8 @@
  * in one statement; a call that looks something up first (a unique key, parents, an id that is there already) goes by itself.
  */
 import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
-import type { NewTask } from "../../core/task.ts";
+import { expected } from "../../core/errors.ts";
+import type { NewTask, Unique } from "../../core/task.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { MARK, STAGE, UNTIL } from "./stage.ts";
@@ -29,6 +30,8 @@ interface Sent {
 
 function sent({ task, open, failed }: Sent): object {
   const { due, unique } = task;
+  // JSON would make a text of anything.
+  if (typeof task.args !== "string") throw expected("args", "text", task.args);
   return {
     i: task.id,
     f: task.func,
@@ -126,12 +129,12 @@ interface Holder {
   readonly rid: number | undefined;
   readonly stage: number;
   readonly until: number;
-  readonly createdAt: number;
   readonly scheduleId: string | undefined;
 }
 
-const IDS: Sql = `SELECT id, func, args, kwargs, stage, status FROM {tasks} WHERE id = ANY(${LIST(1)})`;
-const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, created_at, schedule_id, {now} AS now FROM {tasks} WHERE unique_key = ANY(${LIST(1)}) ORDER BY rid FOR UPDATE`;
+/** One row more, so that the time is told also where none of them is there. */
+const IDS: Sql = `SELECT {now} AS now, t.id, t.func, t.args, t.kwargs, t.stage, t.status FROM (SELECT 1) AS o LEFT JOIN {tasks} t ON t.id = ANY(${LIST(1)})`;
+const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, schedule_id FROM {tasks} WHERE unique_key = ANY(${LIST(1)}) ORDER BY rid FOR UPDATE`;
 /** The parents' rows are locked until we commit, so that their end sees the note and looks for the child. */
 const HOLD: Sql = `UPDATE {tasks} SET has_children = true WHERE rid IN
   (SELECT rid FROM {tasks} WHERE id = ANY(${LIST(1)}) AND stage <> ${STAGE.finished} ORDER BY rid FOR UPDATE)`;
@@ -157,9 +160,9 @@ class Look {
     this.#db = db;
     this.#hold = hold;
     this.#announce = call.announce;
-    this.#rows = new Map(rows.map((row) => [str(row["id"]), known(row)]));
+    this.#rows = new Map(rows.filter((row) => row["id"] !== null).map((row) => [str(row["id"]), known(row)]));
     this.#holders = new Map(holders.map((row) => [str(row["unique_key"]), holder(row)]));
-    this.#now = int(holders[0]?.["now"] ?? 0);
+    this.#now = int(rows[0]?.["now"]);
   }
 
   static async at(db: Db, call: EnqueueCall, hold: Hold): Promise<Look> {
@@ -201,20 +204,27 @@ class Look {
     const held = unique === undefined ? undefined : this.#holders.get(unique.key);
     if (unique === undefined || held === undefined) return undefined;
     if (held.until >= 0 && held.until <= this.#now) {
+      await this.#settle(held);
       this.#outlived.push(held.id);
       return undefined;
     }
     if (unique.onConflict === "keep") return { is: "known", id: held.id };
     const replaces = unique.onConflict === "replace";
     if (replaces && held.stage <= STAGE.blocked) {
-      // A task of this very call may hold the key: it has to be there to be replaced.
-      await this.write();
+      await this.#settle(held);
       await replace(this.#db, task, held);
+      this.#rows.set(held.id, { ...rowOf(task), stage: held.stage });
+      this.#holders.set(unique.key, { ...held, until: this.#untilOf(unique) });
       this.#tell({ id: held.id, queue: task.queue, scheduleId: held.scheduleId });
       return { is: "replaced", id: held.id };
     }
     const detail = `task ${held.id} holds the unique key ${unique.key}${replaces ? " and can no longer be replaced" : ""}`;
     return { is: "refused", why: "unique", detail };
+  }
+
+  /** A task of this very call may hold the key: it has to be there to be changed. */
+  async #settle({ rid }: Holder): Promise<void> {
+    if (rid === undefined) await this.write();
   }
 
   #tell({ id, queue, scheduleId }: { readonly id: string; readonly queue: string; readonly scheduleId: string | undefined }): void {
@@ -228,13 +238,16 @@ class Look {
     const { open, failed } = parents;
     const stage = failed !== undefined ? STAGE.doomed : open.length > 0 ? STAGE.blocked : STAGE.ready;
     this.#new.push({ task, open: open.length, failed, parents: open });
-    this.#rows.set(task.id, { func: task.func, args: task.args, kwargs: task.kwargs ?? null, stage, status: "pending" });
+    this.#rows.set(task.id, { ...rowOf(task), stage });
     if (task.unique !== undefined) {
-      const until = task.unique.until === "finished" || task.unique.until === "started" ? -1 : Number.MAX_SAFE_INTEGER;
-      const createdAt = task.createdAt ?? this.#now;
-      this.#holders.set(task.unique.key, { id: task.id, rid: undefined, stage, until, createdAt, scheduleId: task.scheduleId });
+      const until = this.#untilOf(task.unique);
+      this.#holders.set(task.unique.key, { id: task.id, rid: undefined, stage, until, scheduleId: task.scheduleId });
     }
     return { is: "added", id: task.id };
+  }
+
+  #untilOf({ until }: Unique): number {
+    return typeof until === "number" ? this.#now + until : UNTIL[until];
   }
 
   /** Which parents are still to end. A failed one with a retry due has not ended. */
@@ -282,6 +295,10 @@ export async function addEdges(db: Db, edges: readonly NewEdge[], hold: Hold): P
   await db.run(hold === "mark" ? HOLD : REMIND, list(parents));
 }
 
+function rowOf({ func, args, kwargs }: NewTask): Omit<Known, "stage"> {
+  return { func, args, kwargs: kwargs ?? null, status: "pending" };
+}
+
 function known(row: Row): Known {
   return {
     func: str(row["func"]),
@@ -298,7 +315,6 @@ function holder(row: Row): Holder {
     rid: int(row["rid"]),
     stage: int(row["stage"]),
     until: int(row["unique_until"]),
-    createdAt: int(row["created_at"]),
     scheduleId: optionalStr(row["schedule_id"]),
   };
 }

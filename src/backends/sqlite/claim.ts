@@ -32,8 +32,10 @@ const PROMOTE = `UPDATE {tasks} SET stage = ${STAGE.ready} WHERE rid IN (SELECT 
   WHERE stage = ${STAGE.timed} AND due_at <= (SELECT ?) ORDER BY due_at, rid LIMIT (?+0))`;
 const NEXT_DUE = `SELECT min(due_at) AS due FROM {tasks} INDEXED BY {idx_tasks_run_at} WHERE stage = ${STAGE.timed}`;
 const PAUSED = "SELECT name FROM {queues} WHERE paused_at IS NOT NULL";
-/** All that a claim has to know first: one statement instead of three. */
-const FACTS = `SELECT (SELECT rid FROM {workers} WHERE id = ?) AS worker, (${NEXT_DUE}) AS due, EXISTS (${PAUSED}) AS paused`;
+/** No claim has a lower fence, not even of an id whose row was removed: raised by the removal. */
+const FLOOR = "SELECT value FROM {omniq_meta} WHERE key = 'fence_floor'";
+/** All that a claim has to know first: one statement instead of four. */
+const FACTS = `SELECT (SELECT rid FROM {workers} WHERE id = ?) AS worker, (${NEXT_DUE}) AS due, EXISTS (${PAUSED}) AS paused, (${FLOOR}) AS floor`;
 
 function claimDue(db: Db, ask: ClaimAsk, of: DueAsk): Claims {
   const facts = db.get(FACTS, ask.worker);
@@ -49,7 +51,7 @@ function claimDue(db: Db, ask: ClaimAsk, of: DueAsk): Claims {
   const claims: Claim[] = [];
   for (const queue of new Set(of.queues)) {
     if (claims.length >= ask.limit) break;
-    if (!paused.has(queue)) take(db, queue, of, ask.limit - claims.length, worker, ask.worker, claims);
+    if (!paused.has(queue)) take(db, { queue, of, limit: ask.limit - claims.length, worker, workerId: ask.worker, floor: int(facts?.["floor"] ?? 0) }, claims);
   }
   return { claims, more: more || claims.length >= ask.limit, ...(due === undefined ? {} : { nextDueIn: Math.max(0, due - db.now) }) };
 }
@@ -67,7 +69,7 @@ const takeOf = (isOneOf: "=" | "IN", itsName: string): Sql => `UPDATE {tasks} SE
   started_at = iif(expires_at <= ?1, started_at, ?1),
   next_retry_at = iif(expires_at <= ?1, next_retry_at, NULL),
   unique_key = iif(unique_until = ${UNTIL.started} AND NOT coalesce(expires_at <= ?1, 0), NULL, unique_key),
-  fence = fence + 1, revision = revision + 1, worker = ?2
+  fence = max(fence, ?6) + 1, revision = revision + 1, worker = ?2
   WHERE rid ${isOneOf} (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready} AND queue_name = (SELECT ?3)
     AND ${itsName} ORDER BY priority DESC, due_at, rid LIMIT (?5+0))
   RETURNING ${CLAIMED_COLUMNS}`;
@@ -96,13 +98,22 @@ function textOf(names: readonly string[]): string {
   return text;
 }
 
-function take(db: Db, queue: string, of: DueAsk, limit: number, worker: number, workerId: string, claims: Claim[]): void {
+interface Take {
+  readonly queue: string;
+  readonly of: DueAsk;
+  readonly limit: number;
+  readonly worker: number;
+  readonly workerId: string;
+  readonly floor: number;
+}
+
+function take(db: Db, { queue, of, limit, worker, workerId, floor }: Take, claims: Claim[]): void {
   const names = of.names === "any" ? db.all(NAMES, queue).map((row) => str(row["x"])) : of.names;
   const [name] = names;
   if (name === undefined) return;
   const named = names.length === 1 ? "one" : "many";
   const sql = TAKE[limit === 1 ? "one" : "many"][named];
-  const rows = db.lists(sql, db.now, worker, queue, named === "one" ? name : textOf(names), limit);
+  const rows = db.lists(sql, db.now, worker, queue, named === "one" ? name : textOf(names), limit, floor);
   // RETURNING answers in any order.
   const by = (a: readonly Param[], b: readonly Param[], column: number): number => int(a[column]) - int(b[column]);
   rows.sort((a, b) => by(b, a, CLAIMED.priority) || by(a, b, CLAIMED.dueAt) || by(a, b, CLAIMED.rid));
@@ -140,7 +151,7 @@ function claimEnded(db: Db, limit: number, worker: number): Claims {
   return { claims, more: marked === limit || claims.length === limit };
 }
 
-const HAND_OUT = `UPDATE {tasks} SET fence = fence + 1, revision = revision + 1, worker = ? WHERE rid = ?`;
+const HAND_OUT = `UPDATE {tasks} SET fence = max(fence, (${FLOOR})) + 1, revision = revision + 1, worker = ? WHERE rid = ?`;
 const BY_RID = `SELECT ${TASK_COLUMNS} FROM {tasks} WHERE rid = ?`;
 
 /** Rows that are to be ended or were lost: few, so one by one. `worker` becomes their holder. */

@@ -20,8 +20,6 @@ export class Db {
   readonly hints = new Set<Hint>();
   /** Whether any dependency edge exists; unknown until asked (one look a transaction instead of one a task). */
   hasEdges: boolean | undefined;
-  /** The store's fence floor; read once a transaction. */
-  fenceFloor: number | undefined;
 
   constructor(connection: Connection, prefix: string) {
     this.connection = connection;
@@ -34,7 +32,6 @@ export class Db {
     this.events.length = 0;
     this.hints.clear();
     this.hasEdges = undefined;
-    this.fenceFloor = undefined;
   }
 
   named(sql: Sql): string {

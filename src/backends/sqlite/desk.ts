@@ -186,12 +186,11 @@ export function forgetEdgesOf(db: Db, rid: number): void {
   db.run(`DELETE FROM {dependencies} WHERE child = ?1 AND parent IN (${parents})`, rid);
 }
 
-/** Deletes one row with its result and its edges. Its fence raises the floor, so that no later row of this id reuses one. */
+/** Deletes one row with its result and its edges. Its fence raises the floor of every claim from now on, so that no later row of this id reuses one. */
 export function deleteTask(db: Db, rid: number, id: string): void {
   const row = db.get("SELECT fence, open_parents FROM {tasks} WHERE rid = ?", rid);
   const fence = int(row?.["fence"]);
   db.run("UPDATE {omniq_meta} SET value = ? WHERE key = 'fence_floor' AND value < ?", fence, fence);
-  db.fenceFloor = undefined;
   if (int(row?.["open_parents"]) > 0) forgetEdgesOf(db, rid);
   db.run("DELETE FROM {results} WHERE task_id = ?", id);
   db.run(FORGET_RELEASE, id);

@@ -130,12 +130,6 @@ const INSERT_TOGETHER = insertPlain(TOGETHER);
 const INSERT = `INSERT INTO {tasks}(${PLAIN}, status, stage, open_parents, mark, reason, unique_key, unique_until, run_at, expires_at, ttl,
   depends_on, schedule_id, ${RARE_COLUMNS}) VALUES (${MARKS(12)}, 'pending', ${MARKS(20)}) ON CONFLICT(id) DO NOTHING`;
 
-/** Raised when rows are removed: a fence must never come back, not even for an id that was used before. */
-function fenceFloor(db: Db): number {
-  db.fenceFloor ??= int(db.get("SELECT value FROM {omniq_meta} WHERE key = 'fence_floor'")?.["value"] ?? 0);
-  return db.fenceFloor;
-}
-
 /** When the task is due and when it expires: delays count from now, dates are the user's own. */
 function times(db: Db, task: NewTask): { runAt: number | null; dueAt: number; expiresAt: number | null } {
   const createdAt = task.createdAt ?? db.now;
@@ -186,7 +180,7 @@ function isReadyAndPlain(db: Db, task: NewTask): boolean {
 function pushPlain(to: Param[], db: Db, task: NewTask, dueAt: number): void {
   const { id, func, queue, priority, args, maxRetries, retryDelay, maxCrashes } = task;
   const createdAt = task.createdAt ?? db.now;
-  to.push(id, func, queue, priority, dueAt, fenceFloor(db), createdAt, args, maxRetries, retryDelay, maxCrashes, task.storeResult ? 1 : 0);
+  to.push(id, func, queue, priority, dueAt, 0, createdAt, args, maxRetries, retryDelay, maxCrashes, task.storeResult ? 1 : 0);
 }
 
 /** The same call again is answered like the first one; another task under the same id is a mistake. */

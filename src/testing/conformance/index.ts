@@ -10,14 +10,15 @@
  * **Enqueue.** First the id: the same func, args and kwargs there already is `known`, whatever became of its parents and of its key
  * since; else `id-reused`. Then the unique key. Then the parents. A task that became its key's holder (`known`, `replaced`) stands for
  * that holder as a parent of later tasks of the call, also in the `dependsOn` that is stored. A refused call answers the guilty task's
- * reason for each of its tasks. A task that is expired already is added; the claim takes it as `expired`. A parent that has ended
+ * reason for each of its tasks. Calls of `enqueue` that do not await each other take effect in the order in which they were made; of
+ * other verbs nothing is said. A task that is expired already is added; the claim takes it as `expired`. A parent that has ended
  * other than completed dooms a child whose edge says `cancel` at once (`parent-failed`, reason `parent <id> <status>`). `unique`: a
  * window of milliseconds counts from the enqueue, is over when `now >= since + window`, and outlasts the holder's end; `finished` and
  * `started` are let go at the end, `started` also by a claim to run. `replace` makes the holder the new task but for id, creation,
  * parents and counts: revision + 1, pending, a new window, `expiresAt` from the old `createdAt`; a blocked one stays blocked. A holder
  * that runs, is doomed or has ended cannot be replaced: `unique`.
  *
- * **Claims.** Every claim is fence + 1 and revision + 1. To run: attempt + 1, `startedAt`, `nextRetryAt` gone. `more` is true when
+ * **Claims.** Every claim is revision + 1, and fence + 1 or more. To run: attempt + 1, `startedAt`, `nextRetryAt` gone. `more` is true when
  * `limit` was reached, when a batch of promotions was full, or (ended) when `limit` rows were marked. `nextDueIn` belongs to `due`
  * alone: the earliest time of all timed rows. `ended` marks by expiry, oldest first, and hands out in the order of enqueue; `ids` and
  * `lost` in the order asked. A lost running task keeps its mark; its holder is the asker now.
@@ -33,7 +34,7 @@
  * for a retry goes on waiting, so `nextRetryAt` is `dueAt` then. `requeue`: due now, or at a `runAt` still to come; `expiresAt` is now
  * + ttl, or none; blocked while a parent has not ended (one that is gone, or whose id a younger task has now, has); a parent that has
  * failed does not take it along again. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A
- * removed or swept task leaves its fence behind: the fences of new tasks start at the highest of these.
+ * removed or swept task leaves its fence behind: that of every later claim is higher than the highest of these.
  *
  * **Others.** The revision of a new schedule is the backend's to choose, so use the row that `put` answers; each change is + 1. `fire`
  * goes on when one of its tasks is refused: that occurrence has none. A worker that arrives again goes on with its beat. A result's

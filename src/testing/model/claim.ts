@@ -50,13 +50,18 @@ function untilNextDue(moment: Moment): number | undefined {
   return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - moment.now);
 }
 
+/** No claim has a fence that was given out before, not even for an id whose row is gone. */
+function nextFence({ state }: Moment, row: Row): number {
+  return Math.max(row.fence, state.fenceFloor) + 1;
+}
+
 /** A ready row is started, or handed out to be ended when its TTL has passed: it is never started late. */
 function start(moment: Moment, row: Row, worker: string, announce: boolean): Claim {
   if (isExpired(row, moment.now)) return handOut(moment, change(moment, row, { stage: "doomed", mark: "expired" }), worker);
   const running = change(moment, row, {
     stage: "running",
     status: "running",
-    fence: row.fence + 1,
+    fence: nextFence(moment, row),
     attempt: row.attempt + 1,
     revision: row.revision + 1,
     worker,
@@ -95,7 +100,7 @@ function heldBy(moment: Moment, beats: readonly Beat[], asker: string): readonly
 
 /** Hands out a row to be ended or, when its holder was lost, to be decided about. */
 function handOut(moment: Moment, row: Row, worker: string): Claim {
-  const held = change(moment, row, { fence: row.fence + 1, revision: row.revision + 1, worker });
+  const held = change(moment, row, { fence: nextFence(moment, row), revision: row.revision + 1, worker });
   return claimOf(moment, held, held.stage === "running" || held.mark === undefined ? "lost" : held.mark);
 }
 

@@ -122,7 +122,7 @@ function add(moment: Moment, task: NewTask, aliases: Aliases): Enqueued {
     status: "pending",
     mark: failed === undefined ? undefined : "parent-failed",
     reason: failed === undefined ? undefined : parentReason(failed.id, state.tasks.get(failed.id)),
-    fence: state.fenceFloor,
+    fence: 0,
     revision: 0,
     attempt: 0,
     retryCount: 0,

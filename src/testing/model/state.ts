@@ -37,7 +37,7 @@ export interface State {
   readonly results: Map<TaskId, ResultRow>;
   /** By id, in the order they were written. */
   readonly events: Map<string, EventRow>;
-  /** The highest fence of the tasks that are gone: where a new task's fence starts, so that no fence ever comes back. */
+  /** The highest fence of the tasks that are gone: every claim's is higher, so that no fence ever comes back. */
   fenceFloor: number;
   /** Numbers given to tasks and events so far. */
   counted: number;
