@@ -1,27 +1,9 @@
 /** Random commands on schedules. */
-import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import type { ScheduleRow } from "../../core/schedule.ts";
 import type { NewTask } from "../../core/task.ts";
-import { newTask } from "./bench.ts";
+import { newSchedule } from "./bench.ts";
 import type { Command, Place, Throws } from "./throws.ts";
 import { thrownTask } from "./throws.ts";
-
-function newSchedule(id: string, now: number): ScheduleRow {
-  const { id: _id, dependsOn: _dependsOn, ...template } = newTask("-");
-  const rule = { type: "interval", every: 10 } as const;
-  return {
-    id,
-    revision: 0,
-    rule,
-    policy: DEFAULT_SCHEDULE_POLICY,
-    template,
-    status: "active",
-    runCount: 0,
-    createdAt: now,
-    nextRunAt: now,
-    tags: [],
-  };
-}
 
 async function rowOf({ backend }: Place, id: string): Promise<ScheduleRow | undefined> {
   return (await backend.schedules.list({ ids: [id], limit: 1 }))[0];
@@ -40,7 +22,8 @@ export function scheduleCommands(t: Throws): Command {
       const { schedules } = place.backend;
       if (what === "drop") return schedules.drop([id]);
       const row = await rowOf(place, id);
-      if (what === "put" || row === undefined) return (await schedules.put(newSchedule(id, place.clock.now()))).is;
+      if (what === "put" || row === undefined)
+        return (await schedules.put(newSchedule(id, place.clock.now(), { nextRunAt: place.clock.now() }))).is;
       const revision = row.revision - stale;
       if (what === "change") return (await schedules.put({ ...row, status, name: "n" }, revision)).is;
       const at = (row.nextRunAt ?? 0) - again;

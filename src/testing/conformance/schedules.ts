@@ -1,29 +1,10 @@
-import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import type { FireAsk, ScheduleRow } from "../../core/schedule.ts";
 import type { Chapter } from "./bench.ts";
-import { codeOf, newTask } from "./bench.ts";
+import { codeOf, newSchedule, newTask } from "./bench.ts";
 import type { Bench } from "./bench.ts";
 
-function schedule(b: Bench, id: string, given: Partial<ScheduleRow> = {}): ScheduleRow {
-  const { id: _id, dependsOn: _dependsOn, ...template } = newTask("-", { label: "l", tags: ["t"], timeout: 5 });
-  const rule = { type: "interval", every: 1_000 } as const;
-  return {
-    id,
-    revision: 0,
-    rule,
-    policy: DEFAULT_SCHEDULE_POLICY,
-    template,
-    status: "active",
-    runCount: 0,
-    createdAt: b.now,
-    nextRunAt: b.now + 1_000,
-    tags: [],
-    ...given,
-  };
-}
-
 async function put(b: Bench, id: string, given: Partial<ScheduleRow> = {}): Promise<ScheduleRow> {
-  const { is, row } = await b.backend.schedules.put(schedule(b, id, given));
+  const { is, row } = await b.backend.schedules.put(newSchedule(id, b.now, given));
   b.expect(is).toBe("put");
   return row;
 }
@@ -51,11 +32,13 @@ export const schedules: Chapter = {
         { type: "once" },
       ] as const;
       const times = { lastRunAt: 1, pausedAt: 2, resumedAt: 3, lastTaskId: "t" };
+      const template = { ...newSchedule("-", b.now).template, label: "l", tags: ["t"], timeout: 5 };
       const policy = { catchUp: { all: 7 }, overlap: "skip", startAt: 4, endAt: 5, jitter: 6 } as const;
       for (const [i, rule] of rules.entries()) {
         const given = {
           rule,
           policy,
+          template,
           name: "n",
           description: "d",
           tags: ["a,b", "ü"],
@@ -65,7 +48,7 @@ export const schedules: Chapter = {
           ...times,
         } as const;
         const row = await put(b, `s${i}`, given);
-        b.expect(row).toMatchObject({ ...schedule(b, `s${i}`, given), revision: row.revision });
+        b.expect(row).toMatchObject({ ...newSchedule(`s${i}`, b.now, given), revision: row.revision });
         b.expect(await read(b, `s${i}`)).toEqual(row);
       }
       await put(b, "bare");
@@ -87,11 +70,11 @@ export const schedules: Chapter = {
       b.expect([is, row.status, row.revision > first.revision]).toEqual(["put", "paused", true]);
       b.expect(await b.backend.schedules.put({ ...first, name: "late" }, first.revision)).toEqual({ is: "stale", row });
       b.expect(await read(b, "s")).toEqual(row);
-      const gone = await b.backend.schedules.put(schedule(b, "gone"), 1);
+      const gone = await b.backend.schedules.put(newSchedule("gone", b.now), 1);
       b.expect([gone.is, await read(b, "gone")]).toEqual(["stale", undefined]);
     },
     "schedules are listed by the next time, then by id, those without one last": async (b) => {
-      const { nextRunAt: _nextRunAt, ...never } = schedule(b, "never");
+      const { nextRunAt: _nextRunAt, ...never } = newSchedule("never", b.now);
       await b.backend.schedules.put({ ...never, status: "completed" });
       for (const [id, at] of Object.entries({ c: 5, b: 9, a: 9, d: 1 }))
         await put(b, id, { nextRunAt: b.now + at, ...(id === "d" ? { status: "paused" } : {}) });
@@ -159,7 +142,7 @@ export const schedules: Chapter = {
       const changed = await put(b, "changed");
       await b.backend.schedules.put({ ...changed, name: "n" }, changed.revision);
       const good = await put(b, "good");
-      const asks = [firing(paused), firing(changed), firing(schedule(b, "gone")), firing(good)];
+      const asks = [firing(paused), firing(changed), firing(newSchedule("gone", b.now)), firing(good)];
       b.expect(await b.backend.schedules.fire(asks)).toEqual(["stale", "stale", "stale", "fired"]);
       b.expect((await b.events()).length).toBe(2);
       b.expect(await b.due()).toMatchObject([{ task: { scheduleId: "good" } }]);
