@@ -1,4 +1,5 @@
 /** When a schedule is due, computed and never trusted to a timer. */
+import { canonical } from "./canonical.ts";
 import { cronSteps } from "./cron.ts";
 import { expected } from "./errors.ts";
 import type { NewEvent } from "./event.ts";
@@ -152,12 +153,11 @@ export type Timing = Pick<ScheduleRow, "rule" | "policy">;
 
 /** Whether two schedules have the same occurrences. */
 export function sameTiming(a: Timing, b: Timing): boolean {
-  return timingText(a) === timingText(b);
+  return canonical(whenOf(a)) === canonical(whenOf(b));
 }
 
-/** Its keys in one order: a backend may give them back in another. */
-function timingText({ rule, policy: { startAt, endAt } }: Timing): string {
-  return JSON.stringify([Object.entries(rule).toSorted(([a], [b]) => (a < b ? -1 : 1)), startAt ?? null, endAt ?? null]);
+function whenOf({ rule, policy: { startAt, endAt } }: Timing) {
+  return { rule, startAt, endAt };
 }
 
 /** The first occurrence of a schedule that begins at `from`: `once` at once, an interval after its first length. `null`: none. */

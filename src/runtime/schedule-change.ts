@@ -1,4 +1,5 @@
 /** What a schedule declared again in code becomes: the same code changes nothing, other code changes it in place. */
+import { canonical } from "../core/canonical.ts";
 import type { Ms, TaskId } from "../core/record.ts";
 import { firstOccurrence, sameTiming } from "../core/schedule.ts";
 import type { Rule, SchedulePolicy, ScheduleRow, TaskTemplate } from "../core/schedule.ts";
@@ -54,13 +55,4 @@ function withNext(row: ScheduleRow, next: Ms | null): ScheduleRow {
 function completed(row: ScheduleRow): ScheduleRow {
   const { nextRunAt: _, ...rest } = row;
   return { ...rest, status: "completed" };
-}
-
-/** JSON with its keys in order: a backend may give them back in another. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    typeof part === "object" && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
 }
