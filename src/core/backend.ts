@@ -216,7 +216,7 @@ export interface Schedules {
   drop(ids: readonly string[]): Promise<readonly boolean[]>;
   /**
    * Advances the schedule, records the occurrences and enqueues their tasks, or does nothing: `stale` when somebody else did.
-   * An occurrence that was recorded before is passed over: no task, not counted.
+   * An occurrence that was recorded before is passed over: no task, not counted, and the step is `ifFewer` where that is given.
    */
   fire(set: readonly FireAsk[]): Promise<readonly Fired[]>;
   /** Enqueues one task of a schedule beside its occurrences, whatever its status; neither its next time nor its count changes. */

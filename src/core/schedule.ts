@@ -84,11 +84,16 @@ export interface FireAsk extends Advance {
   readonly revision: number;
   readonly occurrences: readonly Ms[];
   readonly enqueue: readonly NewTask[];
+  /** Instead of `nextAt` and `events`, where fewer runs were made than occurrences asked for. Absent: that does not matter. */
+  readonly ifFewer?: Advance;
   /** Instead of all that, where a task of the schedule has not ended. Absent: that does not matter. */
   readonly ifOpen?: Advance;
 }
-/** `open`: a task of the schedule has not ended, and the step was `ifOpen`. `stale`: somebody else was there first. */
-export type Fired = "fired" | "open" | "stale";
+/**
+ * `fewer`: fired, but fewer runs were made than asked for, and the step was `ifFewer`. `open`: a task of the schedule has not ended,
+ * and the step was `ifOpen`. `stale`: somebody else was there first.
+ */
+export type Fired = "fired" | "fewer" | "open" | "stale";
 
 /** A run beside the occurrences. */
 export interface RunAsk {

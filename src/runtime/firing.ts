@@ -14,17 +14,20 @@ interface Making {
 
 /** The task of an occurrence is due at its nominal time, and later by chance where the schedule has a jitter. */
 export function firingOf(row: ScheduleRow, due: Due, making: Making): FireAsk {
-  const { occurrences, passed, nextAt, nextAtIfOpen } = due;
+  const { occurrences, passed, nextAt, nextAtIfFewer } = due;
   const enqueue = occurrences.map((at) => taskOf(row, making, at + lateness(row.policy.jitter, making.random)));
   const fired = enqueue.map(({ id }, i) => firedEvent(row, id, { occurrence: iso(occurrences[i] ?? 0) }));
-  const ifOpen = { nextAt: nextAtIfOpen, events: [...overlapEvents(row, due), ...completedEvents(row, nextAtIfOpen)] };
+  const told = [...missedEvents(row, passed), ...fired];
+  const ifFewer = { nextAt: nextAtIfFewer, events: told };
+  const ifOpen = { nextAt: nextAtIfFewer, events: [...overlapEvents(row, due), ...completedEvents(row, nextAtIfFewer)] };
   return {
     id: row.id,
     revision: row.revision,
     occurrences,
     enqueue,
     nextAt,
-    events: [...missedEvents(row, passed), ...fired, ...completedEvents(row, nextAt)],
+    events: [...told, ...completedEvents(row, nextAt)],
+    ...(nextAt === nextAtIfFewer ? {} : { ifFewer }),
     ...(row.policy.overlap === "skip" && occurrences.length > 0 ? { ifOpen } : {}),
   };
 }

@@ -107,9 +107,10 @@ export class Stores {
     if (this.events === this.main) return this.main.schedules.fire(set);
     const answers = await this.main.schedules.fire(set.map((ask) => withoutEvents(ask)));
     await this.append(
-      set.flatMap(({ id, revision, events, enqueue, ifOpen }, i) => {
-        const [told, tasks] = answers[i] === "fired" ? [events, enqueue] : [answers[i] === "open" ? ifOpen?.events : [], []];
-        return withIds(`${id}.${revision}`, told ?? []).concat(tasks.map((task) => enqueuedEvent(task)));
+      set.flatMap((ask, i) => {
+        const is = answers[i] ?? "stale";
+        const tasks = is === "fired" || is === "fewer" ? ask.enqueue : [];
+        return withIds(`${ask.id}.${ask.revision}`, toldOf(ask, is)).concat(tasks.map((task) => enqueuedEvent(task)));
       }),
     );
     return answers;
@@ -179,8 +180,19 @@ function withIds(change: string, events: readonly NewEvent[]): NewEvent[] {
   return events.map((event) => ({ ...event, id: `${change}.${event.type}${several ? `.${event.taskId ?? ""}` : ""}` }));
 }
 
-function withoutEvents({ ifOpen, ...ask }: FireAsk): FireAsk {
-  return { ...ask, events: [], ...(ifOpen === undefined ? {} : { ifOpen: { ...ifOpen, events: [] } }) };
+function withoutEvents({ ifFewer, ifOpen, ...ask }: FireAsk): FireAsk {
+  return {
+    ...ask,
+    events: [],
+    ...(ifFewer === undefined ? {} : { ifFewer: { ...ifFewer, events: [] } }),
+    ...(ifOpen === undefined ? {} : { ifOpen: { ...ifOpen, events: [] } }),
+  };
+}
+
+/** What the log is told of a step that came to this. */
+function toldOf({ events, ifFewer, ifOpen }: FireAsk, is: Fired): readonly NewEvent[] {
+  const told = { fired: events, fewer: ifFewer?.events, open: ifOpen?.events, stale: [] }[is];
+  return told ?? [];
 }
 
 function executingEvents(ask: ClaimAsk, { claims }: Claims): readonly NewEvent[] {

@@ -213,14 +213,16 @@ const BECAME = "UPDATE {occurrences} SET task_id = ? WHERE schedule_id = ? AND a
 const RAN = "UPDATE {schedules} SET revision = revision + 1, last_run_at = ?, last_task_id = ? WHERE id = ?";
 
 function fireOne(db: Db, ask: FireAsk): Fired {
-  const { id, ifOpen } = ask;
+  const { id, ifFewer, ifOpen } = ask;
   if (db.get(CURRENT, id, ask.revision) === undefined) return "stale";
   if (ifOpen !== undefined && db.get(OPEN, id) !== undefined) {
     advance(db, id, ifOpen, []);
     return "open";
   }
-  advance(db, id, ask, occur(db, ask));
-  return "fired";
+  const made = occur(db, ask);
+  const fewer = made.length < ask.occurrences.length ? ifFewer : undefined;
+  advance(db, id, fewer ?? ask, made);
+  return fewer === undefined ? "fired" : "fewer";
 }
 
 /** A task that was to be made, and the one that there is for it: itself, or the holder of its unique key. Absent: none was made. */

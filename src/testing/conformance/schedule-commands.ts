@@ -31,7 +31,8 @@ export function scheduleCommands(t: Throws): Command {
       const events = [{ type: "schedule_fired", scheduleId: id } as const];
       if (what === "run") return schedules.run({ id, task: enqueue[0], events, unlessOpen: alone });
       const ifOpen = alone ? { ifOpen: { nextAt: at + 10, events: [{ type: "schedule_skipped", scheduleId: id } as const] } } : {};
-      return schedules.fire([{ id, revision, occurrences: [at], nextAt: last ? null : at + 10, enqueue, events, ...ifOpen }]);
+      const ifFewer = last ? { ifFewer: { nextAt: at + 10, events } } : {};
+      return schedules.fire([{ id, revision, occurrences: [at], nextAt: last ? null : at + 10, enqueue, events, ...ifFewer, ...ifOpen }]);
     },
   };
 }

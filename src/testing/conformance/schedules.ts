@@ -182,6 +182,37 @@ export const schedules: Chapter = {
       b.expect(await b.backend.schedules.fire([ask])).toEqual(["fired"]);
       b.expect((await b.events()).slice(before.length).toSorted()).toEqual(["new enqueued", "new schedule_fired", "s schedule_skipped"]);
     },
+    "where fewer runs were made than asked for, the schedule goes on as the ask says of that": async (b) => {
+      const row = await put(b, "s");
+      const at = row.nextRunAt ?? 0;
+      await b.backend.schedules.fire([firing(row)]);
+      await b.backend.schedules.drop(["s"]);
+      const fired = (taskId: string) => ({ type: "schedule_fired", scheduleId: "s", taskId }) as const;
+      const completed = { type: "schedule_completed", scheduleId: "s" } as const;
+      const lastOf = (from: ScheduleRow, occurrences: readonly number[], tasks: readonly string[]) =>
+        firing(from, {
+          occurrences,
+          enqueue: tasks.map((id) => newTask(id, { scheduleId: "s" })),
+          nextAt: null,
+          events: [...tasks.map((id) => fired(id)), completed],
+          ifFewer: { nextAt: at + 2_000, events: tasks.map((id) => fired(id)) },
+        });
+      const before = await b.events();
+      const again = await put(b, "s", { maxRuns: 2 });
+      b.expect(await b.backend.schedules.fire([lastOf(again, [at], ["none"])]), "none was made").toEqual(["fewer"]);
+      const untouched = await read(b, "s");
+      b.expect(untouched).toMatchObject({ status: "active", runCount: 0, nextRunAt: at + 2_000 });
+      b.expect(untouched !== undefined && ("lastTaskId" in untouched || "lastRunAt" in untouched)).toBe(false);
+      const some = lastOf(untouched ?? again, [at, at + 1], ["old", "new"]);
+      b.expect(await b.backend.schedules.fire([some]), "one was made").toEqual(["fewer"]);
+      const half = await read(b, "s");
+      b.expect(half).toMatchObject({ status: "active", runCount: 1, nextRunAt: at + 2_000, lastTaskId: "new" });
+      b.expect(await b.backend.schedules.fire([lastOf(half ?? again, [at + 2_000], ["last"])]), "all were made").toEqual(["fired"]);
+      b.expect(await read(b, "s")).toMatchObject({ status: "completed", runCount: 2, lastTaskId: "last" });
+      b.expect((await b.events()).slice(before.length).toSorted()).toEqual(
+        ["new enqueued", "new schedule_fired", "last enqueued", "last schedule_fired", "s schedule_completed"].toSorted(),
+      );
+    },
     "where none may overlap, an open task keeps the next one away: the schedule advances, nothing is enqueued or counted": async (b) => {
       const row = await put(b, "s");
       const told = (type: "schedule_fired" | "schedule_skipped") => [{ type, scheduleId: "s" }] as const;

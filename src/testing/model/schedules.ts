@@ -41,10 +41,14 @@ export function dropSchedule(moment: Moment, id: string): boolean {
 export function fire(moment: Moment, ask: FireAsk): Fired {
   const row = moment.state.schedules.get(ask.id);
   if (row?.revision !== ask.revision || row.status !== "active") return "stale";
-  const open = ask.ifOpen === undefined ? undefined : openTask(moment, ask.id);
-  const made = open === undefined ? occur(moment, ask) : new Map<TaskId, TaskId | undefined>();
-  advance(moment, row, open === undefined || ask.ifOpen === undefined ? ask : ask.ifOpen, made);
-  return open === undefined ? "fired" : "open";
+  if (ask.ifOpen !== undefined && openTask(moment, ask.id) !== undefined) {
+    advance(moment, row, ask.ifOpen, new Map());
+    return "open";
+  }
+  const made = occur(moment, ask);
+  const fewer = made.size < ask.occurrences.length ? ask.ifFewer : undefined;
+  advance(moment, row, fewer ?? ask, made);
+  return fewer === undefined ? "fired" : "fewer";
 }
 
 function openTask({ state }: Moment, scheduleId: string): TaskId | undefined {
