@@ -305,6 +305,24 @@ describe("schedules", () => {
     expect(enqueued).toHaveLength(6);
   });
 
+  test("events elsewhere tell of the end when it has come, not when its last occurrence was recorded before", async () => {
+    const clock = new TestClock();
+    const rig = new Rig({ clock, events: new ModelBackend({ clock }) });
+    await put(rig, row("s", { nextRunAt: START }));
+    await rig.worker([task("t", () => 1)]).drain();
+    await rig.backend.schedules.drop(["s"]);
+    await put(rig, row("s", { nextRunAt: START, maxRuns: 1 }));
+    const completed = async () => (await eventsOf(rig, "s")).filter(([type]) => type === "schedule_completed").length;
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.pass(200);
+    expect(await completed()).toBe(0);
+    await rig.pass(60_000);
+    expect(await completed()).toBe(1);
+    expect((await rig.backend.schedules.list({ ids: ["s"], limit: 1 }))[0]).toMatchObject({ status: "completed", runCount: 1 });
+    await worker.stop();
+  });
+
   test("events elsewhere are written there, once", async () => {
     const clock = new TestClock();
     const rig = new Rig({ clock, events: new ModelBackend({ clock }) });
