@@ -28,9 +28,9 @@ export type Overlap = "allow" | "skip";
 export interface SchedulePolicy {
   readonly catchUp: CatchUp;
   readonly overlap: Overlap;
-  /** None is earlier; intervals are counted from it. */
+  /** None is earlier, one at exactly this time counts; intervals are counted from it. */
   readonly startAt?: Ms;
-  /** None is later. */
+  /** None is later, one at exactly this time counts. */
   readonly endAt?: Ms;
   /** Each task may start up to so much later than its occurrence, by chance. */
   readonly jitter?: Ms;
@@ -174,8 +174,8 @@ function firstOf(rule: Rule, startAt: Ms | undefined, from: Ms): Ms | null {
   if (rule.type === "once") return from;
   if (rule.type === "timestamp") return rule.at;
   if (startAt === undefined) return nextOccurrence(rule, from);
-  // A start of its own is an occurrence where the rule has one there; after it, intervals stay on its grid.
-  if (rule.type === "cron") return nextOccurrence(rule, Math.max(startAt - 1, from));
+  // A start that has not passed is an occurrence where the rule has one there; after it, intervals stay on its grid.
+  if (rule.type === "cron") return nextOccurrence(rule, startAt >= from ? startAt - 1 : from);
   return startAt >= from ? startAt : startAt + (Math.floor((from - startAt) / rule.every) + 1) * rule.every;
 }
 

@@ -78,9 +78,9 @@ export class Schedule {
   runAt: Date | undefined;
   /** Occurrences after which it is completed. Default: no limit. */
   maxRuns: number | undefined;
-  /** No occurrence is earlier; intervals are counted from it. */
+  /** No occurrence is earlier, one at exactly this time counts; intervals are counted from it. */
   startAt: Date | undefined;
-  /** No occurrence is later. */
+  /** No occurrence is later, one at exactly this time counts. */
   endAt: Date | undefined;
   /** Milliseconds by which each task may start later than its occurrence, by chance. */
   jitter: number | undefined;

@@ -24,9 +24,9 @@ export interface TimingOptions {
   readonly at?: Date | undefined;
   /** Once, as soon as possible. */
   readonly once?: true | undefined;
-  /** No occurrence is earlier. Only with `cron` and `every`. */
+  /** No occurrence is earlier, one at exactly this time counts. Only with `cron` and `every`. */
   readonly startAt?: Date | undefined;
-  /** No occurrence is later; then the schedule is completed. Only with `cron` and `every`. */
+  /** No occurrence is later, one at exactly this time counts; then the schedule is completed. Only with `cron` and `every`. */
   readonly endAt?: Date | undefined;
 }
 

@@ -82,6 +82,13 @@ describe("what is due", () => {
     expect(due({ nextRunAt: NOW }, { endAt: NOW - 1 })).toEqual(over);
   });
 
+  test("the one at exactly the end, whatever the trigger", () => {
+    for (const rule of [hourly, { type: "interval", every: HOUR } as const]) {
+      const last = due({ rule, nextRunAt: NOW, now: NOW + 5 }, { startAt: NOW, endAt: NOW });
+      expect(last).toEqual({ occurrences: [NOW], passed: none, nextAt: null, nextAtIfFewer: null });
+    }
+  });
+
   test("the last before the end, however late", () => {
     const late = due({ nextRunAt: NOW - 3 * HOUR }, { endAt: NOW - HOUR });
     expect(late).toEqual({ occurrences: [NOW - HOUR], passed: { count: 2, more: false }, nextAt: null, nextAtIfFewer: null });

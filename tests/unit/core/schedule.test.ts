@@ -137,6 +137,21 @@ describe("occurrences", () => {
     expect(first(interval, now - 7_000)).toBe(now + 7_000);
   });
 
+  test("one at exactly the start counts, and one at exactly the end, whatever the trigger and also where that is now", () => {
+    const rules: readonly Rule[] = [{ type: "interval", every: 60_000 }, cron("* * * * *"), cron("0 * * * * *", "Europe/Berlin")];
+    for (const rule of rules) {
+      for (const startAt of [now, now + 60_000]) {
+        const timing = (endAt: number) => ({ rule, policy: { ...STANDARD, startAt, endAt } });
+        expect(firstOccurrence(timing(startAt), now)).toBe(startAt);
+        expect(occurrenceAfter(timing(startAt + 60_000), startAt)).toBe(startAt + 60_000);
+        expect(occurrenceAfter(timing(startAt + 59_999), startAt)).toBeNull();
+        expect(upcoming({ ...timing(startAt + 60_000), status: "active", nextRunAt: startAt, runCount: 0 }, now, 9)).toHaveLength(2);
+      }
+      // What has begun already goes on after now.
+      expect(firstOccurrence({ rule, policy: { ...STANDARD, startAt: now - 60_000 } }, now)).toBe(now + 60_000);
+    }
+  });
+
   test("none is later than the end", () => {
     const bounded = (endAt: number) => ({ rule: { type: "interval", every: 10 } as const, policy: { ...STANDARD, endAt } });
     expect(firstOccurrence(bounded(now + 10), now)).toBe(now + 10);
