@@ -1,6 +1,6 @@
 /** The queue's verbs for schedules. */
 import { ConflictError, expected, InvalidOptionError, ScheduleNotFoundError, TaskNotFoundError } from "../core/errors.ts";
-import { firstOccurrence, sameTiming } from "../core/schedule.ts";
+import { checkFires, firstOccurrence, sameTiming } from "../core/schedule.ts";
 import type { ScheduleRow } from "../core/schedule.ts";
 import { checked, toSchedule, toScheduleRow, toTemplate } from "../models/convert.ts";
 import type { ModelTools } from "../models/defaults.ts";
@@ -16,7 +16,9 @@ export function* addSchedule(store: Store, schedule: Schedule): Steps<string> {
   if (taskId === undefined) throw expected("taskId", "the id of the task that is to be scheduled", taskId);
   const [task] = yield* step(store.desk.get([taskId]));
   if (task === undefined) throw new TaskNotFoundError(taskId);
-  const { is, row } = yield* step(store.schedules.put(toScheduleRow(schedule, toTemplate(task))));
+  const made = toScheduleRow(schedule, toTemplate(task));
+  if (made.status === "active" && made.nextRunAt === undefined) checkFires(made, made.createdAt);
+  const { is, row } = yield* step(store.schedules.put(made));
   if (is === "stale") throw new ConflictError(`Expected schedule ${id} to be new, but there is one with this id; nothing was written`);
   schedule.revision = row.revision;
   return id;
@@ -54,15 +56,16 @@ export function* changeSchedule(store: Store, schedule: Schedule): Steps<void> {
   const { is, row: written } = yield* step(store.schedules.put(row, before.revision));
   if (is === "stale") throw stale(id);
   schedule.revision = written.revision;
+  schedule.status = written.status;
   schedule.nextRunAt = written.nextRunAt === undefined ? undefined : new Date(written.nextRunAt);
 }
 
-/** A new trigger counts from now, unless the next time was given, too. */
+/** A new trigger counts from now, unless the next time was given, too. One without a time left is completed. */
 function withNext(before: ScheduleRow, after: ScheduleRow, now: number): ScheduleRow {
   if (sameTiming(before, after) || after.status !== "active" || after.nextRunAt !== before.nextRunAt) return after;
   const next = firstOccurrence(after, now);
   const { nextRunAt: _, ...rest } = after;
-  return next === null ? rest : { ...rest, nextRunAt: next };
+  return next === null ? { ...rest, status: "completed" } : { ...rest, nextRunAt: next };
 }
 
 function notEditable(field: string, rule: string): InvalidOptionError {

@@ -180,6 +180,7 @@ export class TaskQueue extends Component {
   /**
    * Stores a schedule whose occurrences are tasks like the one it names: func, arguments and options are copied now.
    * @throws TaskNotFoundError for an unknown `taskId`. @throws ConflictError when a schedule with this id is there.
+   * @throws InvalidOptionError for one that would never fire, since its `endAt` comes before its first occurrence.
    */
   async schedule(schedule: Schedule): Promise<string> {
     return this.later((store) => addSchedule(store, schedule));
@@ -197,7 +198,7 @@ export class TaskQueue extends Component {
 
   /**
    * Writes what was changed on a schedule, and brings the object's revision up to date: its trigger, `nextRunAt`, status (with its
-   * times), `maxRuns` and texts may change, its counts may not.
+   * times), `maxRuns` and texts may change, its counts may not. A trigger or an `endAt` that leaves it no time completes it.
    * @throws ConflictError the row was changed since it was read. @throws InvalidOptionError `NOT_EDITABLE`, naming the field.
    * @throws ScheduleNotFoundError
    */

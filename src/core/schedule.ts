@@ -111,6 +111,7 @@ export type Ran =
 
 /**
  * Checks a cron expression (5 or 6 fields, or a nickname such as `@daily`) and its IANA time zone.
+ * @param after looks from here on: `beginsAfter`.
  * @throws InvalidOptionError when either is wrong, or when no date will ever match.
  */
 export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
@@ -125,7 +126,8 @@ export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
   } catch (cause) {
     throw expected("cron", `a cron expression (${String(cause).replace(/^\w+: (?:CronPattern: )?/, "")})`, cron);
   }
-  if (next === null) throw expected("cron", "an expression that some date matches", cron);
+  if (next !== null) return;
+  throw expected("cron", `an expression that some date matches (after ${new Date(after).toISOString()}, before the year 3000)`, cron);
 }
 
 /** Whether a value says what becomes of missed occurrences. */
@@ -173,10 +175,22 @@ export function firstOccurrence({ rule, policy }: Timing, from: Ms): Ms | null {
 function firstOf(rule: Rule, startAt: Ms | undefined, from: Ms): Ms | null {
   if (rule.type === "once") return from;
   if (rule.type === "timestamp") return rule.at;
-  if (startAt === undefined) return nextOccurrence(rule, from);
-  // A start that has not passed is an occurrence where the rule has one there; after it, intervals stay on its grid.
-  if (rule.type === "cron") return nextOccurrence(rule, startAt >= from ? startAt - 1 : from);
+  if (rule.type === "cron" || startAt === undefined) return nextOccurrence(rule, beginsAfter(startAt, from));
+  // After its start, an interval stays on its grid.
   return startAt >= from ? startAt : startAt + (Math.floor((from - startAt) / rule.every) + 1) * rule.every;
+}
+
+/** The occurrences of a schedule that begins at `from` are later than this: an own start that has not passed is one, where the rule has one there. */
+export function beginsAfter(startAt: Ms | undefined, from: Ms): Ms {
+  return startAt !== undefined && startAt >= from ? startAt - 1 : from;
+}
+
+/** @throws InvalidOptionError when a new schedule that begins at `from` would end before its first occurrence. */
+export function checkFires({ rule, policy: { startAt, endAt } }: Timing, from: Ms): void {
+  const first = firstOf(rule, startAt, from);
+  if (endAt === undefined || first === null || first <= endAt) return;
+  const wanted = `${new Date(first).toISOString()}, its first occurrence, or later, since it would never fire`;
+  throw expected("endAt", wanted, new Date(endAt));
 }
 
 /** The occurrence after another. `null`: that was the last. */

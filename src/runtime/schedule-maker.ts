@@ -1,6 +1,7 @@
 /** Schedules made in code: the same call again changes nothing, another one changes the schedule in place. */
 import { expected, ScheduleNotFoundError, TaskNotFoundError } from "../core/errors.ts";
 import type { Ms, TaskId, Text } from "../core/record.ts";
+import { checkFires } from "../core/schedule.ts";
 import type { ScheduleRow, TaskTemplate } from "../core/schedule.ts";
 import { toTemplate } from "../models/convert.ts";
 import { isTaskReference } from "./definition.ts";
@@ -68,7 +69,10 @@ export class ScheduleMaker {
   }
 
   async #write(stores: Stores, id: string, wanted: Wanted, now: Ms): Promise<ScheduleHandle> {
-    const { is, row: before } = await stores.main.schedules.put(created(id, wanted, now));
+    const made = created(id, wanted, now);
+    // One that is there may be over by now: the code that made it still runs at each start.
+    if (made.status === "completed" && (await readRow(stores, id)) === undefined) checkFires(wanted, now);
+    const { is, row: before } = await stores.main.schedules.put(made);
     if (is === "put") return new ScheduleEntry(this.#desk, id, { created: true, changed: false });
     const after = await changeRow(stores, before, (row) => changed(row, wanted, now)).catch(notFound);
     // Deleted meanwhile: then it is to be made after all.

@@ -4,7 +4,7 @@ import type { Duration } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { Ms } from "../core/record.ts";
-import { checkCron, checkPolicy } from "../core/schedule.ts";
+import { beginsAfter, checkCron, checkPolicy } from "../core/schedule.ts";
 import type { CatchUp, Overlap, Rule, SchedulePolicy, TaskTemplate, Timing } from "../core/schedule.ts";
 import { catchUpOf } from "../models/timing.ts";
 import { tags, text, whole } from "./defaults.ts";
@@ -86,25 +86,25 @@ export function checkedTiming(options: TimingOptions, now: Ms): Timing {
 
 function timingOf(options: TimingOptions, now: Ms): Timing {
   const { startAt, endAt } = options;
-  const rule = ruleOf(options, now);
   const policy: SchedulePolicy = {
     catchUp: "latest",
     overlap: "allow",
     ...(startAt === undefined ? {} : { startAt: dateMs(startAt, "startAt") }),
     ...(endAt === undefined ? {} : { endAt: dateMs(endAt, "endAt") }),
   };
+  const rule = ruleOf(options, beginsAfter(policy.startAt, now));
   checkPolicy(policy, rule.type);
   return { rule, policy };
 }
 
-function ruleOf(options: TimingOptions, now: Ms): Rule {
+function ruleOf(options: TimingOptions, after: Ms): Rule {
   const given = TRIGGERS.filter((key) => options[key] !== undefined);
   const { cron, every, at, once, timezone } = options;
   if (given.length !== 1)
     throw expected("options", "an object with exactly one of `cron`, `every`, `at` and `once`", given.join(", ") || options);
   if (timezone !== undefined && cron === undefined) throw expected("timezone", "absent where there is no `cron`", timezone);
   if (cron !== undefined) {
-    checkCron(cron, timezone ?? "UTC", now);
+    checkCron(cron, timezone ?? "UTC", after);
     return { type: "cron", cron, timezone: timezone ?? "UTC" };
   }
   if (every !== undefined) {

@@ -34,6 +34,64 @@ describe.each(PLACES)("schedules on %s", (_, open) => {
   afterEach(() => omniq.close());
   const drain = (): Promise<void> => omniq.worker({ tasks: [tick] }).drain();
 
+  describe("one that would never fire", () => {
+    test("is refused when it is made, and nothing is written", async () => {
+      const past = new Date(clock.now() - 1);
+      const soon = new Date(clock.now() + SECOND);
+      await expect(omniq.schedule(tick, undefined, { id: "s", cron: "* * * * *", endAt: past })).rejects.toThrow("it would never fire");
+      await expect(omniq.schedule(tick, undefined, { id: "s", every: "1h", endAt: soon })).rejects.toThrow("`endAt`");
+      await expect(
+        omniq.schedule(tick, undefined, { id: "s", cron: "@yearly", startAt: new Date("3001-06-01T00:00:00Z") }),
+      ).rejects.toMatchObject({ code: "INVALID_OPTION", message: expect.stringContaining("`cron`") as string });
+      const task = await omniq.enqueue(tick);
+      await expect(omniq.scheduleTask(task, { every: "1h", endAt: soon })).rejects.toThrow("it would never fire");
+      expect(await omniq.schedules.list()).toEqual([]);
+    });
+
+    test("that is there stays as it is: code that runs at each start goes on to run after its end, or its only time", async () => {
+      const options = { id: "campaign", every: SECOND, endAt: new Date(clock.now() + 2 * SECOND) } as const;
+      const single = { id: "single", at: new Date(clock.now() + SECOND) } as const;
+      const start = () => Promise.all([omniq.schedule(tick, undefined, options), omniq.schedule(tick, undefined, single)]);
+      await start();
+      await clock.advance(5 * SECOND);
+      for (const when of ["while it is not completed yet", "afterwards"]) {
+        expect(await start(), when).toMatchObject([
+          { created: false, changed: false },
+          { created: false, changed: false },
+        ]);
+        await drain();
+      }
+      expect(await omniq.schedules.list()).toMatchObject([{ status: "completed" }, { status: "completed" }]);
+      expect((await omniq.tasks.find({})).items).toHaveLength(2);
+    });
+
+    test("after a change is completed: an end that is past ends it", async () => {
+      const handle = await omniq.schedule(tick, undefined, { id: "s", every: SECOND });
+      await omniq.schedule(tick, undefined, { id: "s", every: SECOND, endAt: new Date(clock.now() - 1) });
+      expect(await handle.get()).toMatchObject({ status: "completed", nextRunAt: undefined });
+    });
+
+    test("an `at` that is past runs at once", async () => {
+      const handle = await omniq.schedule(tick, undefined, { at: new Date(clock.now() - SECOND) });
+      await drain();
+      expect(await handle.get()).toMatchObject({ status: "completed", runCount: 1 });
+    });
+  });
+
+  test.each([{ every: SECOND }, { cron: "* * * * * *" }])(
+    "%j: an occurrence at exactly startAt, now, and at exactly endAt runs",
+    async (when) => {
+      const startAt = new Date(clock.now());
+      const only = await omniq.schedule(tick, undefined, { ...when, id: "only", startAt, endAt: startAt });
+      const both = await omniq.schedule(tick, undefined, { ...when, id: "both", startAt, endAt: new Date(clock.now() + SECOND) });
+      await drain();
+      await clock.advance(5 * SECOND);
+      await drain();
+      expect(await only.get()).toMatchObject({ status: "completed", runCount: 1 });
+      expect(await both.get()).toMatchObject({ status: "completed", runCount: 2 });
+    },
+  );
+
   describe("maxRuns", () => {
     test("counts no occurrence that was recorded before: it goes on until it has had its runs", async () => {
       const handle = await omniq.schedule(tick, undefined, { id: "s", every: SECOND, maxRuns: 2 });

@@ -4,6 +4,7 @@ import { InvalidOptionError } from "../../../src/core/errors.ts";
 import { dueOf } from "../../../src/core/due.ts";
 import {
   checkCron,
+  checkFires,
   checkPolicy,
   DEFAULT_SCHEDULE_POLICY as STANDARD,
   firstOccurrence,
@@ -52,7 +53,11 @@ describe("checkCron", () => {
     ["2026-01-01T00:00:00", "UTC", `Expected \`cron\` to be ${fields}, got "2026-01-01T00:00:00"`],
     ["61 * * * *", "UTC", 'Expected `cron` to be a cron expression (Invalid value for minute: 61), got "61 * * * *"'],
     ["@often", "UTC", "Expected `cron` to be a cron expression (invalid configuration format"],
-    ["0 0 30 2 *", "UTC", 'Expected `cron` to be an expression that some date matches, got "0 0 30 2 *"'],
+    [
+      "0 0 30 2 *",
+      "UTC",
+      'Expected `cron` to be an expression that some date matches (after 2026-01-01T00:00:00.000Z, before the year 3000), got "0 0 30 2 *"',
+    ],
     ["0 0 * * *", "Mars/Base", 'Expected `timezone` to be an IANA time zone such as "Europe/Berlin", got "Mars/Base"'],
     ["0 0 * * *", "", 'Expected `timezone` to be an IANA time zone such as "Europe/Berlin", got ""'],
     ["0 0 * * *", undefined, 'Expected `timezone` to be an IANA time zone such as "Europe/Berlin", got undefined'],
@@ -62,6 +67,11 @@ describe("checkCron", () => {
     };
     expect(check).toThrow(InvalidOptionError);
     expect(check).toThrow(message);
+  });
+
+  test("looks from the start on", () => {
+    expect(() => checkCron("@yearly", "UTC", at("3001-01-01T00:00:00Z"))).toThrow("(after 3001-01-01T00:00:00.000Z, before the year 3000)");
+    expect(() => checkCron("@yearly", "UTC", at("2998-06-01T00:00:00Z"))).not.toThrow();
   });
 });
 
@@ -158,6 +168,21 @@ describe("occurrences", () => {
     expect(firstOccurrence(bounded(now + 9), now)).toBeNull();
     expect(occurrenceAfter(bounded(now + 20), now + 10)).toBe(now + 20);
     expect(occurrenceAfter(bounded(now + 19), now + 10)).toBeNull();
+  });
+
+  test("a new schedule that would have none is refused, and says why", () => {
+    const hourly = { rule: { type: "interval", every: 3_600_000 } as const, policy: { ...STANDARD, endAt: now + 3_599_999 } };
+    expect(() => checkFires(hourly, now)).toThrow(
+      "Expected `endAt` to be 2026-06-01T13:00:00.000Z, its first occurrence, or later, since it would never fire, got 2026-06-01T12:59:59.999Z",
+    );
+    expect(() => checkFires(hourly, now - 1)).not.toThrow();
+    expect(() => checkFires({ ...hourly, policy: { ...STANDARD, endAt: now - 1 } }, now)).toThrow("`endAt`");
+    expect(() => checkFires({ rule: cron("0 * * * *"), policy: { ...STANDARD, startAt: now, endAt: now } }, now)).not.toThrow();
+    expect(() => checkFires({ rule: cron("0 * * * *"), policy: { ...STANDARD, startAt: now + 1, endAt: now + 9 } }, now)).toThrow(
+      "`endAt`",
+    );
+    expect(() => checkFires({ rule: { type: "timestamp", at: now - 5 }, policy: STANDARD }, now)).not.toThrow();
+    expect(() => checkFires({ rule: { type: "once" }, policy: STANDARD }, now)).not.toThrow();
   });
 
   test("the next one", () => {
