@@ -139,11 +139,13 @@ export function isCatchUp(value: unknown): value is CatchUp {
 }
 
 /** @throws InvalidOptionError when the parts of a policy contradict each other or the type. */
-export function checkPolicy({ startAt, endAt }: SchedulePolicy, type: ScheduleType): void {
+export function checkPolicy({ startAt, endAt, overlap }: SchedulePolicy, type: ScheduleType): void {
   const single = type === "timestamp" || type === "once";
   const given = startAt === undefined ? "endAt" : "startAt";
   const bound = startAt ?? endAt;
   if (single && bound !== undefined) throw expected(given, "absent for a schedule that runs once", new Date(bound));
+  if (single && overlap !== "allow")
+    throw expected("overlap", '"allow" for a schedule that runs once, whose only occurrence is not passed over', overlap);
   if (startAt !== undefined && endAt !== undefined && endAt < startAt) throw expected("endAt", "not before `startAt`", new Date(endAt));
 }
 

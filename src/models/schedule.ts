@@ -86,7 +86,7 @@ export class Schedule {
   jitter: number | undefined;
   /** Which of the occurrences are fired that nobody fired in time. Default `latest`. */
   catchUp: CatchUp;
-  /** Whether an occurrence is fired while a task of an earlier one has not ended. Default `allow`. */
+  /** Whether an occurrence is fired while a task of an earlier one has not ended. Default `allow`, the only one for what runs once. */
   overlap: Overlap;
   /** Default `active`. */
   status: Status;

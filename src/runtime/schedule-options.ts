@@ -43,7 +43,7 @@ export interface ScheduleOptions extends TimingOptions, Omit<EnqueueOptions, "id
    * most 1,000), `"skip"` none that is later than a minute. Those passed over leave one event with their count.
    */
   readonly catchUp?: CatchUp | undefined;
-  /** `"skip"`: an occurrence is passed over while a task of an earlier one has not ended. Default `"allow"`. */
+  /** `"skip"`: an occurrence is passed over while a task of an earlier one has not ended; only with `cron` and `every`. Default `"allow"`. */
   readonly overlap?: Overlap | undefined;
   /** A name for people. */
   readonly name?: string | undefined;
@@ -57,14 +57,14 @@ export const SCHEDULE_KEYS = [...TEMPLATE_KEYS, ...TIMING_KEYS, "id", "maxRuns",
 export function wantedOf(options: ScheduleOptions, template: TaskTemplate, now: Ms): Wanted {
   const { maxRuns, name, jitter, catchUp = "latest", overlap = "allow" } = options;
   if (overlap !== "allow" && overlap !== "skip") throw expected("overlap", '"allow" or "skip"', overlap);
-  const { rule, policy } = timingOf(options, now);
+  const { rule, policy } = timingOf(options, now, overlap);
   const late = jitter === undefined ? 0 : milliseconds(jitter, "jitter");
   if (template.ttl !== undefined && late >= template.ttl) {
     throw expected("jitter", `shorter than the \`ttl\` of ${template.ttl} ms: a task may not start after it`, jitter);
   }
   return {
     rule,
-    policy: { ...policy, catchUp: catchUpOf(catchUp), overlap, ...(late === 0 ? {} : { jitter: late }) },
+    policy: { ...policy, catchUp: catchUpOf(catchUp), ...(late === 0 ? {} : { jitter: late }) },
     template,
     taskId: undefined,
     tags: options.tags === undefined ? [] : tags(options.tags, "tags"),
@@ -84,11 +84,11 @@ export function checkedTiming(options: TimingOptions, now: Ms): Timing {
   return timingOf(options, now);
 }
 
-function timingOf(options: TimingOptions, now: Ms): Timing {
+function timingOf(options: TimingOptions, now: Ms, overlap: Overlap = "allow"): Timing {
   const { startAt, endAt } = options;
   const policy: SchedulePolicy = {
     catchUp: "latest",
-    overlap: "allow",
+    overlap,
     ...(startAt === undefined ? {} : { startAt: dateMs(startAt, "startAt") }),
     ...(endAt === undefined ? {} : { endAt: dateMs(endAt, "endAt") }),
   };

@@ -92,6 +92,36 @@ describe.each(PLACES)("schedules on %s", (_, open) => {
     },
   );
 
+  test("one that runs once is not passed over: `overlap` is refused, and a task by hand that is open does not keep it from running", async () => {
+    for (const when of [{ once: true as const }, { at: new Date(clock.now() + SECOND) }]) {
+      await expect(omniq.schedule(tick, undefined, { ...when, overlap: "skip" })).rejects.toThrow("Expected `overlap`");
+      const handle = await omniq.schedule(tick, undefined, { ...when, queueName: "not worked on" });
+      await handle.runNow();
+      await clock.advance(SECOND);
+      await drain();
+      expect(await handle.get()).toMatchObject({ status: "completed", runCount: 1 });
+    }
+  });
+
+  test("an occurrence that ran does not run again when its schedule is deleted and made again; another time or id does, and runNow", async () => {
+    const at = new Date(clock.now() + SECOND);
+    const handle = await omniq.schedule(tick, undefined, { id: "s", at });
+    await clock.advance(SECOND);
+    await drain();
+    await handle.delete();
+    await omniq.schedule(tick, undefined, { id: "s", at });
+    await drain();
+    expect(await handle.get()).toMatchObject({ status: "completed", runCount: 0 });
+    await handle.runNow();
+    await omniq.schedule(tick, undefined, { id: "other", at });
+    await omniq.schedule(tick, undefined, { id: "s", at: new Date(at.getTime() + 1) });
+    await clock.advance(1);
+    await drain();
+    expect(await handle.get()).toMatchObject({ status: "completed", runCount: 1 });
+    expect((await omniq.tasks.find({ scheduleId: "s" })).items).toHaveLength(3);
+    expect((await omniq.tasks.find({ scheduleId: "other" })).items).toHaveLength(1);
+  });
+
   describe("maxRuns", () => {
     test("counts no occurrence that was recorded before: it goes on until it has had its runs", async () => {
       const handle = await omniq.schedule(tick, undefined, { id: "s", every: SECOND, maxRuns: 2 });

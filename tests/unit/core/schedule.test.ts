@@ -243,6 +243,16 @@ describe("a schedule's timing", () => {
     expect(() => checkPolicy(STANDARD, "once")).not.toThrow();
   });
 
+  test("passes over what overlaps only where it repeats: an only occurrence must not be lost", () => {
+    const alone = { ...STANDARD, overlap: "skip" } as const;
+    for (const type of ["timestamp", "once"] as const) {
+      expect(() => checkPolicy(alone, type)).toThrow(
+        'Expected `overlap` to be "allow" for a schedule that runs once, whose only occurrence is not passed over, got "skip"',
+      );
+    }
+    for (const type of ["cron", "interval"] as const) expect(() => checkPolicy(alone, type)).not.toThrow();
+  });
+
   test.each([
     ["skip", true],
     ["latest", true],

@@ -88,6 +88,7 @@ describe("a new schedule", () => {
     ["startAt", { interval: undefined, startAt: at(1) }],
     ["endAt", { interval: undefined, runAt: at(2), endAt: at(1) }],
     ["endAt", { startAt: at(2), endAt: at(1) }],
+    ["overlap", { interval: undefined, overlap: "skip" }],
   ])("a wrong %s is refused: %o", (name, init) => {
     expect(() => make({ interval: "1h", ...init })).toThrow(`\`${name}\``);
   });
