@@ -20,7 +20,7 @@ export interface TimingOptions {
   readonly timezone?: string | undefined;
   /** So long after one another; the first at `startAt`, without it after so long. */
   readonly every?: Duration | undefined;
-  /** Once, at this time. */
+  /** Once, at this time; at once where that is past. It does not run a second time when the schedule is deleted and made again with this id and time. */
   readonly at?: Date | undefined;
   /** Once, as soon as possible. */
   readonly once?: true | undefined;
@@ -34,7 +34,7 @@ export interface TimingOptions {
 export interface ScheduleOptions extends TimingOptions, Omit<EnqueueOptions, "id" | "runAt" | "runIn" | "dependsOn"> {
   /** The same id again changes the schedule in place, or nothing. Default: a new one. */
   readonly id?: string | undefined;
-  /** Runs after which it is completed. Default: no limit. */
+  /** Runs after which it is completed. Those by hand do not count, nor occurrences that are passed over. Default: no limit. */
   readonly maxRuns?: number | undefined;
   /** Each task is due up to so much later than its occurrence, by chance, so that many schedules of one time do not start together. Default 0. */
   readonly jitter?: Duration | undefined;

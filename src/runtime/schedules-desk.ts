@@ -99,7 +99,10 @@ export class SchedulesDesk {
     return this.#turn(id, "schedule_resumed", (schedule) => schedule.resume(options));
   }
 
-  /** Whether there was one to delete. The tasks that it made stay. */
+  /**
+   * Whether there was one to delete. The tasks that it made stay, and its occurrences that ran are remembered for 30 days: made again
+   * under its id it does not run them again.
+   */
   async delete(id: string): Promise<boolean> {
     checkId(id, "id");
     const [dropped = false] = await this.#shared.access.use((stores) => stores.main.schedules.drop([id]));

@@ -36,7 +36,8 @@
  * removed or swept task leaves its fence behind: the fences of new tasks start at the highest of these.
  *
  * **Others.** The revision of a new schedule is the backend's to choose, so use the row that `put` answers; each change is + 1. `fire`
- * goes on when one of its tasks is refused: that occurrence has none. A worker that arrives again goes on with its beat. A result's
+ * goes on when one of its tasks is refused: that occurrence has none. Where fewer runs were made than occurrences asked for, the step is
+ * `ifFewer`, if that is given. A worker that arrives again goes on with its beat. A result's
  * `createdAt` ties are decided by the age of the row, which a replacement keeps. Revision grows with claim, settlement, edit,
  * replacement and requeue. The order of events inside one transaction is not laid down.
  */
