@@ -111,6 +111,7 @@ describe("a new schedule", () => {
     ["no interval", { scheduleType: "interval" }, /Expected `interval` to be given/],
     ["a broken cron", { cronExpression: "every day" }, /Expected `cron` to be a cron expression of 5 or 6 fields, got "every day"/],
     ["a cron no date matches", { cronExpression: "0 0 30 2 *" }, /Expected `cron`/],
+    ["a cron no date matches from its start on", { cronExpression: "@yearly", startAt: "3001-01-01T00:00:00Z" }, /Expected `cron`/],
     ["a zone nobody knows", { cronExpression: "* * * * *", timezone: "Mars/Base" }, /Expected `timezone`/],
     ["no length", { interval: 0 }, /Expected `interval` to be a whole number of at least 1, got 0/],
     ["a negative length", { interval: "-1s" }, /Expected `interval`/],
