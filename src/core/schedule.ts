@@ -86,8 +86,6 @@ export interface FireAsk extends Advance {
   /** Instead of all that, where a task of the schedule has not ended. Absent: that does not matter. */
   readonly ifOpen?: Advance;
 }
-/** `open`: a task of the schedule has not ended, and the step was `ifOpen`. `stale`: somebody else was there first. */
-export type Fired = "fired" | "open" | "stale";
 
 /** A run beside the occurrences. */
 export interface RunAsk {
@@ -97,11 +95,6 @@ export interface RunAsk {
   /** Refused where a task of the schedule has not ended. */
   readonly unlessOpen: boolean;
 }
-/** `fired` names the task (the holder of its unique key, where there is one), `open` the one that has not ended; `refused`: as an enqueue is. */
-export type Ran =
-  | { readonly is: "fired" | "open"; readonly taskId: TaskId }
-  | { readonly is: "missing" }
-  | { readonly is: "refused"; readonly why: "unique" | "id-reused" | "unknown-parent"; readonly detail: string };
 
 /**
  * Checks a cron expression (5 or 6 fields, or a nickname such as `@daily`) and its IANA time zone.

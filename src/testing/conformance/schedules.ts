@@ -40,6 +40,10 @@ function firing(row: ScheduleRow, given: Partial<FireAsk> = {}): FireAsk {
   return { id: row.id, revision: row.revision, occurrences: [at], nextAt: at + 1_000, enqueue: [task], events: [event], ...given };
 }
 
+async function fire(b: Bench, set: readonly FireAsk[]): Promise<readonly string[]> {
+  return (await b.backend.schedules.fire(set)).map(({ is }) => is);
+}
+
 export const schedules: Chapter = {
   title: "schedules",
   tests: {
@@ -106,7 +110,7 @@ export const schedules: Chapter = {
     "firing advances the schedule, and enqueues": async (b) => {
       const row = await put(b, "s");
       await b.clock.advance(1_000);
-      b.expect(await b.backend.schedules.fire([firing(row)])).toEqual(["fired"]);
+      b.expect(await fire(b, [firing(row)])).toEqual(["fired"]);
       const after = await read(b, "s");
       b.expect(after).toMatchObject({
         runCount: 1,
@@ -123,14 +127,14 @@ export const schedules: Chapter = {
     },
     "two that fire at once: one does": async (b) => {
       const row = await put(b, "s");
-      const answers = await Promise.all([b.backend.schedules.fire([firing(row)]), b.backend.schedules.fire([firing(row)])]);
+      const answers = await Promise.all([fire(b, [firing(row)]), fire(b, [firing(row)])]);
       b.expect(answers.flat().toSorted()).toEqual(["fired", "stale"]);
       b.expect(await read(b, "s")).toMatchObject({ runCount: 1 });
       b.expect((await b.events()).length).toBe(2);
     },
     "an occurrence is fired once, whatever the revision": async (b) => {
       const row = await put(b, "s");
-      await b.backend.schedules.fire([firing(row)]);
+      await fire(b, [firing(row)]);
       const back = await read(b, "s");
       if (back === undefined) throw new Error("Expected the schedule");
       const at = row.nextRunAt ?? 0;
@@ -140,7 +144,7 @@ export const schedules: Chapter = {
         enqueue: [newTask("twice", { scheduleId: "s" })],
         nextAt: at + 2_000,
       });
-      b.expect(await b.backend.schedules.fire([again])).toEqual(["fired"]);
+      b.expect(await fire(b, [again])).toEqual(["fired"]);
       b.expect(await read(b, "s"), "the schedule goes on").toMatchObject({ runCount: 1, nextRunAt: at + 2_000 });
       // Made again under its id, with a new occurrence beside the old one.
       await b.backend.schedules.drop(["s"]);
@@ -150,7 +154,7 @@ export const schedules: Chapter = {
         events: [],
         enqueue: [newTask("old"), newTask("new", { scheduleId: "s" })],
       });
-      b.expect(await b.backend.schedules.fire([both])).toEqual(["fired"]);
+      b.expect(await fire(b, [both])).toEqual(["fired"]);
       b.expect(await read(b, "s")).toMatchObject({ runCount: 1, lastTaskId: "new" });
       b.expect((await b.backend.desk.get(["twice", "old", "new"])).map((task) => task?.id)).toEqual([undefined, undefined, "new"]);
     },
@@ -160,7 +164,7 @@ export const schedules: Chapter = {
       await b.backend.schedules.put({ ...changed, name: "n" }, changed.revision);
       const good = await put(b, "good");
       const asks = [firing(paused), firing(changed), firing(schedule(b, "gone")), firing(good)];
-      b.expect(await b.backend.schedules.fire(asks)).toEqual(["stale", "stale", "stale", "fired"]);
+      b.expect(await fire(b, asks)).toEqual(["stale", "stale", "stale", "fired"]);
       b.expect((await b.events()).length).toBe(2);
       b.expect(await b.due()).toMatchObject([{ task: { scheduleId: "good" } }]);
     },
@@ -170,21 +174,97 @@ export const schedules: Chapter = {
       const row = await put(b, "s");
       const task = newTask("merged", { scheduleId: "s", unique });
       const event = { type: "schedule_fired", scheduleId: "s", taskId: "merged" } as const;
-      await b.backend.schedules.fire([firing(row, { enqueue: [task], events: [event] })]);
+      await fire(b, [firing(row, { enqueue: [task], events: [event] })]);
       b.expect(await b.events()).toEqual(["holder schedule_fired"]);
       b.expect(await b.peek("merged")).toBe(undefined);
+    },
+    "an occurrence becomes the task that its unique key has: kept or replaced, it counts as a run of that task": async (b) => {
+      for (const [key, onConflict, is] of [
+        ["k", "keep", "known"],
+        ["r", "replace", "replaced"],
+      ] as const) {
+        const unique = { key, until: "finished", onConflict } as const;
+        await b.add(newTask(`holder-${key}`, { unique, scheduleId: "other" }));
+        const row = await put(b, key);
+        const [at = 0] = [row.nextRunAt];
+        const task = newTask(`asked-${key}`, { scheduleId: key, unique, args: "2" });
+        const event = { type: "schedule_fired", scheduleId: key, taskId: task.id } as const;
+        const [fired] = await b.backend.schedules.fire([firing(row, { enqueue: [task], events: [event] })]);
+        const of = { at, asked: task.id, is, id: `holder-${key}`, ...(is === "replaced" ? { scheduleId: "other" } : {}) };
+        b.expect(fired).toEqual({ is: "fired", occurrences: [of] });
+        b.expect(await read(b, key)).toMatchObject({ runCount: 1, lastRunAt: b.now, lastTaskId: `holder-${key}` });
+        b.expect((await b.get(`holder-${key}`)).scheduleId, "it stays the other's").toBe("other");
+      }
+      b.expect((await b.events()).toSorted()).toEqual(["holder-k schedule_fired", "holder-r enqueued", "holder-r schedule_fired"]);
+    },
+    "an occurrence whose unique key is held is passed over where that is to be refused: told as skipped, not a run": async (b) => {
+      const unique = { key: "k", until: "finished", onConflict: "refuse" } as const;
+      await b.add(newTask("holder", { unique }));
+      const row = await put(b, "s");
+      const at = row.nextRunAt ?? 0;
+      const task = newTask("x", { scheduleId: "s", unique });
+      const event = { id: "e", type: "schedule_fired", scheduleId: "s", queue: "q", taskId: "x", data: '{"occurrence":1}' } as const;
+      const [fired] = await b.backend.schedules.fire([firing(row, { enqueue: [task], events: [event] })]);
+      b.expect(fired).toMatchObject({ is: "fired", occurrences: [{ at, asked: "x", is: "refused", why: "unique" }] });
+      const after = await read(b, "s");
+      b.expect(after).toMatchObject({ status: "active", runCount: 0, nextRunAt: at + 1_000 });
+      b.expect(after !== undefined && ("lastRunAt" in after || "lastTaskId" in after)).toBe(false);
+      b.expect(await b.peek("x")).toBe(undefined);
+      const [told, ...more] = await b.backend.events.newest({ scheduleId: "s", limit: 9 });
+      b.expect(more).toEqual([]);
+      b.expect(told).toMatchObject({ id: "e", type: "schedule_skipped", level: "warning", queue: "q" });
+      b.expect(told?.message?.includes("holder"), "it says why").toBe(true);
+      b.expect(JSON.parse(told?.data ?? "")).toEqual({ skipped: 1, reason: "unique", from: new Date(at).toISOString() });
+      b.expect(told !== undefined && "taskId" in told).toBe(false);
+      // It has had no task: the key free, it may have one.
+      await b.end(await b.one());
+      if (after === undefined) throw new Error("Expected the schedule");
+      b.expect(await fire(b, [firing(after, { occurrences: [at, at + 1_000], enqueue: [newTask("y"), newTask("z")] })])).toEqual(["fired"]);
+      b.expect(await read(b, "s")).toMatchObject({ runCount: 2, lastTaskId: "z" });
+    },
+    "of several occurrences those that were refused are passed over alone": async (b) => {
+      const unique = { key: "k", until: "finished", onConflict: "refuse" } as const;
+      const row = await put(b, "s");
+      const tasks = [newTask("a", { unique }), newTask("b", { unique }), newTask("c")];
+      const events = tasks.map(({ id }) => ({ type: "schedule_fired", scheduleId: "s", taskId: id }) as const);
+      const [fired] = await b.backend.schedules.fire([firing(row, { occurrences: [1, 2, 3], enqueue: tasks, events })]);
+      b.expect(fired?.is === "fired" && fired.occurrences.map(({ at, is }) => [at, is])).toEqual([
+        [1, "added"],
+        [2, "refused"],
+        [3, "added"],
+      ]);
+      b.expect(await read(b, "s")).toMatchObject({ runCount: 2, lastTaskId: "c" });
+      b.expect((await b.events()).toSorted()).toEqual([
+        "a enqueued",
+        "a schedule_fired",
+        "c enqueued",
+        "c schedule_fired",
+        "s schedule_skipped",
+      ]);
+    },
+    "a change is told with it, or neither is written": async (b) => {
+      const row = await put(b, "s");
+      const events = [{ id: "e", type: "schedule_paused", scheduleId: "s" } as const];
+      b.expect((await b.backend.schedules.put({ ...row, status: "paused" }, row.revision + 1, events)).is).toBe("stale");
+      b.expect((await b.backend.schedules.put(row, undefined, events)).is).toBe("stale");
+      b.expect(await b.events()).toEqual([]);
+      b.expect((await b.backend.schedules.put({ ...row, status: "paused" }, row.revision, events)).is).toBe("put");
+      b.expect((await b.backend.schedules.put(schedule(b, "new"), undefined, [{ type: "schedule_resumed", scheduleId: "new" }])).is).toBe(
+        "put",
+      );
+      b.expect((await b.events()).toSorted()).toEqual(["new schedule_resumed", "s schedule_paused"]);
     },
     "several occurrences at once count each": async (b) => {
       const row = await put(b, "s");
       const at = row.nextRunAt ?? 0;
       const tasks = ["x", "y", "z"].map((id) => newTask(id, { scheduleId: "s" }));
-      await b.backend.schedules.fire([firing(row, { occurrences: [at, at + 1, at + 2], enqueue: tasks, nextAt: at + 3 })]);
+      await fire(b, [firing(row, { occurrences: [at, at + 1, at + 2], enqueue: tasks, nextAt: at + 3 })]);
       b.expect(await read(b, "s")).toMatchObject({ runCount: 3, nextRunAt: at + 3 });
       b.expect((await b.due()).map((claim) => claim.task.id)).toEqual(["x", "y", "z"]);
     },
     "events of an occurrence that was passed over are left out, the others are written": async (b) => {
       const row = await put(b, "s");
-      await b.backend.schedules.fire([firing(row)]);
+      await fire(b, [firing(row)]);
       await b.backend.schedules.drop(["s"]);
       const again = await put(b, "s");
       const at = row.nextRunAt ?? 0;
@@ -196,7 +276,7 @@ export const schedules: Chapter = {
         events: [event("schedule_skipped"), event("schedule_fired", "old"), event("schedule_fired", "new")],
       });
       const before = await b.events();
-      b.expect(await b.backend.schedules.fire([ask])).toEqual(["fired"]);
+      b.expect(await fire(b, [ask])).toEqual(["fired"]);
       b.expect((await b.events()).slice(before.length).toSorted()).toEqual(["new enqueued", "new schedule_fired", "s schedule_skipped"]);
     },
     "where none may overlap, an open task keeps the next one away: the schedule advances, nothing is enqueued or counted": async (b) => {
@@ -204,12 +284,12 @@ export const schedules: Chapter = {
       const told = (type: "schedule_fired" | "schedule_skipped") => [{ type, scheduleId: "s" }] as const;
       const ifOpen = (nextAt: number) => ({ nextAt, events: told("schedule_skipped") });
       const at = row.nextRunAt ?? 0;
-      b.expect(await b.backend.schedules.fire([firing(row, { ifOpen: ifOpen(at + 5) })]), "nothing is open yet").toEqual(["fired"]);
+      b.expect(await fire(b, [firing(row, { ifOpen: ifOpen(at + 5) })]), "nothing is open yet").toEqual(["fired"]);
       const first = await read(b, "s");
       if (first === undefined) throw new Error("Expected the schedule");
       const asks = [firing(first, { nextAt: null, ifOpen: ifOpen(at + 2_000) })];
-      b.expect(await b.backend.schedules.fire(asks)).toEqual(["open"]);
-      b.expect(await b.backend.schedules.fire(asks)).toEqual(["stale"]);
+      b.expect(await fire(b, asks)).toEqual(["open"]);
+      b.expect(await fire(b, asks)).toEqual(["stale"]);
       const second = await read(b, "s");
       b.expect(second).toMatchObject({
         status: "active",
@@ -225,14 +305,14 @@ export const schedules: Chapter = {
       if (claim === undefined || second === undefined) throw new Error("Expected its task");
       b.expect(claim.task.id).toBe(`s@${at}`);
       await b.end(claim);
-      b.expect(await b.backend.schedules.fire([firing(second, { ifOpen: ifOpen(at + 9) })])).toEqual(["fired"]);
+      b.expect(await fire(b, [firing(second, { ifOpen: ifOpen(at + 9) })])).toEqual(["fired"]);
     },
     "an open task keeps nobody away who does not mind": async (b) => {
       const row = await put(b, "s");
-      await b.backend.schedules.fire([firing(row)]);
+      await fire(b, [firing(row)]);
       const first = await read(b, "s");
       if (first === undefined) throw new Error("Expected the schedule");
-      b.expect(await b.backend.schedules.fire([firing(first)])).toEqual(["fired"]);
+      b.expect(await fire(b, [firing(first)])).toEqual(["fired"]);
     },
     "a run by hand enqueues beside the times: neither the next one nor the count changes": async (b) => {
       const { nextRunAt } = await put(b, "s", { maxRuns: 1 });
@@ -243,9 +323,9 @@ export const schedules: Chapter = {
         events: [{ type: "schedule_fired", scheduleId: id, taskId: task }] as const,
         unlessOpen,
       });
-      b.expect(await b.backend.schedules.run(ask("s", "a"))).toEqual({ is: "fired", taskId: "a" });
+      b.expect(await b.backend.schedules.run(ask("s", "a"))).toEqual({ is: "fired", task: { is: "added", id: "a" } });
       b.expect(await read(b, "s")).toMatchObject({ runCount: 0, nextRunAt, status: "active", lastTaskId: "a", lastRunAt: b.now });
-      b.expect(await b.backend.schedules.run(ask("s", "b"))).toEqual({ is: "fired", taskId: "b" });
+      b.expect(await b.backend.schedules.run(ask("s", "b"))).toEqual({ is: "fired", task: { is: "added", id: "b" } });
       b.expect(await b.backend.schedules.run(ask("s", "c", true))).toEqual({ is: "open", taskId: "a" });
       b.expect(await b.backend.schedules.run(ask("gone", "d"))).toEqual({ is: "missing" });
       b.expect((await b.backend.schedules.run(ask("paused", "e", true))).is).toBe("fired");
@@ -270,7 +350,7 @@ export const schedules: Chapter = {
       await put(b, "s");
       const events = [{ type: "schedule_fired", scheduleId: "s", taskId: "x" } as const];
       const ran = await b.backend.schedules.run({ id: "s", task: newTask("x", { scheduleId: "s", unique }), events, unlessOpen: false });
-      b.expect(ran).toEqual({ is: "fired", taskId: "holder" });
+      b.expect(ran).toEqual({ is: "fired", task: { is: "known", id: "holder" } });
       b.expect(await read(b, "s")).toMatchObject({ lastTaskId: "holder" });
       b.expect(await b.events()).toEqual(["holder schedule_fired"]);
     },
@@ -287,16 +367,16 @@ export const schedules: Chapter = {
     },
     "the last occurrence completes the schedule": async (b) => {
       const row = await put(b, "s", { maxRuns: 1 });
-      b.expect(await b.backend.schedules.fire([firing(row, { nextAt: null })])).toEqual(["fired"]);
+      b.expect(await fire(b, [firing(row, { nextAt: null })])).toEqual(["fired"]);
       const after = await read(b, "s");
       b.expect(after).toMatchObject({ status: "completed", runCount: 1 });
       b.expect(after !== undefined && "nextRunAt" in after).toBe(false);
-      b.expect(await b.backend.schedules.fire([firing(after ?? row, { occurrences: [1] })])).toEqual(["stale"]);
+      b.expect(await fire(b, [firing(after ?? row, { occurrences: [1] })])).toEqual(["stale"]);
       b.expect(await b.backend.schedules.list({ dueBy: b.now + 100_000, limit: 5 })).toEqual([]);
     },
     "a dropped schedule leaves its tasks": async (b) => {
       const row = await put(b, "s");
-      await b.backend.schedules.fire([firing(row)]);
+      await fire(b, [firing(row)]);
       b.expect(await b.backend.schedules.drop(["s", "nobody", "s"])).toEqual([true, false, false]);
       b.expect(await read(b, "s")).toBe(undefined);
       b.expect((await b.due()).length).toBe(1);
@@ -306,9 +386,9 @@ export const schedules: Chapter = {
       const row = await put(b, "s");
       const before = await b.everything();
       const broken = { ...newTask("x"), ...JSON.parse('{"args":{"not":"text"}}') };
-      b.expect((await codeOf(() => b.backend.schedules.fire([firing(row, { enqueue: [broken] })]))) === "no error").toBe(false);
+      b.expect((await codeOf(() => fire(b, [firing(row, { enqueue: [broken] })]))) === "no error").toBe(false);
       b.expect(await b.everything()).toEqual(before);
-      b.expect(await b.backend.schedules.fire([firing(row)])).toEqual(["fired"]);
+      b.expect(await fire(b, [firing(row)])).toEqual(["fired"]);
     },
   },
 };
