@@ -227,6 +227,7 @@ export interface Schedules {
   ): Promise<{ readonly is: "put" | "stale"; readonly row: ScheduleRow }>;
   /** Ordered by the next time, then by id; those without one last. */
   list(query: ScheduleQuery): Promise<readonly ScheduleRow[]>;
+  /** Whether each was there. No revision of one that was dropped ever comes back, not even under its id. */
   drop(ids: readonly string[]): Promise<readonly boolean[]>;
   /**
    * Advances the schedule, records the occurrences and enqueues their tasks, or does nothing: `stale` when somebody else did.

@@ -69,7 +69,7 @@ const UPDATE = `UPDATE {schedules} SET ${COLUMNS.map((column) => `${column} = ?`
 export function put(db: Db, row: ScheduleRow, ifRevision?: number, events: readonly NewEvent[] = []): ReturnType<Sync<Schedules>["put"]> {
   const changed =
     ifRevision === undefined
-      ? db.run(INSERT, ...params(row, 1), row.id)
+      ? db.run(INSERT, ...params(row, revisionFloor(db) + 1), row.id)
       : db.run(UPDATE, ...params(row, ifRevision + 1), row.id, ifRevision);
   const now = db.get("SELECT * FROM {schedules} WHERE id = ?", row.id);
   if (changed > 0) {
@@ -77,6 +77,11 @@ export function put(db: Db, row: ScheduleRow, ifRevision?: number, events: reado
     db.hints.add("schedule");
   }
   return { is: changed > 0 ? "put" : "stale", row: now === undefined ? row : scheduleRow(now) };
+}
+
+/** The highest revision of the schedules that are gone: who read one of them must not take the next of its id for it. */
+function revisionFloor(db: Db): number {
+  return int(db.get("SELECT value FROM {omniq_meta} WHERE key = 'revision_floor'")?.["value"] ?? 0);
 }
 
 /** What only we write into these columns. */
@@ -199,9 +204,12 @@ function byNextRun(a: ScheduleRow, b: ScheduleRow): number {
   return at === bt ? (a.id < b.id ? -1 : 1) : at - bt;
 }
 
+const RAISE_FLOOR = `INSERT INTO {omniq_meta}(key, value) SELECT 'revision_floor', revision FROM {schedules} WHERE id = ?
+  ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)`;
+
 export function drop(db: Db, ids: readonly string[]): readonly boolean[] {
   db.hints.add("schedule");
-  return ids.map((id) => db.run("DELETE FROM {schedules} WHERE id = ?", id) > 0);
+  return ids.map((id) => db.run(RAISE_FLOOR, id) > 0 && db.run("DELETE FROM {schedules} WHERE id = ?", id) > 0);
 }
 
 export function fire(db: Db, set: readonly FireAsk[]): readonly Fired[] {

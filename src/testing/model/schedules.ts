@@ -17,7 +17,7 @@ export function putSchedule(
 ): { is: "put" | "stale"; row: ScheduleRow } {
   const there = moment.state.schedules.get(row.id);
   if (there?.revision !== ifRevision) return { is: "stale", row: there ?? row };
-  const written = { ...row, revision: (ifRevision ?? 0) + 1 };
+  const written = { ...row, revision: (ifRevision ?? moment.state.revisionFloor) + 1 };
   moment.state.schedules.set(row.id, written);
   tell(moment, events, []);
   moment.hints.add("schedule");
@@ -41,8 +41,10 @@ export function listSchedules(moment: Moment, { ids, dueBy, status, limit }: Sch
 
 /** Takes the schedule alone away: its tasks and the memory of its occurrences stay. */
 export function dropSchedule(moment: Moment, id: string): boolean {
-  moment.hints.add("schedule");
-  return moment.state.schedules.delete(id);
+  const { state, hints } = moment;
+  hints.add("schedule");
+  state.revisionFloor = Math.max(state.revisionFloor, state.schedules.get(id)?.revision ?? 0);
+  return state.schedules.delete(id);
 }
 
 /** All of it, or nothing when somebody else was there first. */
