@@ -55,7 +55,7 @@ export function changeEvents(before: ScheduleRow, after: ScheduleRow, naming: Na
   return types.map((type) => Object.assign(about(after, naming), { type }));
 }
 
-/** Its id is the caller's, so that it can be appended again where the log lies elsewhere; a revision comes back when a schedule is made again. */
+/** Its id is made by who writes it, so that it can be appended again where the log lies elsewhere. */
 function about(row: ScheduleRow, { newId }: Naming) {
   return { id: newId(), scheduleId: row.id, queue: row.template.queue };
 }
