@@ -89,11 +89,6 @@ export interface FireAsk extends Advance {
   /** Instead of all that, where a task of the schedule has not ended. Absent: that does not matter. */
   readonly ifOpen?: Advance;
 }
-/**
- * `fewer`: fired, but fewer runs were made than asked for, and the step was `ifFewer`. `open`: a task of the schedule has not ended,
- * and the step was `ifOpen`. `stale`: somebody else was there first.
- */
-export type Fired = "fired" | "fewer" | "open" | "stale";
 
 /** A run beside the occurrences. */
 export interface RunAsk {
@@ -103,11 +98,6 @@ export interface RunAsk {
   /** Refused where a task of the schedule has not ended. */
   readonly unlessOpen: boolean;
 }
-/** `fired` names the task (the holder of its unique key, where there is one), `open` the one that has not ended; `refused`: as an enqueue is. */
-export type Ran =
-  | { readonly is: "fired" | "open"; readonly taskId: TaskId }
-  | { readonly is: "missing" }
-  | { readonly is: "refused"; readonly why: "unique" | "id-reused" | "unknown-parent"; readonly detail: string };
 
 /**
  * Checks a cron expression (5 or 6 fields, or a nickname such as `@daily`) and its IANA time zone.

@@ -74,7 +74,7 @@ export class ScheduleMaker {
     if (made.status === "completed" && (await readRow(stores, id)) === undefined) checkFires(wanted, now);
     const { is, row: before } = await stores.main.schedules.put(made);
     if (is === "put") return new ScheduleEntry(this.#desk, id, { created: true, changed: false });
-    const after = await changeRow(stores, before, (row) => changed(row, wanted, now)).catch(notFound);
+    const after = await changeRow(stores, this.#shared, before, (row) => changed(row, wanted, now)).catch(notFound);
     // Deleted meanwhile: then it is to be made after all.
     if (after === undefined) return this.#write(stores, id, wanted, now);
     return new ScheduleEntry(this.#desk, id, { created: false, changed: after !== before });

@@ -4,6 +4,7 @@ import type { Ms } from "../core/record.ts";
 import type { ScheduleRow } from "../core/schedule.ts";
 import { toSchedule } from "../models/convert.ts";
 import type { Schedule } from "../models/schedule.ts";
+import { changeEvents } from "./firing.ts";
 import type { Shared } from "./shared.ts";
 import type { Stores } from "./stores.ts";
 
@@ -23,15 +24,21 @@ export async function rowOf(stores: Stores, id: string): Promise<ScheduleRow> {
 }
 
 /**
- * Writes a change over what is there now, however often that changes meanwhile. A row that stays the same is not written.
+ * Writes a change over what is there now, however often that changes meanwhile, and what the log is told of it. A row that stays the
+ * same is not written.
  * @throws ScheduleNotFoundError when it was deleted meanwhile. @throws ConflictError
  */
-export async function changeRow(stores: Stores, row: ScheduleRow, change: (row: ScheduleRow) => ScheduleRow): Promise<ScheduleRow> {
+export async function changeRow(
+  stores: Stores,
+  naming: Pick<Shared, "newId">,
+  row: ScheduleRow,
+  change: (row: ScheduleRow) => ScheduleRow,
+): Promise<ScheduleRow> {
   let before = row;
   for (let tried = 0; tried < TRIES; tried++) {
     const after = change(before);
     if (after === before) return before;
-    const answer = await stores.main.schedules.put(after, before.revision);
+    const answer = await stores.changeSchedule(after, before.revision, changeEvents(before, after, naming));
     if (answer.is === "put") return answer.row;
     before = await rowOf(stores, row.id);
   }

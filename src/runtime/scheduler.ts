@@ -92,14 +92,14 @@ export class Scheduler {
   async #fire(asks: readonly FireAsk[]): Promise<boolean> {
     const { stores, throttle } = this.#options;
     try {
-      return (await stores.fire(asks)).some((is) => is !== "stale");
+      return (await stores.fire(asks)).some(({ is }) => is !== "stale");
     } catch (error) {
       if (asks.length === 1) throw error;
     }
     let fired = false;
     for (const ask of asks) {
       try {
-        fired = (await stores.fire([ask])).some((is) => is !== "stale") || fired;
+        fired = (await stores.fire([ask])).some(({ is }) => is !== "stale") || fired;
       } catch (error) {
         throttle.warn("A schedule could not be fired", { scheduleId: ask.id, ...errorFields(error) });
       }

@@ -2,7 +2,6 @@
 import { refusedError } from "../components/refused.ts";
 import { decode } from "../core/codec.ts";
 import { ConflictError, expected, ScheduleNotFoundError } from "../core/errors.ts";
-import type { EventType } from "../core/event.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { Ms } from "../core/record.ts";
 import { firstOccurrence, upcoming } from "../core/schedule.ts";
@@ -85,7 +84,7 @@ export class SchedulesDesk {
 
   /** Stops it; one that is paused stays so. @throws ScheduleNotFoundError @throws IllegalTransitionError when it is completed. */
   async pause(id: string): Promise<Schedule> {
-    return this.#turn(id, "schedule_paused", (schedule) => schedule.pause());
+    return this.#turn(id, (schedule) => schedule.pause());
   }
 
   /**
@@ -96,7 +95,7 @@ export class SchedulesDesk {
     if (typeof options !== "object" || options === null) throw expected("options", "an object", options);
     refuseUnknown(options, ["from"], "the options of resume()");
     if (options.from !== undefined) dateMs(options.from, "from");
-    return this.#turn(id, "schedule_resumed", (schedule) => schedule.resume(options));
+    return this.#turn(id, (schedule) => schedule.resume(options));
   }
 
   /**
@@ -118,14 +117,14 @@ export class SchedulesDesk {
     return this.#shared.access.use(async (stores) => {
       const row = await rowOf(stores, id);
       const task = taskOf(row, this.#shared);
-      const events = [firedEvent(row, task.id, { byHand: true })];
+      const events = [firedEvent(row, this.#shared, task.id, { byHand: true })];
       const ran = await stores.runSchedule({ id, task, events, unlessOpen: row.policy.overlap === "skip" });
       if (ran.is === "refused") throw refusedError(ran);
       if (ran.is === "missing") throw new ScheduleNotFoundError(id);
       if (ran.is === "open") {
         throw new ConflictError(`Expected no task of schedule ${id} to be open, since none may overlap, but ${ran.taskId} has not ended`);
       }
-      return new Handle(this.#host, ran.taskId, ran.taskId === task.id);
+      return new Handle(this.#host, ran.task.id, ran.task.id === task.id);
     });
   }
 
@@ -166,17 +165,15 @@ export class SchedulesDesk {
     });
   }
 
-  async #turn(id: string, type: EventType, turn: (schedule: Schedule) => void): Promise<Schedule> {
+  async #turn(id: string, turn: (schedule: Schedule) => void): Promise<Schedule> {
     checkId(id, "id");
     return this.#shared.access.use(async (stores) => {
       const now = await stores.main.now();
-      const before = await rowOf(stores, id);
-      const row = await changeRow(stores, before, (present) => {
+      const row = await changeRow(stores, this.#shared, await rowOf(stores, id), (present) => {
         const schedule = modelOf(this.#shared, present, now);
         turn(schedule);
         return schedule.status === present.status ? present : toScheduleRow(schedule, present.template);
       });
-      if (row.revision !== before.revision) await stores.append([{ id: `${id}.${row.revision}.${type}`, type, scheduleId: id }]);
       return modelOf(this.#shared, row, now);
     });
   }

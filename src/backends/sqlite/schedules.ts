@@ -1,11 +1,12 @@
 /** Schedules: written by revision, fired by compare-and-set, an occurrence recorded once. */
 import type { Schedules, Sync } from "../../core/backend.ts";
+import type { NewEvent } from "../../core/event.ts";
+import { runsOf, toldOf } from "../../core/occurrence.ts";
+import type { Fired, Occurrence, Ran } from "../../core/occurrence.ts";
 import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import type {
   Advance,
-  Fired,
   FireAsk,
-  Ran,
   Rule,
   RunAsk,
   SchedulePolicy,
@@ -65,14 +66,22 @@ function params(row: ScheduleRow, revision: number): Param[] {
 const INSERT = `INSERT INTO {schedules}(${COLUMNS.join(", ")}, id) VALUES (${Array.from({ length: COLUMNS.length + 1 }, () => "?").join(", ")}) ON CONFLICT DO NOTHING`;
 const UPDATE = `UPDATE {schedules} SET ${COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ? AND revision = ?`;
 
-export function put(db: Db, row: ScheduleRow, ifRevision?: number): ReturnType<Sync<Schedules>["put"]> {
+export function put(db: Db, row: ScheduleRow, ifRevision?: number, events: readonly NewEvent[] = []): ReturnType<Sync<Schedules>["put"]> {
   const changed =
     ifRevision === undefined
-      ? db.run(INSERT, ...params(row, 1), row.id)
+      ? db.run(INSERT, ...params(row, revisionFloor(db) + 1), row.id)
       : db.run(UPDATE, ...params(row, ifRevision + 1), row.id, ifRevision);
   const now = db.get("SELECT * FROM {schedules} WHERE id = ?", row.id);
-  if (changed > 0) db.hints.add("schedule");
+  if (changed > 0) {
+    tell(db, events, []);
+    db.hints.add("schedule");
+  }
   return { is: changed > 0 ? "put" : "stale", row: now === undefined ? row : scheduleRow(now) };
+}
+
+/** The highest revision of the schedules that are gone: who read one of them must not take the next of its id for it. */
+function revisionFloor(db: Db): number {
+  return int(db.get("SELECT value FROM {omniq_meta} WHERE key = 'revision_floor'")?.["value"] ?? 0);
 }
 
 /** What only we write into these columns. */
@@ -195,9 +204,12 @@ function byNextRun(a: ScheduleRow, b: ScheduleRow): number {
   return at === bt ? (a.id < b.id ? -1 : 1) : at - bt;
 }
 
+const RAISE_FLOOR = `INSERT INTO {omniq_meta}(key, value) SELECT 'revision_floor', revision FROM {schedules} WHERE id = ?
+  ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)`;
+
 export function drop(db: Db, ids: readonly string[]): readonly boolean[] {
   db.hints.add("schedule");
-  return ids.map((id) => db.run("DELETE FROM {schedules} WHERE id = ?", id) > 0);
+  return ids.map((id) => db.run(RAISE_FLOOR, id) > 0 && db.run("DELETE FROM {schedules} WHERE id = ?", id) > 0);
 }
 
 export function fire(db: Db, set: readonly FireAsk[]): readonly Fired[] {
@@ -208,54 +220,44 @@ const CURRENT = "SELECT 1 FROM {schedules} WHERE id = ? AND revision = ? AND sta
 const OPEN = "SELECT id FROM {tasks} INDEXED BY {idx_tasks_schedule} WHERE schedule_id = ? AND stage < 6 LIMIT 1";
 const ADVANCE = `UPDATE {schedules} SET revision = revision + 1, run_count = run_count + ?1, last_run_at = iif(?1 > 0, ?2, last_run_at), next_run_at = ?3,
   status = iif(?3 IS NULL, 'completed', status), last_task_id = ifnull(?4, last_task_id) WHERE id = ?5`;
-const OCCURRENCE = "INSERT INTO {occurrences}(schedule_id, at, fired_at, task_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
-const BECAME = "UPDATE {occurrences} SET task_id = ? WHERE schedule_id = ? AND at = ?";
+const OCCURRENCE = "INSERT INTO {occurrences}(schedule_id, at, fired_at, task_id) VALUES (?, ?, ?, ?)";
+const RECORDED = "SELECT 1 FROM {occurrences} WHERE schedule_id = ? AND at = ?";
 const RAN = "UPDATE {schedules} SET revision = revision + 1, last_run_at = ?, last_task_id = ? WHERE id = ?";
 
 function fireOne(db: Db, ask: FireAsk): Fired {
-  const { id, ifFewer, ifOpen } = ask;
-  if (db.get(CURRENT, id, ask.revision) === undefined) return "stale";
+  const { id, ifOpen } = ask;
+  if (db.get(CURRENT, id, ask.revision) === undefined) return { is: "stale" };
   if (ifOpen !== undefined && db.get(OPEN, id) !== undefined) {
     advance(db, id, ifOpen, []);
-    return "open";
+    return { is: "open" };
   }
-  const made = occur(db, ask);
-  const fewer = made.length < ask.occurrences.length ? ifFewer : undefined;
-  advance(db, id, fewer ?? ask, made);
-  return fewer === undefined ? "fired" : "fewer";
+  const occurrences = occur(db, ask);
+  const fewer = runsOf(occurrences).length < ask.occurrences.length ? ask.ifFewer : undefined;
+  advance(db, id, fewer ?? ask, occurrences);
+  return { is: fewer === undefined ? "fired" : "fewer", occurrences };
 }
 
-/** A task that was to be made, and the one that there is for it: itself, or the holder of its unique key. Absent: none was made. */
-interface Made {
-  readonly asked: string;
-  readonly is: string | undefined;
-}
-
-/** An occurrence that was recorded before (a schedule deleted and made again) has had its task: it is passed over. */
-function occur(db: Db, { id, occurrences, enqueue }: FireAsk): readonly Made[] {
-  return occurrences.flatMap((at, i): readonly Made[] => {
+/** Records those that have a task now. */
+function occur(db: Db, { id, occurrences, enqueue }: FireAsk): readonly Occurrence[] {
+  return occurrences.flatMap((at, i): readonly Occurrence[] => {
     const task = enqueue[i];
-    if (task === undefined || db.run(OCCURRENCE, id, at, db.now, task.id) === 0) return [];
+    if (task === undefined) return [];
+    if (db.get(RECORDED, id, at) !== undefined) return [{ at, asked: task.id, is: "recorded" }];
     const answer = addTask(db, task, true);
-    const is = answer.is === "refused" ? undefined : answer.id;
-    if (is !== task.id) db.run(BECAME, is ?? "", id, at);
-    return [{ asked: task.id, is }];
+    if (answer.is !== "refused") db.run(OCCURRENCE, id, at, db.now, answer.id);
+    return [{ at, asked: task.id, ...answer }];
   });
 }
 
-function advance(db: Db, id: string, { nextAt, events }: Advance, made: readonly Made[]): void {
-  db.run(ADVANCE, made.length, db.now, nextAt, made.findLast(({ is }) => is !== undefined)?.is ?? null, id);
-  tell(db, events, made);
+function advance(db: Db, id: string, { nextAt, events }: Advance, occurrences: readonly Occurrence[]): void {
+  const runs = runsOf(occurrences);
+  db.run(ADVANCE, runs.length, db.now, nextAt, runs.at(-1) ?? null, id);
+  tell(db, events, occurrences);
   db.hints.add("schedule");
 }
 
-/** Events name the task that there is; those of an occurrence that was passed over are left out. */
-function tell(db: Db, events: FireAsk["events"], made: readonly Made[]): void {
-  for (const event of events) {
-    if (event.taskId === undefined) db.events.push(event);
-    const of = made.find(({ asked }) => asked === event.taskId);
-    if (of !== undefined) db.events.push(of.is === undefined ? event : { ...event, taskId: of.is });
-  }
+function tell(db: Db, events: readonly NewEvent[], occurrences: readonly Occurrence[]): void {
+  for (const event of toldOf(events, occurrences)) db.events.push(event);
 }
 
 export function run(db: Db, { id, task, events, unlessOpen }: RunAsk): Ran {
@@ -264,9 +266,8 @@ export function run(db: Db, { id, task, events, unlessOpen }: RunAsk): Ran {
   if (open !== undefined) return { is: "open", taskId: str(open["id"]) };
   const answer = addTask(db, task, true);
   if (answer.is === "refused") return answer;
-  const taskId = answer.id;
-  db.run(RAN, db.now, taskId, id);
-  tell(db, events, [{ asked: task.id, is: taskId }]);
+  db.run(RAN, db.now, answer.id, id);
+  tell(db, events, [{ at: db.now, asked: task.id, ...answer }]);
   db.hints.add("schedule");
-  return { is: "fired", taskId };
+  return { is: "fired", task: answer };
 }

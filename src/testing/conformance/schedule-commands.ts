@@ -14,6 +14,7 @@ export function scheduleCommands(t: Throws): Command {
   const id = dice.pick(["s1", "s2"]);
   const what = dice.pick(["put", "fire", "fire", "change", "drop", "run"]);
   const stale = dice.chance(20) ? 1 : 0;
+  const named = dice.chance(50);
   const [alone, last, again, status] = [dice.chance(40), dice.chance(15), dice.chance(20) ? 10 : 0, dice.pick(["active", "paused"])];
   const make: (clock: Place["clock"]) => NewTask = thrownTask(t);
   return {
@@ -25,10 +26,11 @@ export function scheduleCommands(t: Throws): Command {
       if (what === "put" || row === undefined)
         return (await schedules.put(newSchedule(id, place.clock.now(), { nextRunAt: place.clock.now() }))).is;
       const revision = row.revision - stale;
-      if (what === "change") return (await schedules.put({ ...row, status, name: "n" }, revision)).is;
+      const paused = [{ type: "schedule_paused", scheduleId: id } as const];
+      if (what === "change") return (await schedules.put({ ...row, status, name: "n" }, revision, named ? paused : [])).is;
       const at = (row.nextRunAt ?? 0) - again;
       const enqueue = [{ ...make(place.clock), scheduleId: id }] as const;
-      const events = [{ type: "schedule_fired", scheduleId: id } as const];
+      const events = [{ type: "schedule_fired", scheduleId: id, ...(named ? { taskId: enqueue[0].id } : {}) } as const];
       if (what === "run") return schedules.run({ id, task: enqueue[0], events, unlessOpen: alone });
       const ifOpen = alone ? { ifOpen: { nextAt: at + 10, events: [{ type: "schedule_skipped", scheduleId: id } as const] } } : {};
       const ifFewer = last ? { ifFewer: { nextAt: at + 10, events } } : {};

@@ -276,7 +276,7 @@ describe("schedules", () => {
     Object.assign(rig.backend.schedules, {
       fire: () => {
         fires++;
-        return Promise.resolve(["stale"]);
+        return Promise.resolve([{ is: "stale" }]);
       },
     });
     const worker = rig.worker([]);
@@ -330,6 +330,6 @@ describe("schedules", () => {
     await rig.worker([task("t", () => 1)]).drain();
     expect((await eventsOf(rig, "s")).map(([type]) => type)).toEqual(["schedule_fired", "schedule_completed"]);
     const { items } = await rig.backend.desk.find({ scheduleId: "s", limit: 9 });
-    expect(await rig.story(items[0]?.id)).toEqual(["schedule_fired", "enqueued", "executing", "completed"]);
+    expect(await rig.story(items[0]?.id)).toEqual(["enqueued", "schedule_fired", "executing", "completed"]);
   });
 });
