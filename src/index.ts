@@ -89,6 +89,7 @@ export {
   ResultExpiredError,
   ResultNotStoredError,
   ResultTimeoutError,
+  ScheduleBrokenError,
   ScheduleNotFoundError,
   StorageError,
   SyncUnsupportedError,

@@ -188,6 +188,7 @@ export class TaskQueue extends Component {
     return this.atOnce((store) => addSchedule(store, schedule));
   }
 
+  /** @throws ScheduleBrokenError saying what is wrong with it. */
   async getSchedule(id: string): Promise<Schedule | undefined> {
     return this.later((store) => findSchedule(store, id, this.tools));
   }
@@ -216,7 +217,7 @@ export class TaskQueue extends Component {
     return this.atOnce((store) => dropSchedule(store, id));
   }
 
-  /** The active schedules whose time has come, oldest first, at most 1,000. Reads only. */
+  /** The active schedules whose time has come, oldest first, at most 1,000, but for those that are broken. Reads only. */
   async getReadySchedules(): Promise<Schedule[]> {
     return this.later((store) => readySchedules(store, this.tools));
   }

@@ -209,7 +209,11 @@ export interface Desk {
 // ---------------------------------------------------------------- schedules, results, events
 
 export interface Schedules {
-  /** With `ifRevision` the row is written only if it still has that revision; without, only if it is new. Answers the row as it is now. */
+  /**
+   * With `ifRevision` the row is written only if it still has that revision; without, only if it is new. Answers the row as it is now.
+   * Of a row with `unreadable` only the status, the next time, `pausedAt` and `resumedAt` are written: its stand-ins must not replace
+   * what lies there.
+   */
   put(row: ScheduleRow, ifRevision?: number): Promise<{ readonly is: "put" | "stale"; readonly row: ScheduleRow }>;
   /** Ordered by the next time, then by id; those without one last. */
   list(query: ScheduleQuery): Promise<readonly ScheduleRow[]>;

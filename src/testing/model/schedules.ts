@@ -10,10 +10,18 @@ import { defined } from "./state.ts";
 export function putSchedule(moment: Moment, row: ScheduleRow, ifRevision?: number): { is: "put" | "stale"; row: ScheduleRow } {
   const there = moment.state.schedules.get(row.id);
   if (there?.revision !== ifRevision) return { is: "stale", row: there ?? row };
-  const written = { ...row, revision: (ifRevision ?? 0) + 1 };
+  const { unreadable, ...whole } = row;
+  const written = defined<ScheduleRow>({
+    ...(there === undefined || unreadable === undefined ? whole : { ...there, ...standingOf(row) }),
+    revision: (ifRevision ?? 0) + 1,
+  });
   moment.state.schedules.set(row.id, written);
   moment.hints.add("schedule");
   return { is: "put", row: written };
+}
+
+function standingOf({ status, nextRunAt, pausedAt, resumedAt }: ScheduleRow) {
+  return { status, nextRunAt, pausedAt, resumedAt };
 }
 
 const next = (row: ScheduleRow): number => row.nextRunAt ?? Number.POSITIVE_INFINITY;

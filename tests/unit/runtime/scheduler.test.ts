@@ -256,10 +256,10 @@ describe("schedules", () => {
     await put(rig, row("half", { nextRunAt: START - 1 }), row("good", { nextRunAt: START + 1_000 }));
     const schedules = { ...rig.backend.schedules };
     Object.assign(rig.backend.schedules, {
-      // As the store reads a row whose template is no text that it knows.
+      // As a store reads a row that was changed by hand.
       list: async (query: Parameters<typeof schedules.list>[0]) => {
         const rows = await schedules.list(query);
-        return rows.map((each) => (each.id === "half" ? Object.assign({}, each, { status: "completed" }) : each));
+        return rows.map((each) => (each.id === "half" ? Object.assign({}, each, { unreadable: ["template"] }) : each));
       },
     });
     const worker = rig.worker([task("t", () => 1)]);
