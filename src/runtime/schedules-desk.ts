@@ -1,6 +1,5 @@
 /** Looking after schedules; `omniq.schedule()` makes them. */
 import { refusedError } from "../components/refused.ts";
-import { calendarTime } from "../core/calendar.ts";
 import { decode } from "../core/codec.ts";
 import { ConflictError, expected, ScheduleBrokenError, ScheduleNotFoundError } from "../core/errors.ts";
 import type { EventType } from "../core/event.ts";
@@ -105,7 +104,7 @@ export class SchedulesDesk {
    */
   async resume(id: string, options: ResumeOptions = {}): Promise<Schedule> {
     checkObject(options, "options", "an object such as { from: date }", ["from"]);
-    if (options.from !== undefined) calendarTime(dateMs(options.from, "from"), "from");
+    if (options.from !== undefined) dateMs(options.from, "from");
     return this.#turn(id, "schedule_resumed", (row, now) => {
       const schedule = soundModel(this.#shared, row, now);
       schedule.resume(options);

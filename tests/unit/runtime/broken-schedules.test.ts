@@ -162,8 +162,9 @@ test("a schedule of a task that is gone is as its code says, whatever the code s
     timeout: 60_000,
     funcArgs: { n: 5 },
   });
-  const templates = byHand.prepare("SELECT template FROM schedules WHERE id IN ('copy', 'fresh')").all();
-  expect(new Set(templates.map(({ template }) => JSON.stringify(Object.entries(JSON.parse(String(template))).toSorted()))).size).toBe(1);
+  const template = (id: string): unknown =>
+    JSON.parse(String(byHand.prepare("SELECT template FROM schedules WHERE id = ?").get(id)?.["template"]));
+  expect(template("copy")).toEqual(template("fresh"));
   expect(await omniq.scheduleTask("model", { id: "copy", every: "1h" })).toMatchObject({ changed: false });
   byHand.exec("UPDATE schedules SET template = '{' WHERE id = 'copy'");
   await expect(omniq.scheduleTask("model", { id: "copy", every: "1h" })).rejects.toMatchObject({ code: "TASK_NOT_FOUND" });

@@ -53,6 +53,12 @@ test.each(["fence", "revision", "attempt", "retry_count"])(
   },
 );
 
+test("one that waits for its parent shows where it stands", async () => {
+  await omniq.enqueue(tick, { n: 3 }, { id: "child", dependsOn: ["good"] });
+  byHand.exec("UPDATE tasks SET args = '{' WHERE id = 'child'");
+  expect(await omniq.tasks.get("child")).toMatchObject({ phase: "blocked", funcArgs: undefined, dependsOn: ["good"] });
+});
+
 describe.each(BREAKS)("%s", (set, named) => {
   beforeEach(() => {
     byHand.exec(`UPDATE tasks SET ${set} WHERE id = 'bad'`);

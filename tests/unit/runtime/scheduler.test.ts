@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { DEFAULT_SCHEDULE_POLICY } from "../../../src/core/schedule.ts";
 import type { ScheduleRow } from "../../../src/core/schedule.ts";
 import { DEFAULT_POLICY } from "../../../src/core/task.ts";
+import { taskOf } from "../../../src/runtime/firing.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
 import { ModelBackend } from "../../../src/testing/model.ts";
 import { gate, quiet, Rig, task, until } from "./rig.ts";
@@ -223,6 +224,12 @@ describe("schedules", () => {
     const stopped = Promise.all(workers.map((worker) => worker.stop()));
     await quiet();
     await stopped;
+  });
+
+  test("its tasks have nothing of what its options cover", () => {
+    const { template } = row("s");
+    const task = taskOf(row("s", { template: { ...template, covered: { priority: 1 } } }), { newId: () => "t" });
+    expect(task).toEqual({ ...template, id: "t", scheduleId: "s", dependsOn: [] });
   });
 
   test("a broken one is told of once and keeps nobody; neither does one that cannot be fired", async () => {
