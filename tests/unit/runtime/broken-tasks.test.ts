@@ -59,6 +59,16 @@ test("one that waits for its parent shows where it stands", async () => {
   expect(await omniq.tasks.get("child")).toMatchObject({ phase: "blocked", funcArgs: undefined, dependsOn: ["good"] });
 });
 
+test.each([
+  ["due_at = 9000000000000000, stage = 1", "It is not due before +275760-09-13"],
+  ["due_at = 9000000000000000, stage = 1, status = 'failed', next_retry_at = 9000000000000000", "tried again at +275760-09-13"],
+  ["started_at = 9000000000000000, stage = 4, status = 'running'", "It runs on worker"],
+  ["completed_at = 9000000000000000, stage = 6, status = 'completed'", "It has ended: completed."],
+])("why answers of times that are none: %s", async (set, text) => {
+  byHand.exec(`UPDATE tasks SET ${set} WHERE id = 'bad'`);
+  expect((await omniq.tasks.why("bad")).text).toContain(text);
+});
+
 describe.each(BREAKS)("%s", (set, named) => {
   beforeEach(() => {
     byHand.exec(`UPDATE tasks SET ${set} WHERE id = 'bad'`);
