@@ -1,8 +1,16 @@
 /** The queue's verbs for schedules. */
-import { ConflictError, expected, InvalidOptionError, ScheduleNotFoundError, TaskNotFoundError } from "../core/errors.ts";
+import {
+  ConflictError,
+  expected,
+  InvalidOptionError,
+  ScheduleBrokenError,
+  ScheduleNotFoundError,
+  TaskNotFoundError,
+} from "../core/errors.ts";
 import { checkFires, firstOccurrence, sameTiming } from "../core/schedule.ts";
 import type { ScheduleRow } from "../core/schedule.ts";
-import { checked, toSchedule, toScheduleRow, toTemplate } from "../models/convert.ts";
+import { readSchedule, unreadableText } from "../models/broken.ts";
+import { checked, toScheduleRow, toTemplate } from "../models/convert.ts";
 import type { ModelTools } from "../models/defaults.ts";
 import { Schedule } from "../models/schedule.ts";
 import { step } from "./steps.ts";
@@ -26,7 +34,10 @@ export function* addSchedule(store: Store, schedule: Schedule): Steps<string> {
 
 export function* findSchedule(store: Store, id: string, tools: ModelTools): Steps<Schedule | undefined> {
   const [row] = yield* step(store.schedules.list({ ids: [id], limit: 1 }));
-  return row === undefined ? undefined : toSchedule(row, tools);
+  if (row === undefined) return undefined;
+  const { model, broken } = readSchedule(row, tools);
+  if (broken !== undefined) throw new ScheduleBrokenError(id, broken);
+  return model;
 }
 
 export function* dropSchedule(store: Store, id: string): Steps<boolean> {
@@ -37,7 +48,11 @@ export function* dropSchedule(store: Store, id: string): Steps<boolean> {
 export function* readySchedules(store: Store, tools: ModelTools): Steps<Schedule[]> {
   const now = yield* step(store.now());
   const rows = yield* step(store.schedules.list({ dueBy: now, limit: READ }));
-  return rows.map((row) => toSchedule(row, tools));
+  // Those that are broken cannot be run, and must not hide the others.
+  return rows.flatMap((row) => {
+    const { model, broken } = readSchedule(row, tools);
+    return broken === undefined ? [model] : [];
+  });
 }
 
 /** Fields that only the firing of a schedule changes, or nobody. */
@@ -48,6 +63,7 @@ export function* changeSchedule(store: Store, schedule: Schedule): Steps<void> {
   const [before] = yield* step(store.schedules.list({ ids: [id], limit: 1 }));
   if (before === undefined) throw new ScheduleNotFoundError(id);
   if (schedule.revision !== before.revision) throw stale(id);
+  if (before.unreadable !== undefined) throw new ScheduleBrokenError(id, unreadableText(before.unreadable));
   const after = toScheduleRow(schedule, before.template);
   const fixed = FIXED.find((field) => before[field] !== after[field]);
   if (fixed !== undefined) throw notEditable(fixed, "a schedule's own task, creation and counts stay");

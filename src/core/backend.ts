@@ -218,7 +218,8 @@ export interface Desk {
 export interface Schedules {
   /**
    * With `ifRevision` the row is written only if it still has that revision; without, only if it is new. Answers the row as it is now.
-   * `events` are written with it, or not at all.
+   * `events` are written with it, or not at all. Of a row with `unreadable` only the status, the next time, `pausedAt` and `resumedAt` are
+   * written: its stand-ins must not replace what lies there.
    */
   put(
     row: ScheduleRow,

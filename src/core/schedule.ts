@@ -19,6 +19,15 @@ export type Rule =
 /** The task of each occurrence, but for its id and times. */
 export type TaskTemplate = Omit<NewTask, "id" | "due" | "createdAt" | "expiresAt" | "scheduleId" | "dependsOn">;
 
+/** The template of a schedule. */
+export interface ScheduleTemplate extends TaskTemplate {
+  /**
+   * Where it was copied from a task: what that task itself has in each field that the schedule's options say otherwise; `null` is
+   * nothing. So the same code comes to the same template when the task is gone.
+   */
+  readonly covered?: Readonly<Record<string, unknown>>;
+}
+
 /** What becomes of occurrences that nobody fired in time: none of them, the latest, or the latest so many. */
 export type CatchUp = "skip" | "latest" | { readonly all: number };
 /** Whether an occurrence is fired while a task of an earlier one has not ended. */
@@ -45,7 +54,7 @@ export interface ScheduleRow {
   readonly revision: number;
   readonly rule: Rule;
   readonly policy: SchedulePolicy;
-  readonly template: TaskTemplate;
+  readonly template: ScheduleTemplate;
   /** The task that the template was copied from, where there was one. */
   readonly taskId?: TaskId;
   readonly status: ScheduleStatus;
@@ -62,6 +71,8 @@ export interface ScheduleRow {
   readonly name?: string;
   readonly description?: string;
   readonly tags: readonly string[];
+  /** What the backend could not read, since somebody changed it by hand: stand-ins are in its place. Such a row is not fired. */
+  readonly unreadable?: readonly (keyof ScheduleRow)[];
 }
 
 export interface ScheduleQuery {

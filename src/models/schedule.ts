@@ -1,4 +1,5 @@
 /** When a task is to run again and again, or once, as people make and change it: the seed's `Schedule`. */
+import { calendarTime } from "../core/calendar.ts";
 import type { Clock } from "../core/clock.ts";
 import { IllegalTransitionError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
@@ -174,10 +175,11 @@ export class Schedule {
    * Lets it go on: what was missed meanwhile is not made up for, but a single run that is still to come is due. An active one stays
    * as it is.
    * @param options `from`: counts from this time instead of now; occurrences since then are taken as `catchUp` says.
-   * @throws IllegalTransitionError when it is completed.
+   * @throws IllegalTransitionError when it is completed. @throws InvalidOptionError when `from` is not of 1970 to the end of 9999.
    */
   resume({ from }: { readonly from?: Date | undefined } = {}): void {
     const since = maybeDate(from, "from");
+    if (since !== undefined) calendarTime(since.getTime(), "from");
     if (this.status === "active") return;
     if (this.status === "completed") throw new IllegalTransitionError(this.id, this.status, "active", "schedule");
     const now = this.#now();

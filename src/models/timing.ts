@@ -1,4 +1,5 @@
 /** When a schedule fires, read from the fields of its model. */
+import { calendarTime } from "../core/calendar.ts";
 import { expected, InvalidOptionError } from "../core/errors.ts";
 import { beginsAfter, checkCron, checkPolicy, isCatchUp, MOST_CAUGHT_UP } from "../core/schedule.ts";
 import type { CatchUp, Rule, SchedulePolicy, ScheduleType } from "../core/schedule.ts";
@@ -44,7 +45,7 @@ export function policyOf({ scheduleType, startAt, endAt, jitter, catchUp, overla
   const policy: SchedulePolicy = {
     catchUp: catchUpOf(catchUp),
     overlap: word(overlap, "overlap", ["allow", "skip"]),
-    ...(startAt === undefined ? {} : { startAt: date(startAt, "startAt").getTime() }),
+    ...(startAt === undefined ? {} : { startAt: calendarTime(date(startAt, "startAt").getTime(), "startAt") }),
     ...(endAt === undefined ? {} : { endAt: date(endAt, "endAt").getTime() }),
     ...(jitter === undefined ? {} : { jitter: whole(jitter, "jitter", 0) }),
   };

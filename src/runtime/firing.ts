@@ -37,7 +37,8 @@ export function firingOf(row: ScheduleRow, due: Due, making: Making): FireAsk {
 
 /** A task of the schedule; `at` absent: due at once. */
 export function taskOf(row: ScheduleRow, { newId }: Naming, at?: Ms): NewTask {
-  return { ...row.template, id: newId(), scheduleId: row.id, dependsOn: [], ...(at === undefined ? {} : { due: { at } }) };
+  const { covered: _, ...template } = row.template;
+  return { ...template, id: newId(), scheduleId: row.id, dependsOn: [], ...(at === undefined ? {} : { due: { at } }) };
 }
 
 export function firedEvent(row: ScheduleRow, naming: Naming, taskId: string, data: object): NewEvent {

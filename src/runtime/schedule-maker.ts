@@ -2,7 +2,7 @@
 import { expected, ScheduleNotFoundError, TaskNotFoundError } from "../core/errors.ts";
 import type { Ms, TaskId, Text } from "../core/record.ts";
 import { checkFires } from "../core/schedule.ts";
-import type { ScheduleRow, TaskTemplate } from "../core/schedule.ts";
+import type { ScheduleTemplate, TaskTemplate } from "../core/schedule.ts";
 import { toTemplate } from "../models/convert.ts";
 import { isTaskReference } from "./definition.ts";
 import { checkId, checkOptions, encodeArgs, resolveTemplate } from "./options.ts";
@@ -80,14 +80,16 @@ export class ScheduleMaker {
     return new ScheduleEntry(this.#desk, id, { created: false, changed: after !== before });
   }
 
-  /** The template of a task, with what the options say over it. */
-  #overlaid(base: TaskTemplate, options: ScheduleOptions): TaskTemplate {
+  /** The template of a task, with what the options say over it, and what they say it over. */
+  #overlaid(base: TaskTemplate, options: ScheduleOptions): ScheduleTemplate {
     const { newId, now } = this.#shared;
     const asked = resolveTemplate({ newId, now, defaults: {} }, { name: base.func }, base.args, options);
     const given = new Set(
       Object.entries(options).flatMap(([key, value]) => (value === undefined ? [] : [key === "queueName" ? "queue" : key])),
     );
-    return { ...base, ...Object.fromEntries(Object.entries(asked).filter(([key]) => given.has(key))) };
+    const over = Object.entries(asked).filter(([key]) => given.has(key));
+    const covered = over.map(([key]): [string, unknown] => [key, Reflect.get(base, key) ?? null]);
+    return { ...base, ...Object.fromEntries(over), ...(over.length === 0 ? {} : { covered: Object.fromEntries(covered) }) };
   }
 }
 
@@ -95,11 +97,17 @@ function notFound(error: unknown): undefined {
   if (!(error instanceof ScheduleNotFoundError)) throw error;
 }
 
-/** Of the task, or where it is gone by now, of the schedule that was made for it. @throws TaskNotFoundError */
+/** Of the task, or where it is gone by now, of the schedule that was made for it: as the task had it. @throws TaskNotFoundError */
 async function templateOf(stores: Stores, taskId: TaskId, id: string): Promise<TaskTemplate> {
   const [task] = await stores.main.desk.get([taskId]);
   if (task !== undefined) return toTemplate(task);
-  const made: ScheduleRow | undefined = await readRow(stores, id);
-  if (made?.taskId !== taskId) throw new TaskNotFoundError(taskId);
-  return made.template;
+  const made = await readRow(stores, id);
+  // Of a template that cannot be read nothing is left to copy.
+  if (made?.taskId !== taskId || made.unreadable?.includes("template") === true) throw new TaskNotFoundError(taskId);
+  const { covered = {}, ...template } = made.template;
+  for (const [field, value] of Object.entries(covered)) {
+    if (value === null) Reflect.deleteProperty(template, field);
+    else Reflect.set(template, field, value);
+  }
+  return template;
 }

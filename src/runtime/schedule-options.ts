@@ -1,14 +1,14 @@
 /** What a program says of a schedule, checked and made one record. */
+import { calendarTime } from "../core/calendar.ts";
 import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
-import { refuseUnknown } from "../core/nearest.ts";
 import type { Ms } from "../core/record.ts";
 import { beginsAfter, checkCron, checkPolicy } from "../core/schedule.ts";
-import type { CatchUp, Overlap, Rule, SchedulePolicy, TaskTemplate, Timing } from "../core/schedule.ts";
+import type { CatchUp, Overlap, Rule, SchedulePolicy, ScheduleTemplate, Timing } from "../core/schedule.ts";
 import { catchUpOf } from "../models/timing.ts";
 import { tags, text, whole } from "./defaults.ts";
-import { dateMs, TEMPLATE_KEYS } from "./options.ts";
+import { checkObject, dateMs, TEMPLATE_KEYS } from "./options.ts";
 import type { Wanted } from "./schedule-change.ts";
 import type { EnqueueOptions } from "./signatures.ts";
 
@@ -24,7 +24,7 @@ export interface TimingOptions {
   readonly at?: Date | undefined;
   /** Once, as soon as possible. */
   readonly once?: true | undefined;
-  /** No occurrence is earlier, one at exactly this time counts. Only with `cron` and `every`. */
+  /** No occurrence is earlier, one at exactly this time counts. A time from 1970 to the end of 9999. Only with `cron` and `every`. */
   readonly startAt?: Date | undefined;
   /** No occurrence is later, one at exactly this time counts; then the schedule is completed. Only with `cron` and `every`. */
   readonly endAt?: Date | undefined;
@@ -54,7 +54,7 @@ const TIMING_KEYS = [...TRIGGERS, "timezone", "startAt", "endAt"];
 export const SCHEDULE_KEYS = [...TEMPLATE_KEYS, ...TIMING_KEYS, "id", "maxRuns", "jitter", "catchUp", "overlap", "name"];
 
 /** @throws InvalidOptionError for the first wrong option. The caller has refused unknown ones. */
-export function wantedOf(options: ScheduleOptions, template: TaskTemplate, now: Ms): Wanted {
+export function wantedOf(options: ScheduleOptions, template: ScheduleTemplate, now: Ms): Wanted {
   const { maxRuns, name, jitter, catchUp = "latest", overlap = "allow" } = options;
   if (overlap !== "allow" && overlap !== "skip") throw expected("overlap", '"allow" or "skip"', overlap);
   const { rule, policy } = timingOf(options, now, overlap);
@@ -79,8 +79,7 @@ export function wantedOf(options: ScheduleOptions, template: TaskTemplate, now: 
  * @throws InvalidOptionError for the first wrong or unknown one.
  */
 export function checkedTiming(options: TimingOptions, now: Ms): Timing {
-  if (typeof options !== "object" || options === null) throw expected("options", "an object", options);
-  refuseUnknown(options, TIMING_KEYS, "the options");
+  checkObject(options, "options", "the id of a schedule, or an object that says when", TIMING_KEYS);
   return timingOf(options, now);
 }
 
@@ -89,7 +88,7 @@ function timingOf(options: TimingOptions, now: Ms, overlap: Overlap = "allow"): 
   const policy: SchedulePolicy = {
     catchUp: "latest",
     overlap,
-    ...(startAt === undefined ? {} : { startAt: dateMs(startAt, "startAt") }),
+    ...(startAt === undefined ? {} : { startAt: calendarTime(dateMs(startAt, "startAt"), "startAt") }),
     ...(endAt === undefined ? {} : { endAt: dateMs(endAt, "endAt") }),
   };
   const rule = ruleOf(options, beginsAfter(policy.startAt, now));
@@ -99,13 +98,13 @@ function timingOf(options: TimingOptions, now: Ms, overlap: Overlap = "allow"): 
 
 function ruleOf(options: TimingOptions, after: Ms): Rule {
   const given = TRIGGERS.filter((key) => options[key] !== undefined);
-  const { cron, every, at, once, timezone } = options;
+  const { cron, every, at, once, timezone = "UTC" } = options;
   if (given.length !== 1)
     throw expected("options", "an object with exactly one of `cron`, `every`, `at` and `once`", given.join(", ") || options);
-  if (timezone !== undefined && cron === undefined) throw expected("timezone", "absent where there is no `cron`", timezone);
+  if (options.timezone !== undefined && cron === undefined) throw expected("timezone", "absent where there is no `cron`", timezone);
   if (cron !== undefined) {
-    checkCron(cron, timezone ?? "UTC", after);
-    return { type: "cron", cron, timezone: timezone ?? "UTC" };
+    checkCron(cron, timezone, after);
+    return { type: "cron", cron, timezone };
   }
   if (every !== undefined) {
     const ms = milliseconds(every, "every");

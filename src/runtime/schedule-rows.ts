@@ -1,8 +1,9 @@
 /** Rows of schedules: read, shown as models, and changed over what others write meanwhile. */
-import { ConflictError, ScheduleNotFoundError } from "../core/errors.ts";
+import { ConflictError, ScheduleBrokenError, ScheduleNotFoundError } from "../core/errors.ts";
 import type { Ms } from "../core/record.ts";
 import type { ScheduleRow } from "../core/schedule.ts";
-import { toSchedule } from "../models/convert.ts";
+import { readSchedule } from "../models/broken.ts";
+import type { Read } from "../models/broken.ts";
 import type { Schedule } from "../models/schedule.ts";
 import { changeEvents } from "./firing.ts";
 import type { Shared } from "./shared.ts";
@@ -45,10 +46,17 @@ export async function changeRow(
   throw new ConflictError(`Expected to change schedule ${row.id}, but others changed it each time; nothing was written`);
 }
 
-/** A model whose clock is the backend's. */
-export function modelOf({ clock, newId }: Shared, row: ScheduleRow, now: Ms): Schedule {
-  return toSchedule(row, {
+/** A model whose clock is the backend's; of a row that is broken, what can be read of it. */
+export function readModel({ clock, newId }: Shared, row: ScheduleRow, now: Ms): Read<Schedule> {
+  return readSchedule(row, {
     newId,
     clock: { now: () => now, monotonic: () => clock.monotonic(), after: (ms, fn) => clock.after(ms, fn) },
   });
+}
+
+/** The same of one that is to be computed with. @throws ScheduleBrokenError */
+export function soundModel(shared: Shared, row: ScheduleRow, now: Ms): Schedule {
+  const { model, broken } = readModel(shared, row, now);
+  if (broken !== undefined) throw new ScheduleBrokenError(row.id, broken);
+  return model;
 }

@@ -3,7 +3,9 @@ import { LONGEST_WAIT } from "../core/clock.ts";
 import type { Clock, Random } from "../core/clock.ts";
 import type { Ms } from "../core/record.ts";
 import { dueOf } from "../core/due.ts";
+import { ScheduleBrokenError } from "../core/errors.ts";
 import type { FireAsk, ScheduleRow } from "../core/schedule.ts";
+import { unreadableText } from "../models/broken.ts";
 import { Waits } from "./backoff.ts";
 import { errorFields } from "./logger.ts";
 import type { Throttle } from "./logger.ts";
@@ -133,8 +135,7 @@ export class Scheduler {
   }
 
   #computed(row: ScheduleRow, now: Ms): FireAsk | undefined {
-    // A row that somebody broke by hand is due in the store and reads as completed.
-    if (row.status !== "active") throw new TypeError("its row is broken");
+    if (row.unreadable !== undefined) throw new ScheduleBrokenError(row.id, unreadableText(row.unreadable));
     const due = dueOf(row, now);
     return due === undefined ? undefined : firingOf(row, due, this.#options);
   }

@@ -3,74 +3,20 @@ import type { Schedules, Sync } from "../../core/backend.ts";
 import type { NewEvent } from "../../core/event.ts";
 import { runsOf, toldOf } from "../../core/occurrence.ts";
 import type { Fired, Occurrence, Ran } from "../../core/occurrence.ts";
-import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
-import type {
-  Advance,
-  FireAsk,
-  Rule,
-  RunAsk,
-  SchedulePolicy,
-  ScheduleQuery,
-  ScheduleRow,
-  ScheduleStatus,
-  TaskTemplate,
-} from "../../core/schedule.ts";
-import { int, json, optionalInt, optionalStr, str } from "./db.ts";
-import type { Db } from "./db.ts";
+import type { Advance, FireAsk, RunAsk, ScheduleQuery, ScheduleRow } from "../../core/schedule.ts";
+import { int, str } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
 import { addTask } from "./enqueue.ts";
-import type { Param, Row } from "./library.ts";
-import { tagsOf } from "./task-row.ts";
-
-const COLUMNS = [
-  "revision",
-  "status",
-  "rule",
-  "policy",
-  "template",
-  "task_id",
-  "max_runs",
-  "run_count",
-  "created_at",
-  "next_run_at",
-  "last_run_at",
-  "last_task_id",
-  "paused_at",
-  "resumed_at",
-  "name",
-  "description",
-  "tags",
-] as const;
-
-function params(row: ScheduleRow, revision: number): Param[] {
-  return [
-    revision,
-    row.status,
-    JSON.stringify(row.rule),
-    JSON.stringify(row.policy),
-    JSON.stringify(row.template),
-    row.taskId ?? null,
-    row.maxRuns ?? null,
-    row.runCount,
-    row.createdAt,
-    row.nextRunAt ?? null,
-    row.lastRunAt ?? null,
-    row.lastTaskId ?? null,
-    row.pausedAt ?? null,
-    row.resumedAt ?? null,
-    row.name ?? null,
-    row.description ?? null,
-    row.tags.length === 0 ? null : JSON.stringify(row.tags),
-  ];
-}
+import { COLUMNS, scheduleParams, scheduleRow, STANDING, standingParams } from "./schedule-row.ts";
 
 const INSERT = `INSERT INTO {schedules}(${COLUMNS.join(", ")}, id) VALUES (${Array.from({ length: COLUMNS.length + 1 }, () => "?").join(", ")}) ON CONFLICT DO NOTHING`;
-const UPDATE = `UPDATE {schedules} SET ${COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ? AND revision = ?`;
+const update = (columns: readonly string[]): Sql =>
+  `UPDATE {schedules} SET ${columns.map((column) => `${column} = ?`).join(", ")} WHERE id = ? AND revision = ?`;
+const UPDATE = update(COLUMNS);
+const STAND = update(STANDING);
 
 export function put(db: Db, row: ScheduleRow, ifRevision?: number, events: readonly NewEvent[] = []): ReturnType<Sync<Schedules>["put"]> {
-  const changed =
-    ifRevision === undefined
-      ? db.run(INSERT, ...params(row, revisionFloor(db) + 1), row.id)
-      : db.run(UPDATE, ...params(row, ifRevision + 1), row.id, ifRevision);
+  const changed = write(db, row, ifRevision);
   const now = db.get("SELECT * FROM {schedules} WHERE id = ?", row.id);
   if (changed > 0) {
     tell(db, events, []);
@@ -79,101 +25,16 @@ export function put(db: Db, row: ScheduleRow, ifRevision?: number, events: reado
   return { is: changed > 0 ? "put" : "stale", row: now === undefined ? row : scheduleRow(now) };
 }
 
+function write(db: Db, row: ScheduleRow, ifRevision: number | undefined): number {
+  if (ifRevision === undefined) return db.run(INSERT, ...scheduleParams(row, revisionFloor(db) + 1), row.id);
+  if (row.unreadable !== undefined) return db.run(STAND, ...standingParams(row, ifRevision + 1), row.id, ifRevision);
+  return db.run(UPDATE, ...scheduleParams(row, ifRevision + 1), row.id, ifRevision);
+}
+
 /** The highest revision of the schedules that are gone: who read one of them must not take the next of its id for it. */
 function revisionFloor(db: Db): number {
   return int(db.get("SELECT value FROM {omniq_meta} WHERE key = 'revision_floor'")?.["value"] ?? 0);
 }
-
-/** What only we write into these columns. */
-function isRule(value: unknown): value is Rule {
-  if (typeof value !== "object" || value === null || !("type" in value)) return false;
-  switch (value.type) {
-    case "cron":
-      return "cron" in value && typeof value.cron === "string" && "timezone" in value && typeof value.timezone === "string";
-    case "interval":
-      return "every" in value && typeof value.every === "number" && value.every > 0 && value.every <= LAST_TIME;
-    case "timestamp":
-      return "at" in value && isTime(value.at);
-    default:
-      return value.type === "once";
-  }
-}
-
-/** The last time that a `Date` can hold. */
-const LAST_TIME = 8_640_000_000_000_000;
-
-function isTime(value: unknown): boolean {
-  return typeof value === "number" && Math.abs(value) <= LAST_TIME;
-}
-/** Absent in rows of the first version of the schema; `undefined` where it is broken. */
-function policyOf(text: Param | undefined): SchedulePolicy | undefined {
-  if (text === null) return DEFAULT_SCHEDULE_POLICY;
-  const policy = json(text);
-  return isPolicy(policy) ? policy : undefined;
-}
-function isPolicy(value: unknown): value is SchedulePolicy {
-  if (typeof value !== "object" || value === null || !("catchUp" in value) || !("overlap" in value)) return false;
-  const { catchUp, overlap, startAt = 0, endAt = 0, jitter = 0 }: Partial<Record<keyof SchedulePolicy, unknown>> = value;
-  const all = typeof catchUp === "object" && catchUp !== null && "all" in catchUp ? catchUp.all : catchUp;
-  const known = all === "skip" || all === "latest" || (typeof all === "number" && all >= 1);
-  return known && (overlap === "allow" || overlap === "skip") && [startAt, endAt, jitter].every((time) => isTime(time));
-}
-function isTemplate(value: unknown): value is TaskTemplate {
-  return typeof value === "object" && value !== null && "func" in value;
-}
-function isStatus(value: unknown): value is ScheduleStatus {
-  return value === "active" || value === "paused" || value === "completed";
-}
-
-/** A row that somebody broke by hand reads as a completed one that never fires: it must not stop the others. */
-function scheduleRow(row: Row): ScheduleRow {
-  const [rule, template, status] = [json(row["rule"]), json(row["template"]), row["status"]];
-  const policy = policyOf(row["policy"]);
-  const whole = isRule(rule) && policy !== undefined && isTemplate(template) && isStatus(status) && isTime(row["next_run_at"] ?? 0);
-  const out: { -readonly [K in keyof ScheduleRow]: ScheduleRow[K] } = {
-    id: str(row["id"]),
-    revision: int(row["revision"]),
-    rule: isRule(rule) ? rule : { type: "once" },
-    policy: policy ?? DEFAULT_SCHEDULE_POLICY,
-    template: isTemplate(template) ? template : BROKEN,
-    status: whole ? status : "completed",
-    runCount: int(row["run_count"]),
-    createdAt: int(row["created_at"]),
-    tags: tagsOf(row["tags"]),
-  };
-  const number = (column: string, set: (value: number) => void): void => {
-    const value = optionalInt(row[column]);
-    if (value !== undefined) set(value);
-  };
-  const text = (column: string, set: (value: string) => void): void => {
-    const value = optionalStr(row[column]);
-    if (value !== undefined) set(value);
-  };
-  text("task_id", (v) => (out.taskId = v));
-  number("max_runs", (v) => (out.maxRuns = v));
-  number("next_run_at", (v) => (out.nextRunAt = v));
-  number("last_run_at", (v) => (out.lastRunAt = v));
-  text("last_task_id", (v) => (out.lastTaskId = v));
-  number("paused_at", (v) => (out.pausedAt = v));
-  number("resumed_at", (v) => (out.resumedAt = v));
-  text("name", (v) => (out.name = v));
-  text("description", (v) => (out.description = v));
-  return out;
-}
-
-const BROKEN: TaskTemplate = {
-  func: "",
-  args: "null",
-  queue: "default",
-  priority: 0,
-  tags: [],
-  maxRetries: 0,
-  retryDelay: 0,
-  backoff: "fixed",
-  atMostOnce: false,
-  maxCrashes: 1,
-  storeResult: false,
-};
 
 export function list(db: Db, query: ScheduleQuery): readonly ScheduleRow[] {
   if (query.ids !== undefined) {

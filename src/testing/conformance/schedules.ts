@@ -77,6 +77,16 @@ export const schedules: Chapter = {
       const gone = await b.backend.schedules.put(newSchedule("gone", b.now), 1);
       b.expect([gone.is, await read(b, "gone")]).toEqual(["stale", undefined]);
     },
+    "of a row that could not be read only its standing is written, so that stand-ins replace nothing": async (b) => {
+      const first = await put(b, "s", { name: "n", pausedAt: 1 });
+      const { nextRunAt: _, pausedAt: __, ...rest } = first;
+      const standIns = { rule: { type: "once" }, name: "stand-in", runCount: 9, unreadable: ["rule", "runCount"] } as const;
+      const standing = { status: "paused", resumedAt: 7 } as const;
+      const { is, row } = await b.backend.schedules.put({ ...rest, ...standIns, ...standing }, first.revision);
+      b.expect([is, row]).toEqual(["put", { ...rest, ...standing, revision: row.revision }]);
+      b.expect(row.revision > first.revision).toBe(true);
+      b.expect(await b.backend.schedules.put({ ...first, unreadable: ["rule"] }, first.revision)).toEqual({ is: "stale", row });
+    },
     "schedules are listed by the next time, then by id, those without one last": async (b) => {
       const { nextRunAt: _nextRunAt, ...never } = newSchedule("never", b.now);
       await b.backend.schedules.put({ ...never, status: "completed" });

@@ -17,11 +17,19 @@ export function putSchedule(
 ): { is: "put" | "stale"; row: ScheduleRow } {
   const there = moment.state.schedules.get(row.id);
   if (there?.revision !== ifRevision) return { is: "stale", row: there ?? row };
-  const written = { ...row, revision: (ifRevision ?? moment.state.revisionFloor) + 1 };
+  const { unreadable, ...whole } = row;
+  const written = defined<ScheduleRow>({
+    ...(there === undefined || unreadable === undefined ? whole : { ...there, ...standingOf(row) }),
+    revision: (ifRevision ?? moment.state.revisionFloor) + 1,
+  });
   moment.state.schedules.set(row.id, written);
   tell(moment, events, []);
   moment.hints.add("schedule");
   return { is: "put", row: written };
+}
+
+function standingOf({ status, nextRunAt, pausedAt, resumedAt }: ScheduleRow) {
+  return { status, nextRunAt, pausedAt, resumedAt };
 }
 
 const next = (row: ScheduleRow): number => row.nextRunAt ?? Number.POSITIVE_INFINITY;

@@ -85,6 +85,7 @@ describe("a new schedule", () => {
     ["overlap", { overlap: "queue" }],
     ["jitter", { jitter: -1 }],
     ["startAt", { startAt: "soon" }],
+    ["startAt", { startAt: new Date(8.64e15) }],
     ["startAt", { interval: undefined, startAt: at(1) }],
     ["endAt", { interval: undefined, runAt: at(2), endAt: at(1) }],
     ["endAt", { startAt: at(2), endAt: at(1) }],
@@ -230,6 +231,7 @@ describe("pause and resume", () => {
     expect(anchored.nextRunAt).toEqual(at(120 * MINUTE + 10));
     expect(hourly.resumedAt).toEqual(at(300 * MINUTE));
     expect(() => hourly.resume({ from: "now" as never })).toThrow("`from`");
+    expect(() => hourly.resume({ from: new Date(8.64e15) })).toThrow("`from`");
   });
 
   test("twice is as once; a completed one does neither", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { DEFAULT_SCHEDULE_POLICY } from "../../../src/core/schedule.ts";
 import type { ScheduleRow } from "../../../src/core/schedule.ts";
 import { DEFAULT_POLICY } from "../../../src/core/task.ts";
+import { taskOf } from "../../../src/runtime/firing.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
 import { ModelBackend } from "../../../src/testing/model.ts";
 import { gate, quiet, Rig, task, until } from "./rig.ts";
@@ -225,6 +226,12 @@ describe("schedules", () => {
     await stopped;
   });
 
+  test("its tasks have nothing of what its options cover", () => {
+    const { template } = row("s");
+    const task = taskOf(row("s", { template: { ...template, covered: { priority: 1 } } }), { newId: () => "t" });
+    expect(task).toEqual({ ...template, id: "t", scheduleId: "s", dependsOn: [] });
+  });
+
   test("a broken one is told of once and keeps nobody; neither does one that cannot be fired", async () => {
     const rig = new Rig();
     const broken = row("broken", { rule: { type: "cron", cron: "nonsense", timezone: "UTC" }, nextRunAt: START });
@@ -256,10 +263,10 @@ describe("schedules", () => {
     await put(rig, row("half", { nextRunAt: START - 1 }), row("good", { nextRunAt: START + 1_000 }));
     const schedules = { ...rig.backend.schedules };
     Object.assign(rig.backend.schedules, {
-      // As the store reads a row whose template is no text that it knows.
+      // As a store reads a row that was changed by hand.
       list: async (query: Parameters<typeof schedules.list>[0]) => {
         const rows = await schedules.list(query);
-        return rows.map((each) => (each.id === "half" ? Object.assign({}, each, { status: "completed" }) : each));
+        return rows.map((each) => (each.id === "half" ? Object.assign({}, each, { unreadable: ["template"] }) : each));
       },
     });
     const worker = rig.worker([task("t", () => 1)]);
