@@ -175,7 +175,7 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
   /**
    * Runs a task again and again, or once. With an `id` it can stand in code that runs at each start: the same code again changes
    * nothing, changed code changes the schedule in place, and its counts go on.
-   * @throws InputInvalidError, PayloadError, InvalidOptionError
+   * @throws InputInvalidError, PayloadError, InvalidOptionError (also for a new one that would end before it ever fires)
    */
   schedule<T extends TaskReference>(task: T, args: InOf<T>, options: ScheduleOptions): Promise<ScheduleHandle<OutOf<T>>> {
     return this.#maker.put(task, args, options) as Promise<ScheduleHandle<OutOf<T>>>;

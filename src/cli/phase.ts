@@ -1,14 +1,14 @@
 /** Finding tasks over pages, and the colours of their phases. */
 import type { Phase } from "../core/task.ts";
-import type { OmniQ, Task, TaskFilter } from "../index.ts";
+import type { OmniQ, TaskFilter, TaskInfo } from "../index.ts";
 import type { Style } from "./terminal.ts";
 
 /** The most that one page holds. */
 const PAGE = 1_000;
 
 /** The newest tasks that a filter means. */
-export async function findTasks(omniq: OmniQ, filter: TaskFilter, limit: number): Promise<readonly Task[]> {
-  const tasks: Task[] = [];
+export async function findTasks(omniq: OmniQ, filter: TaskFilter, limit: number): Promise<readonly TaskInfo[]> {
+  const tasks: TaskInfo[] = [];
   let after: string | undefined;
   do {
     const page = await omniq.tasks.find({ ...filter, limit: Math.min(PAGE, limit - tasks.length), after });

@@ -30,8 +30,8 @@ export function styleOfStatus(status: string): Style | undefined {
 
 /** A schedule for programs. */
 export function scheduleJson(schedule: ScheduleInfo): Readonly<Record<string, unknown>> {
-  const { func, queueName, funcArgs, lastPhase } = schedule;
-  return { ...schedule.toJSON(), func, queueName, funcArgs, lastPhase };
+  const { func, queueName, funcArgs, lastPhase, broken } = schedule;
+  return { ...schedule.toJSON(), func, queueName, funcArgs, lastPhase, broken };
 }
 
 /** `2026-10-25 02:30:00 GMT+1`, in that zone. */
@@ -84,9 +84,9 @@ export function eachSchedule(done: string, act: (omniq: OmniQ, id: string, given
     });
 }
 
-const REFUSALS: ReadonlySet<string> = new Set(["SCHEDULE_NOT_FOUND", "ILLEGAL_TRANSITION", "CONFLICT"]);
+const REFUSALS: ReadonlySet<string> = new Set(["SCHEDULE_NOT_FOUND", "SCHEDULE_BROKEN", "ILLEGAL_TRANSITION", "CONFLICT"]);
 
-/** @throws ScheduleNotFoundError */
+/** @throws ScheduleNotFoundError @throws ScheduleBrokenError */
 export async function scheduleOf(omniq: OmniQ, id: string): Promise<ScheduleInfo> {
   const schedule = await omniq.schedules.get(id);
   if (schedule === undefined) throw new ScheduleNotFoundError(id);

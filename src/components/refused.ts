@@ -1,9 +1,6 @@
-import type { Enqueued } from "../core/backend.ts";
+import type { Accepted, Enqueued, Refused } from "../core/backend.ts";
 import { EnqueueRefusedError } from "../core/errors.ts";
 import type { TaskId } from "../core/record.ts";
-
-type Refused = Extract<Enqueued, { is: "refused" }>;
-type Accepted = Exclude<Enqueued, Refused>;
 
 const CODE = { unique: "UNIQUE_CONFLICT", "id-reused": "ID_REUSED", "unknown-parent": "UNKNOWN_PARENT" } as const;
 const WANTED = {

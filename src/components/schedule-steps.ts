@@ -1,8 +1,16 @@
 /** The queue's verbs for schedules. */
-import { ConflictError, expected, InvalidOptionError, ScheduleNotFoundError, TaskNotFoundError } from "../core/errors.ts";
-import { firstOccurrence, sameTiming } from "../core/schedule.ts";
+import {
+  ConflictError,
+  expected,
+  InvalidOptionError,
+  ScheduleBrokenError,
+  ScheduleNotFoundError,
+  TaskNotFoundError,
+} from "../core/errors.ts";
+import { checkFires, firstOccurrence, sameTiming } from "../core/schedule.ts";
 import type { ScheduleRow } from "../core/schedule.ts";
-import { checked, toSchedule, toScheduleRow, toTemplate } from "../models/convert.ts";
+import { readSchedule, unreadableText } from "../models/broken.ts";
+import { checked, toScheduleRow, toTemplate } from "../models/convert.ts";
 import type { ModelTools } from "../models/defaults.ts";
 import { Schedule } from "../models/schedule.ts";
 import { step } from "./steps.ts";
@@ -16,7 +24,9 @@ export function* addSchedule(store: Store, schedule: Schedule): Steps<string> {
   if (taskId === undefined) throw expected("taskId", "the id of the task that is to be scheduled", taskId);
   const [task] = yield* step(store.desk.get([taskId]));
   if (task === undefined) throw new TaskNotFoundError(taskId);
-  const { is, row } = yield* step(store.schedules.put(toScheduleRow(schedule, toTemplate(task))));
+  const made = toScheduleRow(schedule, toTemplate(task));
+  if (made.status === "active" && made.nextRunAt === undefined) checkFires(made, made.createdAt);
+  const { is, row } = yield* step(store.schedules.put(made));
   if (is === "stale") throw new ConflictError(`Expected schedule ${id} to be new, but there is one with this id; nothing was written`);
   schedule.revision = row.revision;
   return id;
@@ -24,7 +34,10 @@ export function* addSchedule(store: Store, schedule: Schedule): Steps<string> {
 
 export function* findSchedule(store: Store, id: string, tools: ModelTools): Steps<Schedule | undefined> {
   const [row] = yield* step(store.schedules.list({ ids: [id], limit: 1 }));
-  return row === undefined ? undefined : toSchedule(row, tools);
+  if (row === undefined) return undefined;
+  const { model, broken } = readSchedule(row, tools);
+  if (broken !== undefined) throw new ScheduleBrokenError(id, broken);
+  return model;
 }
 
 export function* dropSchedule(store: Store, id: string): Steps<boolean> {
@@ -35,7 +48,11 @@ export function* dropSchedule(store: Store, id: string): Steps<boolean> {
 export function* readySchedules(store: Store, tools: ModelTools): Steps<Schedule[]> {
   const now = yield* step(store.now());
   const rows = yield* step(store.schedules.list({ dueBy: now, limit: READ }));
-  return rows.map((row) => toSchedule(row, tools));
+  // Those that are broken cannot be run, and must not hide the others.
+  return rows.flatMap((row) => {
+    const { model, broken } = readSchedule(row, tools);
+    return broken === undefined ? [model] : [];
+  });
 }
 
 /** Fields that only the firing of a schedule changes, or nobody. */
@@ -46,6 +63,7 @@ export function* changeSchedule(store: Store, schedule: Schedule): Steps<void> {
   const [before] = yield* step(store.schedules.list({ ids: [id], limit: 1 }));
   if (before === undefined) throw new ScheduleNotFoundError(id);
   if (schedule.revision !== before.revision) throw stale(id);
+  if (before.unreadable !== undefined) throw new ScheduleBrokenError(id, unreadableText(before.unreadable));
   const after = toScheduleRow(schedule, before.template);
   const fixed = FIXED.find((field) => before[field] !== after[field]);
   if (fixed !== undefined) throw notEditable(fixed, "a schedule's own task, creation and counts stay");
@@ -54,15 +72,16 @@ export function* changeSchedule(store: Store, schedule: Schedule): Steps<void> {
   const { is, row: written } = yield* step(store.schedules.put(row, before.revision));
   if (is === "stale") throw stale(id);
   schedule.revision = written.revision;
+  schedule.status = written.status;
   schedule.nextRunAt = written.nextRunAt === undefined ? undefined : new Date(written.nextRunAt);
 }
 
-/** A new trigger counts from now, unless the next time was given, too. */
+/** A new trigger counts from now, unless the next time was given, too. One without a time left is completed. */
 function withNext(before: ScheduleRow, after: ScheduleRow, now: number): ScheduleRow {
   if (sameTiming(before, after) || after.status !== "active" || after.nextRunAt !== before.nextRunAt) return after;
   const next = firstOccurrence(after, now);
   const { nextRunAt: _, ...rest } = after;
-  return next === null ? rest : { ...rest, nextRunAt: next };
+  return next === null ? { ...rest, status: "completed" } : { ...rest, nextRunAt: next };
 }
 
 function notEditable(field: string, rule: string): InvalidOptionError {

@@ -4,8 +4,10 @@ import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
 import { expected, InvalidOptionError, LeaseLostError, TaskNotFoundError, WorkerUnknownError } from "../core/errors.ts";
 import { decide } from "../core/lifecycle.ts";
+import type { Outcome } from "../core/lifecycle.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { TaskId } from "../core/record.ts";
+import { readTask } from "../models/broken.ts";
 import { checked, storedFields, toNewTask, toTask } from "../models/convert.ts";
 import { text } from "../models/fields.ts";
 import type { Schedule } from "../models/schedule.ts";
@@ -64,6 +66,7 @@ export class TaskQueue extends Component {
 
   /**
    * Claims the next task, of any name: it is `running` with `startedAt` unset, and carries its `fence`. Write its end with `updateTask`.
+   * A task whose row somebody broke by hand is ended as failed, and the next one claimed.
    * @param options `lease`: how long it may go without a call on this queue before others may take it. Default 5 min.
    */
   async dequeue(options: { readonly lease?: Duration } = {}): Promise<Task | undefined> {
@@ -78,9 +81,14 @@ export class TaskQueue extends Component {
     for (;;) {
       const { claims, more } = yield* this.#claim(store, lease);
       const [claim] = claims;
-      if (claim?.for === "run") return this.#claimed(claim);
-      if (claim !== undefined) yield* this.#end(store, claim);
-      else if (!more) return undefined;
+      if (claim === undefined) {
+        if (!more) return undefined;
+        continue;
+      }
+      const read = claim.for === "run" ? readTask(claim.task, this.tools) : undefined;
+      if (read !== undefined && read.broken === undefined) return claimed(read.model, claim);
+      // One that nobody could run must not keep the caller from the others.
+      yield* this.#end(store, claim, read?.broken === undefined ? { kind: "ended" } : unrunnable(read.broken));
     }
   }
 
@@ -180,6 +188,7 @@ export class TaskQueue extends Component {
   /**
    * Stores a schedule whose occurrences are tasks like the one it names: func, arguments and options are copied now.
    * @throws TaskNotFoundError for an unknown `taskId`. @throws ConflictError when a schedule with this id is there.
+   * @throws InvalidOptionError for one that would never fire, since its `endAt` comes before its first occurrence.
    */
   async schedule(schedule: Schedule): Promise<string> {
     return this.later((store) => addSchedule(store, schedule));
@@ -188,6 +197,7 @@ export class TaskQueue extends Component {
     return this.atOnce((store) => addSchedule(store, schedule));
   }
 
+  /** @throws ScheduleBrokenError saying what is wrong with it. */
   async getSchedule(id: string): Promise<Schedule | undefined> {
     return this.later((store) => findSchedule(store, id, this.tools));
   }
@@ -197,7 +207,7 @@ export class TaskQueue extends Component {
 
   /**
    * Writes what was changed on a schedule, and brings the object's revision up to date: its trigger, `nextRunAt`, status (with its
-   * times), `maxRuns` and texts may change, its counts may not.
+   * times), `maxRuns` and texts may change, its counts may not. A trigger or an `endAt` that leaves it no time completes it.
    * @throws ConflictError the row was changed since it was read. @throws InvalidOptionError `NOT_EDITABLE`, naming the field.
    * @throws ScheduleNotFoundError
    */
@@ -216,7 +226,7 @@ export class TaskQueue extends Component {
     return this.atOnce((store) => dropSchedule(store, id));
   }
 
-  /** The active schedules whose time has come, oldest first, at most 1,000. Reads only. */
+  /** The active schedules whose time has come, oldest first, at most 1,000, but for those that are broken. Reads only. */
   async getReadySchedules(): Promise<Schedule[]> {
     return this.later((store) => readySchedules(store, this.tools));
   }
@@ -245,16 +255,9 @@ export class TaskQueue extends Component {
     return yield* step(store.work.claim(ask));
   }
 
-  #claimed(claim: Claim): Task {
-    const task = toTask(claim.task, this.tools);
-    task.fence = claim.fence;
-    task.startedAt = undefined;
-    return task;
-  }
-
-  /** Ends what was handed out to be ended. */
-  *#end(store: Store, claim: Claim): Steps<void> {
-    const { result: _, ...settlement } = decide(claim, { kind: "ended" }, { elapsed: 0, random: this.tools.random });
+  /** Ends what was handed out to be ended, or cannot be run. */
+  *#end(store: Store, claim: Claim, outcome: Outcome): Steps<void> {
+    const { result: _, ...settlement } = decide(claim, outcome, { elapsed: 0, random: this.tools.random });
     yield* step(store.work.settle([{ ...settlement, events: [] }]));
   }
 
@@ -269,6 +272,16 @@ export class TaskQueue extends Component {
       if (!(error instanceof WorkerUnknownError)) throw error;
     }
   }
+}
+
+function unrunnable(broken: string): Outcome {
+  return { kind: "threw", failure: { name: "TaskBrokenError", message: broken }, final: true };
+}
+
+function claimed(task: Task, { fence }: Claim): Task {
+  task.fence = fence;
+  task.startedAt = undefined;
+  return task;
 }
 
 /** Deletes tasks in batches, the youngest first, so that children go before their parents. */

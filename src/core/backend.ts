@@ -6,19 +6,26 @@
 import type { EventFilter, EventRow, NewEvent } from "./event.ts";
 import type { Fence, Ms, TaskId } from "./record.ts";
 import type { NewResult, ResultRow } from "./result.ts";
-import type { Fired, FireAsk, Ran, RunAsk, ScheduleQuery, ScheduleRow } from "./schedule.ts";
+import type { Fired, Ran } from "./occurrence.ts";
+import type { FireAsk, RunAsk, ScheduleQuery, ScheduleRow } from "./schedule.ts";
 import type { Final, NewTask, Phase, StoredTask } from "./task.ts";
 
 // ---------------------------------------------------------------- work: what a worker needs
 
 /**
  * `known`: a task with this id and the same func and args is there already, or the holder of the unique key is kept.
- * `replaced`: the holder of the unique key has the new arguments and options now; its id stays.
+ * `replaced`: the holder of the unique key has the new arguments and options now; its id and its schedule stay.
  */
-export type Enqueued =
-  | { readonly is: "added"; readonly id: TaskId }
-  | { readonly is: "known" | "replaced"; readonly id: TaskId }
-  | { readonly is: "refused"; readonly why: "unique" | "id-reused" | "unknown-parent"; readonly detail: string };
+export type Accepted =
+  | { readonly is: "added" | "known"; readonly id: TaskId }
+  | { readonly is: "replaced"; readonly id: TaskId; readonly scheduleId?: string };
+export interface Refused {
+  readonly is: "refused";
+  readonly why: "unique" | "id-reused" | "unknown-parent";
+  /** For people, in the words of the model: a firing keeps it in the log. */
+  readonly detail: string;
+}
+export type Enqueued = Accepted | Refused;
 
 /** One user's call: all or nothing. Its tasks stand parents first; `events` are written only for tasks that were added or replaced. */
 export interface EnqueueCall {
@@ -209,14 +216,24 @@ export interface Desk {
 // ---------------------------------------------------------------- schedules, results, events
 
 export interface Schedules {
-  /** With `ifRevision` the row is written only if it still has that revision; without, only if it is new. Answers the row as it is now. */
-  put(row: ScheduleRow, ifRevision?: number): Promise<{ readonly is: "put" | "stale"; readonly row: ScheduleRow }>;
+  /**
+   * With `ifRevision` the row is written only if it still has that revision; without, only if it is new. Answers the row as it is now.
+   * `events` are written with it, or not at all. Of a row with `unreadable` only the status, the next time, `pausedAt` and `resumedAt` are
+   * written: its stand-ins must not replace what lies there.
+   */
+  put(
+    row: ScheduleRow,
+    ifRevision?: number,
+    events?: readonly NewEvent[],
+  ): Promise<{ readonly is: "put" | "stale"; readonly row: ScheduleRow }>;
   /** Ordered by the next time, then by id; those without one last. */
   list(query: ScheduleQuery): Promise<readonly ScheduleRow[]>;
+  /** Whether each was there. No revision of one that was dropped ever comes back, not even under its id. */
   drop(ids: readonly string[]): Promise<readonly boolean[]>;
   /**
    * Advances the schedule, records the occurrences and enqueues their tasks, or does nothing: `stale` when somebody else did.
-   * An occurrence that was recorded before is passed over: no task, not counted.
+   * An occurrence that was recorded before is passed over: no task, not counted. One whose task is refused is passed over, too, and
+   * not recorded: nobody is there to be told but the log (`toldOf`). Then the step is `ifFewer`, where that is given.
    */
   fire(set: readonly FireAsk[]): Promise<readonly Fired[]>;
   /** Enqueues one task of a schedule beside its occurrences, whatever its status; neither its next time nor its count changes. */

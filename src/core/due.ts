@@ -15,10 +15,10 @@ export interface Due {
   /** Those to fire, oldest first; none where all that are due were missed. */
   readonly occurrences: readonly Ms[];
   readonly passed: Passed;
-  /** The next time when those are fired; `null`: none will come. */
+  /** The next time when each of those is a run; `null`: none will come. */
   readonly nextAt: Ms | null;
-  /** The next time when they are not, because an earlier task has not ended. */
-  readonly nextAtIfOpen: Ms | null;
+  /** The next time when one of them is none, so that `maxRuns` are not reached: an earlier task has not ended, or it was recorded. */
+  readonly nextAtIfFewer: Ms | null;
 }
 
 /** Occurrences that are passed over. `more`: counting stopped before the end, there are at least so many. */
@@ -37,12 +37,11 @@ export function dueOf(row: Timing & Pick<ScheduleRow, "nextRunAt" | "runCount" |
   const upTo = Math.min(now, policy.endAt ?? now);
   const left = Math.max(0, (row.maxRuns ?? Number.POSITIVE_INFINITY) - row.runCount);
   // Nothing more can be fired: its end was moved before its next time, or its last run is over.
-  if (first > upTo || left === 0) return { occurrences: [], passed: { count: 0, more: false }, nextAt: null, nextAtIfOpen: null };
+  if (first > upTo || left === 0) return { occurrences: [], passed: { count: 0, more: false }, nextAt: null, nextAtIfFewer: null };
   const { times, latest, passed } = withoutMissed(row, latestDue(row, first, upTo), now);
   const occurrences = times.slice(0, Math.min(left, STEP));
-  const after = occurrenceAfter(row, latest);
-  const nextAt = occurrences.length === left ? null : (times[occurrences.length] ?? after);
-  return { occurrences, passed, nextAt, nextAtIfOpen: after };
+  const following = times[occurrences.length] ?? occurrenceAfter(row, latest);
+  return { occurrences, passed, nextAt: occurrences.length === left ? null : following, nextAtIfFewer: following };
 }
 
 interface Window {

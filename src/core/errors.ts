@@ -66,6 +66,20 @@ export class ScheduleNotFoundError extends OmniQError {
   }
 }
 
+/**
+ * A schedule that cannot be worked with as it lies there: somebody changed its row by hand, or this Node does not know its time zone.
+ * It can be paused, deleted, and made again with the same id. Code: `SCHEDULE_BROKEN`.
+ */
+export class ScheduleBrokenError extends OmniQError {
+  /** @param broken what is wrong, in a sentence without its full stop. */
+  constructor(id: string, broken: string) {
+    super(
+      "SCHEDULE_BROKEN",
+      `Expected schedule ${id} to be sound, but it is broken: ${broken}. Make it again with the same id, or delete it`,
+    );
+  }
+}
+
 /** The task failed for good. `failure` is what its handler threw, as stored. Code: `TASK_FAILED`. */
 export class TaskFailedError extends OmniQError {
   readonly taskId: string;

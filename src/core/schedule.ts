@@ -1,4 +1,5 @@
 /** When a schedule is due, computed and never trusted to a timer. */
+import { canonical } from "./canonical.ts";
 import { cronSteps } from "./cron.ts";
 import { expected } from "./errors.ts";
 import type { NewEvent } from "./event.ts";
@@ -18,6 +19,15 @@ export type Rule =
 /** The task of each occurrence, but for its id and times. */
 export type TaskTemplate = Omit<NewTask, "id" | "due" | "createdAt" | "expiresAt" | "scheduleId" | "dependsOn">;
 
+/** The template of a schedule. */
+export interface ScheduleTemplate extends TaskTemplate {
+  /**
+   * Where it was copied from a task: what that task itself has in each field that the schedule's options say otherwise; `null` is
+   * nothing. So the same code comes to the same template when the task is gone.
+   */
+  readonly covered?: Readonly<Record<string, unknown>>;
+}
+
 /** What becomes of occurrences that nobody fired in time: none of them, the latest, or the latest so many. */
 export type CatchUp = "skip" | "latest" | { readonly all: number };
 /** Whether an occurrence is fired while a task of an earlier one has not ended. */
@@ -27,9 +37,9 @@ export type Overlap = "allow" | "skip";
 export interface SchedulePolicy {
   readonly catchUp: CatchUp;
   readonly overlap: Overlap;
-  /** None is earlier; intervals are counted from it. */
+  /** None is earlier, one at exactly this time counts; intervals are counted from it. */
   readonly startAt?: Ms;
-  /** None is later. */
+  /** None is later, one at exactly this time counts. */
   readonly endAt?: Ms;
   /** Each task may start up to so much later than its occurrence, by chance. */
   readonly jitter?: Ms;
@@ -44,7 +54,7 @@ export interface ScheduleRow {
   readonly revision: number;
   readonly rule: Rule;
   readonly policy: SchedulePolicy;
-  readonly template: TaskTemplate;
+  readonly template: ScheduleTemplate;
   /** The task that the template was copied from, where there was one. */
   readonly taskId?: TaskId;
   readonly status: ScheduleStatus;
@@ -61,6 +71,8 @@ export interface ScheduleRow {
   readonly name?: string;
   readonly description?: string;
   readonly tags: readonly string[];
+  /** What the backend could not read, since somebody changed it by hand: stand-ins are in its place. Such a row is not fired. */
+  readonly unreadable?: readonly (keyof ScheduleRow)[];
 }
 
 export interface ScheduleQuery {
@@ -83,11 +95,11 @@ export interface FireAsk extends Advance {
   readonly revision: number;
   readonly occurrences: readonly Ms[];
   readonly enqueue: readonly NewTask[];
+  /** Instead of `nextAt` and `events`, where fewer runs were made than occurrences asked for. Absent: that does not matter. */
+  readonly ifFewer?: Advance;
   /** Instead of all that, where a task of the schedule has not ended. Absent: that does not matter. */
   readonly ifOpen?: Advance;
 }
-/** `open`: a task of the schedule has not ended, and the step was `ifOpen`. `stale`: somebody else was there first. */
-export type Fired = "fired" | "open" | "stale";
 
 /** A run beside the occurrences. */
 export interface RunAsk {
@@ -97,14 +109,10 @@ export interface RunAsk {
   /** Refused where a task of the schedule has not ended. */
   readonly unlessOpen: boolean;
 }
-/** `fired` names the task (the holder of its unique key, where there is one), `open` the one that has not ended; `refused`: as an enqueue is. */
-export type Ran =
-  | { readonly is: "fired" | "open"; readonly taskId: TaskId }
-  | { readonly is: "missing" }
-  | { readonly is: "refused"; readonly why: "unique" | "id-reused" | "unknown-parent"; readonly detail: string };
 
 /**
  * Checks a cron expression (5 or 6 fields, or a nickname such as `@daily`) and its IANA time zone.
+ * @param after looks from here on: `beginsAfter`.
  * @throws InvalidOptionError when either is wrong, or when no date will ever match.
  */
 export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
@@ -119,7 +127,8 @@ export function checkCron(cron: unknown, timezone: unknown, after: Ms): void {
   } catch (cause) {
     throw expected("cron", `a cron expression (${String(cause).replace(/^\w+: (?:CronPattern: )?/, "")})`, cron);
   }
-  if (next === null) throw expected("cron", "an expression that some date matches", cron);
+  if (next !== null) return;
+  throw expected("cron", `an expression that some date matches (after ${new Date(after).toISOString()}, before the year 3000)`, cron);
 }
 
 /** Whether a value says what becomes of missed occurrences. */
@@ -131,11 +140,13 @@ export function isCatchUp(value: unknown): value is CatchUp {
 }
 
 /** @throws InvalidOptionError when the parts of a policy contradict each other or the type. */
-export function checkPolicy({ startAt, endAt }: SchedulePolicy, type: ScheduleType): void {
+export function checkPolicy({ startAt, endAt, overlap }: SchedulePolicy, type: ScheduleType): void {
   const single = type === "timestamp" || type === "once";
   const given = startAt === undefined ? "endAt" : "startAt";
   const bound = startAt ?? endAt;
   if (single && bound !== undefined) throw expected(given, "absent for a schedule that runs once", new Date(bound));
+  if (single && overlap !== "allow")
+    throw expected("overlap", '"allow" for a schedule that runs once, whose only occurrence is not passed over', overlap);
   if (startAt !== undefined && endAt !== undefined && endAt < startAt) throw expected("endAt", "not before `startAt`", new Date(endAt));
 }
 
@@ -152,12 +163,11 @@ export type Timing = Pick<ScheduleRow, "rule" | "policy">;
 
 /** Whether two schedules have the same occurrences. */
 export function sameTiming(a: Timing, b: Timing): boolean {
-  return timingText(a) === timingText(b);
+  return canonical(whenOf(a)) === canonical(whenOf(b));
 }
 
-/** Its keys in one order: a backend may give them back in another. */
-function timingText({ rule, policy: { startAt, endAt } }: Timing): string {
-  return JSON.stringify([Object.entries(rule).toSorted(([a], [b]) => (a < b ? -1 : 1)), startAt ?? null, endAt ?? null]);
+function whenOf({ rule, policy: { startAt, endAt } }: Timing) {
+  return { rule, startAt, endAt };
 }
 
 /** The first occurrence of a schedule that begins at `from`: `once` at once, an interval after its first length. `null`: none. */
@@ -168,10 +178,22 @@ export function firstOccurrence({ rule, policy }: Timing, from: Ms): Ms | null {
 function firstOf(rule: Rule, startAt: Ms | undefined, from: Ms): Ms | null {
   if (rule.type === "once") return from;
   if (rule.type === "timestamp") return rule.at;
-  if (startAt === undefined) return nextOccurrence(rule, from);
-  // A start of its own is an occurrence where the rule has one there; after it, intervals stay on its grid.
-  if (rule.type === "cron") return nextOccurrence(rule, Math.max(startAt - 1, from));
+  if (rule.type === "cron" || startAt === undefined) return nextOccurrence(rule, beginsAfter(startAt, from));
+  // After its start, an interval stays on its grid.
   return startAt >= from ? startAt : startAt + (Math.floor((from - startAt) / rule.every) + 1) * rule.every;
+}
+
+/** The occurrences of a schedule that begins at `from` are later than this: an own start that has not passed is one, where the rule has one there. */
+export function beginsAfter(startAt: Ms | undefined, from: Ms): Ms {
+  return startAt !== undefined && startAt >= from ? startAt - 1 : from;
+}
+
+/** @throws InvalidOptionError when a new schedule that begins at `from` would end before its first occurrence. */
+export function checkFires({ rule, policy: { startAt, endAt } }: Timing, from: Ms): void {
+  const first = firstOf(rule, startAt, from);
+  if (endAt === undefined || first === null || first <= endAt) return;
+  const wanted = `${new Date(first).toISOString()}, its first occurrence, or later, since it would never fire`;
+  throw expected("endAt", wanted, new Date(endAt));
 }
 
 /** The occurrence after another. `null`: that was the last. */

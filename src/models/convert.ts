@@ -275,36 +275,39 @@ export function toScheduleRow(schedule: Schedule, template: TaskTemplate): Sched
 }
 
 export function toSchedule(row: ScheduleRow, tools?: ModelTools): Schedule {
-  const { taskId, lastTaskId, maxRuns, runCount, name, description, tags, revision, id, status } = row;
-  const { startAt, endAt, jitter, catchUp, overlap } = row.policy;
-  const schedule = new Schedule(
-    {
-      ...triggerOf(row.rule),
-      startAt: time(startAt),
-      endAt: time(endAt),
-      jitter,
-      catchUp,
-      overlap,
-      lastTaskId,
-      id,
-      taskId,
-      status,
-      maxRuns,
-      runCount,
-      name,
-      description,
-      tags,
-      revision,
-      createdAt: new Date(row.createdAt),
-      lastRunAt: time(row.lastRunAt),
-      pausedAt: time(row.pausedAt),
-      resumedAt: time(row.resumedAt),
-    },
-    tools,
-  );
+  const schedule = new Schedule(scheduleFields(row), tools);
   // Also where it is absent: the constructor would compute one.
   schedule.nextRunAt = time(row.nextRunAt);
   return schedule;
+}
+
+/** The fields of a stored schedule, also those that are absent. */
+export function scheduleFields(row: ScheduleRow) {
+  const { id, taskId, lastTaskId, status, maxRuns, runCount, name, description, tags, revision } = row;
+  const { startAt, endAt, jitter, catchUp, overlap } = row.policy;
+  return {
+    ...triggerOf(row.rule),
+    startAt: time(startAt),
+    endAt: time(endAt),
+    jitter,
+    catchUp,
+    overlap,
+    lastTaskId,
+    id,
+    taskId,
+    status,
+    maxRuns,
+    runCount,
+    name,
+    description,
+    tags: [...tags],
+    revision,
+    createdAt: new Date(row.createdAt),
+    nextRunAt: time(row.nextRunAt),
+    lastRunAt: time(row.lastRunAt),
+    pausedAt: time(row.pausedAt),
+    resumedAt: time(row.resumedAt),
+  };
 }
 
 function triggerOf(rule: Rule) {

@@ -1,4 +1,5 @@
 /** When a task is to run again and again, or once, as people make and change it: the seed's `Schedule`. */
+import { calendarTime } from "../core/calendar.ts";
 import type { Clock } from "../core/clock.ts";
 import { IllegalTransitionError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
@@ -78,15 +79,15 @@ export class Schedule {
   runAt: Date | undefined;
   /** Occurrences after which it is completed. Default: no limit. */
   maxRuns: number | undefined;
-  /** No occurrence is earlier; intervals are counted from it. */
+  /** No occurrence is earlier, one at exactly this time counts; intervals are counted from it. */
   startAt: Date | undefined;
-  /** No occurrence is later. */
+  /** No occurrence is later, one at exactly this time counts. */
   endAt: Date | undefined;
   /** Milliseconds by which each task may start later than its occurrence, by chance. */
   jitter: number | undefined;
   /** Which of the occurrences are fired that nobody fired in time. Default `latest`. */
   catchUp: CatchUp;
-  /** Whether an occurrence is fired while a task of an earlier one has not ended. Default `allow`. */
+  /** Whether an occurrence is fired while a task of an earlier one has not ended. Default `allow`, the only one for what runs once. */
   overlap: Overlap;
   /** Default `active`. */
   status: Status;
@@ -174,10 +175,11 @@ export class Schedule {
    * Lets it go on: what was missed meanwhile is not made up for, but a single run that is still to come is due. An active one stays
    * as it is.
    * @param options `from`: counts from this time instead of now; occurrences since then are taken as `catchUp` says.
-   * @throws IllegalTransitionError when it is completed.
+   * @throws IllegalTransitionError when it is completed. @throws InvalidOptionError when `from` is not of 1970 to the end of 9999.
    */
   resume({ from }: { readonly from?: Date | undefined } = {}): void {
     const since = maybeDate(from, "from");
+    if (since !== undefined) calendarTime(since.getTime(), "from");
     if (this.status === "active") return;
     if (this.status === "completed") throw new IllegalTransitionError(this.id, this.status, "active", "schedule");
     const now = this.#now();

@@ -1,6 +1,7 @@
 /** When a schedule fires, read from the fields of its model. */
+import { calendarTime } from "../core/calendar.ts";
 import { expected, InvalidOptionError } from "../core/errors.ts";
-import { checkCron, checkPolicy, isCatchUp, MOST_CAUGHT_UP } from "../core/schedule.ts";
+import { beginsAfter, checkCron, checkPolicy, isCatchUp, MOST_CAUGHT_UP } from "../core/schedule.ts";
 import type { CatchUp, Rule, SchedulePolicy, ScheduleType } from "../core/schedule.ts";
 import { date, whole, word } from "./fields.ts";
 import type { Schedule } from "./schedule.ts";
@@ -17,13 +18,13 @@ export function typeOf(given: Pick<Schedule, "cronExpression" | "interval" | "ru
 
 /** @throws InvalidOptionError when a trigger is missing, wrong, or not the type's. */
 export function ruleOf(schedule: Schedule): Rule {
-  const { scheduleType: type, cronExpression: cron, timezone, interval, runAt, createdAt } = schedule;
+  const { scheduleType: type, cronExpression: cron, timezone, interval, runAt, startAt, createdAt } = schedule;
   for (const [of, trigger] of Object.entries(TRIGGERS)) {
     const given = schedule[trigger] !== undefined;
     if (given !== (of === type)) throw mismatch(type, trigger, given);
   }
   if (cron !== undefined) {
-    checkCron(cron, timezone, createdAt.getTime());
+    checkCron(cron, timezone, beginsAfter(startAt === undefined ? undefined : date(startAt, "startAt").getTime(), createdAt.getTime()));
     return { type: "cron", cron, timezone };
   }
   if (interval !== undefined) return { type: "interval", every: whole(interval, "interval", 1) };
@@ -44,7 +45,7 @@ export function policyOf({ scheduleType, startAt, endAt, jitter, catchUp, overla
   const policy: SchedulePolicy = {
     catchUp: catchUpOf(catchUp),
     overlap: word(overlap, "overlap", ["allow", "skip"]),
-    ...(startAt === undefined ? {} : { startAt: date(startAt, "startAt").getTime() }),
+    ...(startAt === undefined ? {} : { startAt: calendarTime(date(startAt, "startAt").getTime(), "startAt") }),
     ...(endAt === undefined ? {} : { endAt: date(endAt, "endAt").getTime() }),
     ...(jitter === undefined ? {} : { jitter: whole(jitter, "jitter", 0) }),
   };

@@ -74,8 +74,17 @@ export function encodeArgs(by: Resolving, args: unknown, name = "args"): Text {
 
 /** @throws InvalidOptionError when they are no object or hold an option that is not known. */
 export function checkOptions(options: unknown, known: readonly string[]): asserts options is EnqueueOptions {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) throw expected("options", "an object", options);
-  refuseUnknown(options, known, "the options");
+  checkObject(options, "options", "an object", known);
+}
+
+/**
+ * An object whose every key is known: a list or a `Date` is none, though nothing of it would be looked at.
+ * @param name what it is called. @param wanted what it is to be.
+ * @throws InvalidOptionError
+ */
+export function checkObject(value: unknown, name: string, wanted: string, known: readonly string[]): asserts value is object {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Date) throw expected(name, wanted, value);
+  refuseUnknown(value, known, `the ${name}`);
 }
 
 function policyOf(given: CheckedDefaults): Policy {

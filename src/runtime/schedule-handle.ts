@@ -16,7 +16,10 @@ export interface ScheduleHandle<out R = unknown> {
   pause(): Promise<Schedule>;
   /** @throws ScheduleNotFoundError @throws IllegalTransitionError when it is completed. */
   resume(options?: ResumeOptions): Promise<Schedule>;
-  /** Whether there was one to delete. The tasks that it made stay. */
+  /**
+   * Whether there was one to delete. The tasks that it made stay, and its occurrences that ran are remembered for 30 days: made again
+   * under its id it does not run them again.
+   */
   delete(): Promise<boolean>;
   /** Runs its task now, beside its times. @throws ScheduleNotFoundError @throws ConflictError where none may overlap and one has not ended. */
   runNow(): Promise<TaskHandle<R>>;

@@ -1,7 +1,8 @@
 /** Schedules made in code: the same call again changes nothing, another one changes the schedule in place. */
 import { expected, ScheduleNotFoundError, TaskNotFoundError } from "../core/errors.ts";
 import type { Ms, TaskId, Text } from "../core/record.ts";
-import type { ScheduleRow, TaskTemplate } from "../core/schedule.ts";
+import { checkFires } from "../core/schedule.ts";
+import type { ScheduleTemplate, TaskTemplate } from "../core/schedule.ts";
 import { toTemplate } from "../models/convert.ts";
 import { isTaskReference } from "./definition.ts";
 import { checkId, checkOptions, encodeArgs, resolveTemplate } from "./options.ts";
@@ -68,22 +69,27 @@ export class ScheduleMaker {
   }
 
   async #write(stores: Stores, id: string, wanted: Wanted, now: Ms): Promise<ScheduleHandle> {
-    const { is, row: before } = await stores.main.schedules.put(created(id, wanted, now));
+    const made = created(id, wanted, now);
+    // One that is there may be over by now: the code that made it still runs at each start.
+    if (made.status === "completed" && (await readRow(stores, id)) === undefined) checkFires(wanted, now);
+    const { is, row: before } = await stores.main.schedules.put(made);
     if (is === "put") return new ScheduleEntry(this.#desk, id, { created: true, changed: false });
-    const after = await changeRow(stores, before, (row) => changed(row, wanted, now)).catch(notFound);
+    const after = await changeRow(stores, this.#shared, before, (row) => changed(row, wanted, now)).catch(notFound);
     // Deleted meanwhile: then it is to be made after all.
     if (after === undefined) return this.#write(stores, id, wanted, now);
     return new ScheduleEntry(this.#desk, id, { created: false, changed: after !== before });
   }
 
-  /** The template of a task, with what the options say over it. */
-  #overlaid(base: TaskTemplate, options: ScheduleOptions): TaskTemplate {
+  /** The template of a task, with what the options say over it, and what they say it over. */
+  #overlaid(base: TaskTemplate, options: ScheduleOptions): ScheduleTemplate {
     const { newId, now } = this.#shared;
     const asked = resolveTemplate({ newId, now, defaults: {} }, { name: base.func }, base.args, options);
     const given = new Set(
       Object.entries(options).flatMap(([key, value]) => (value === undefined ? [] : [key === "queueName" ? "queue" : key])),
     );
-    return { ...base, ...Object.fromEntries(Object.entries(asked).filter(([key]) => given.has(key))) };
+    const over = Object.entries(asked).filter(([key]) => given.has(key));
+    const covered = over.map(([key]): [string, unknown] => [key, Reflect.get(base, key) ?? null]);
+    return { ...base, ...Object.fromEntries(over), ...(over.length === 0 ? {} : { covered: Object.fromEntries(covered) }) };
   }
 }
 
@@ -91,11 +97,17 @@ function notFound(error: unknown): undefined {
   if (!(error instanceof ScheduleNotFoundError)) throw error;
 }
 
-/** Of the task, or where it is gone by now, of the schedule that was made for it. @throws TaskNotFoundError */
+/** Of the task, or where it is gone by now, of the schedule that was made for it: as the task had it. @throws TaskNotFoundError */
 async function templateOf(stores: Stores, taskId: TaskId, id: string): Promise<TaskTemplate> {
   const [task] = await stores.main.desk.get([taskId]);
   if (task !== undefined) return toTemplate(task);
-  const made: ScheduleRow | undefined = await readRow(stores, id);
-  if (made?.taskId !== taskId) throw new TaskNotFoundError(taskId);
-  return made.template;
+  const made = await readRow(stores, id);
+  // Of a template that cannot be read nothing is left to copy.
+  if (made?.taskId !== taskId || made.unreadable?.includes("template") === true) throw new TaskNotFoundError(taskId);
+  const { covered = {}, ...template } = made.template;
+  for (const [field, value] of Object.entries(covered)) {
+    if (value === null) Reflect.deleteProperty(template, field);
+    else Reflect.set(template, field, value);
+  }
+  return template;
 }

@@ -3,7 +3,9 @@ import { LONGEST_WAIT } from "../core/clock.ts";
 import type { Clock, Random } from "../core/clock.ts";
 import type { Ms } from "../core/record.ts";
 import { dueOf } from "../core/due.ts";
+import { ScheduleBrokenError } from "../core/errors.ts";
 import type { FireAsk, ScheduleRow } from "../core/schedule.ts";
+import { unreadableText } from "../models/broken.ts";
 import { Waits } from "./backoff.ts";
 import { errorFields } from "./logger.ts";
 import type { Throttle } from "./logger.ts";
@@ -92,14 +94,14 @@ export class Scheduler {
   async #fire(asks: readonly FireAsk[]): Promise<boolean> {
     const { stores, throttle } = this.#options;
     try {
-      return (await stores.fire(asks)).some((is) => is !== "stale");
+      return (await stores.fire(asks)).some(({ is }) => is !== "stale");
     } catch (error) {
       if (asks.length === 1) throw error;
     }
     let fired = false;
     for (const ask of asks) {
       try {
-        fired = (await stores.fire([ask])).some((is) => is !== "stale") || fired;
+        fired = (await stores.fire([ask])).some(({ is }) => is !== "stale") || fired;
       } catch (error) {
         throttle.warn("A schedule could not be fired", { scheduleId: ask.id, ...errorFields(error) });
       }
@@ -133,8 +135,7 @@ export class Scheduler {
   }
 
   #computed(row: ScheduleRow, now: Ms): FireAsk | undefined {
-    // A row that somebody broke by hand is due in the store and reads as completed.
-    if (row.status !== "active") throw new TypeError("its row is broken");
+    if (row.unreadable !== undefined) throw new ScheduleBrokenError(row.id, unreadableText(row.unreadable));
     const due = dueOf(row, now);
     return due === undefined ? undefined : firingOf(row, due, this.#options);
   }

@@ -1,13 +1,12 @@
 /** Looking after schedules; `omniq.schedule()` makes them. */
 import { refusedError } from "../components/refused.ts";
 import { decode } from "../core/codec.ts";
-import { ConflictError, expected, ScheduleNotFoundError } from "../core/errors.ts";
-import type { EventType } from "../core/event.ts";
-import { refuseUnknown } from "../core/nearest.ts";
+import { ConflictError, expected, ScheduleBrokenError, ScheduleNotFoundError } from "../core/errors.ts";
 import type { Ms } from "../core/record.ts";
 import { firstOccurrence, upcoming } from "../core/schedule.ts";
 import type { ScheduleRow, ScheduleStatus } from "../core/schedule.ts";
 import type { Phase } from "../core/task.ts";
+import { unreadableText } from "../models/broken.ts";
 import { toScheduleRow } from "../models/convert.ts";
 import type { TaskResult } from "../models/result.ts";
 import type { Schedule } from "../models/schedule.ts";
@@ -15,11 +14,12 @@ import { whole } from "./defaults.ts";
 import { firedEvent, taskOf } from "./firing.ts";
 import { Handle } from "./handle.ts";
 import type { HandleHost } from "./handle.ts";
-import { checkId, dateMs } from "./options.ts";
+import { checkId, checkObject, dateMs } from "./options.ts";
 import type { ResultsDesk } from "./results-desk.ts";
+import { paused } from "./schedule-change.ts";
 import { checkedTiming } from "./schedule-options.ts";
 import type { TimingOptions } from "./schedule-options.ts";
-import { changeRow, modelOf, readRow, rowOf } from "./schedule-rows.ts";
+import { changeRow, readModel, readRow, rowOf, soundModel } from "./schedule-rows.ts";
 import type { Shared } from "./shared.ts";
 import type { AnyHandle } from "./signatures.ts";
 import type { Stores } from "./stores.ts";
@@ -33,6 +33,11 @@ export type ScheduleInfo = Schedule & {
   readonly funcArgs: unknown;
   /** Where the task `lastTaskId` stands; absent where there was none, or none any more. */
   readonly lastPhase: Phase | undefined;
+  /**
+   * What is wrong with it, in a sentence, where it cannot be worked with: its row was changed by hand, or this Node does not know its
+   * time zone. It does not fire. The other fields hold what could be read. Absent: nothing is.
+   */
+  readonly broken?: string | undefined;
 };
 
 export interface ScheduleFind {
@@ -42,7 +47,10 @@ export interface ScheduleFind {
 }
 
 export interface ResumeOptions {
-  /** Counts from this time instead of now: occurrences since then are taken as `catchUp` says, and none comes before it. */
+  /**
+   * Counts from this time, of 1970 to the end of 9999, instead of now: occurrences since then are taken as `catchUp` says, and none
+   * comes before it.
+   */
   readonly from?: Date | undefined;
 }
 
@@ -60,46 +68,53 @@ export class SchedulesDesk {
     this.#host = host;
   }
 
+  /** @throws ScheduleBrokenError saying what is wrong with it; `list` shows what of it can be read. */
   async get(id: string): Promise<ScheduleInfo | undefined> {
     checkId(id, "id");
     return this.#shared.access.use(async (stores) => {
       const row = await readRow(stores, id);
-      return row === undefined ? undefined : (await this.#infosOf(stores, [row]))[0];
+      const [info] = row === undefined ? [] : await this.#infosOf(stores, [row]);
+      if (info?.broken !== undefined) throw new ScheduleBrokenError(id, info.broken);
+      return info;
     });
   }
 
-  /** By the next time, those without one last. */
+  /** By the next time, those without one last. Those that are broken are among them and say so: `broken`. */
   async list(filter: ScheduleFind = {}): Promise<readonly ScheduleInfo[]> {
-    if (typeof filter !== "object" || filter === null) throw expected("filter", "an object", filter);
-    refuseUnknown(filter, ["status", "limit"], "the filter");
-    const { status } = filter;
+    checkObject(filter, "filter", "an object", ["status", "limit"]);
+    const { status, limit = 100 } = filter;
     if (status !== undefined && status !== "active" && status !== "paused" && status !== "completed") {
       throw expected("status", "one of active, paused, completed", status);
     }
-    const limit = whole(filter.limit ?? 100, "limit", 1);
-    if (limit > 1_000) throw expected("limit", "at most 1000", limit);
+    if (whole(limit, "limit", 1) > 1_000) throw expected("limit", "at most 1000", limit);
     return this.#shared.access.use(async (stores) =>
       this.#infosOf(stores, await stores.main.schedules.list({ limit, ...(status === undefined ? {} : { status }) })),
     );
   }
 
-  /** Stops it; one that is paused stays so. @throws ScheduleNotFoundError @throws IllegalTransitionError when it is completed. */
+  /** Stops it, also where it is broken; one that is paused stays so. @throws ScheduleNotFoundError @throws IllegalTransitionError when it is completed. */
   async pause(id: string): Promise<Schedule> {
-    return this.#turn(id, "schedule_paused", (schedule) => schedule.pause());
+    return this.#turn(id, paused);
   }
 
   /**
    * Lets it go on: what was missed meanwhile is not made up for, unless `from` says since when; a single run still to come is due.
-   * @throws ScheduleNotFoundError @throws IllegalTransitionError when it is completed.
+   * @throws ScheduleNotFoundError @throws ScheduleBrokenError @throws IllegalTransitionError when it is completed.
    */
   async resume(id: string, options: ResumeOptions = {}): Promise<Schedule> {
-    if (typeof options !== "object" || options === null) throw expected("options", "an object", options);
-    refuseUnknown(options, ["from"], "the options of resume()");
+    checkObject(options, "options", "an object such as { from: date }", ["from"]);
     if (options.from !== undefined) dateMs(options.from, "from");
-    return this.#turn(id, "schedule_resumed", (schedule) => schedule.resume(options));
+    return this.#turn(id, (row, now) => {
+      const schedule = soundModel(this.#shared, row, now);
+      schedule.resume(options);
+      return schedule.status === row.status ? row : toScheduleRow(schedule, row.template);
+    });
   }
 
-  /** Whether there was one to delete. The tasks that it made stay. */
+  /**
+   * Whether there was one to delete. The tasks that it made stay, and its occurrences that ran are remembered for 30 days: made again
+   * under its id it does not run them again.
+   */
   async delete(id: string): Promise<boolean> {
     checkId(id, "id");
     const [dropped = false] = await this.#shared.access.use((stores) => stores.main.schedules.drop([id]));
@@ -108,21 +123,22 @@ export class SchedulesDesk {
 
   /**
    * Runs its task now, beside its times, whatever its status: neither its next time nor its count of runs changes.
-   * @throws ScheduleNotFoundError @throws EnqueueRefusedError where its unique key is held and `onConflict` is `"throw"` @throws ConflictError where `overlap` is `"skip"` and a task of it has not ended.
+   * @throws ScheduleNotFoundError @throws ScheduleBrokenError where its row cannot be read @throws EnqueueRefusedError where its unique key is held and `onConflict` is `"throw"` @throws ConflictError where `overlap` is `"skip"` and a task of it has not ended.
    */
   async runNow(id: string): Promise<AnyHandle> {
     checkId(id, "id");
     return this.#shared.access.use(async (stores) => {
       const row = await rowOf(stores, id);
+      if (row.unreadable !== undefined) throw new ScheduleBrokenError(id, unreadableText(row.unreadable));
       const task = taskOf(row, this.#shared);
-      const events = [firedEvent(row, task.id, { byHand: true })];
+      const events = [firedEvent(row, this.#shared, task.id, { byHand: true })];
       const ran = await stores.runSchedule({ id, task, events, unlessOpen: row.policy.overlap === "skip" });
       if (ran.is === "refused") throw refusedError(ran);
       if (ran.is === "missing") throw new ScheduleNotFoundError(id);
       if (ran.is === "open") {
         throw new ConflictError(`Expected no task of schedule ${id} to be open, since none may overlap, but ${ran.taskId} has not ended`);
       }
-      return new Handle(this.#host, ran.taskId, ran.taskId === task.id);
+      return new Handle(this.#host, ran.task.id, ran.task.id === task.id);
     });
   }
 
@@ -130,13 +146,17 @@ export class SchedulesDesk {
    * The next times of a schedule, those that are due already too; of a paused one the times that a resume now would bring. Or the
    * times of one that is not made yet: `preview({ cron: "0 3 * * *" })`.
    * @param count at most so many. Default 5, at most 1,000.
-   * @throws ScheduleNotFoundError @throws InvalidOptionError
+   * @throws ScheduleNotFoundError @throws ScheduleBrokenError @throws InvalidOptionError
    */
   async preview(of: string | TimingOptions, count = 5): Promise<readonly Date[]> {
     if (whole(count, "count", 1) > MOST_SHOWN) throw expected("count", `at most ${MOST_SHOWN}`, count);
     if (typeof of !== "string") return dates(this.#upcoming(of, count));
     checkId(of, "id");
-    return this.#shared.access.use(async (stores) => dates(upcoming(await rowOf(stores, of), await stores.main.now(), count)));
+    return this.#shared.access.use(async (stores) => {
+      const [row, now] = [await rowOf(stores, of), await stores.main.now()];
+      soundModel(this.#shared, row, now);
+      return dates(upcoming(row, now, count));
+    });
   }
 
   /** The newest result of its tasks. */
@@ -159,22 +179,18 @@ export class SchedulesDesk {
     return rows.map((row) => {
       const { func, queue: queueName } = row.template;
       const lastPhase = phases.get(row.lastTaskId ?? "");
-      return Object.assign(modelOf(this.#shared, row, now), { func, queueName, funcArgs: argsOf(row), lastPhase });
+      const { model, broken } = readModel(this.#shared, row, now);
+      const info = { func, queueName, funcArgs: argsOf(row), lastPhase };
+      return Object.assign(model, info, broken === undefined ? {} : { broken });
     });
   }
 
-  async #turn(id: string, type: EventType, turn: (schedule: Schedule) => void): Promise<Schedule> {
+  async #turn(id: string, change: (row: ScheduleRow, now: Ms) => ScheduleRow): Promise<Schedule> {
     checkId(id, "id");
     return this.#shared.access.use(async (stores) => {
       const now = await stores.main.now();
-      const before = await rowOf(stores, id);
-      const row = await changeRow(stores, before, (present) => {
-        const schedule = modelOf(this.#shared, present, now);
-        turn(schedule);
-        return schedule.status === present.status ? present : toScheduleRow(schedule, present.template);
-      });
-      if (row.revision !== before.revision) await stores.append([{ id: `${id}.${row.revision}.${type}`, type, scheduleId: id }]);
-      return modelOf(this.#shared, row, now);
+      const row = await changeRow(stores, this.#shared, await rowOf(stores, id), (present) => change(present, now));
+      return readModel(this.#shared, row, now).model;
     });
   }
 }

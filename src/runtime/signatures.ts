@@ -50,7 +50,7 @@ export interface UniqueOptions {
   readonly key: string;
   /** How long the key is held: until the task has ended (default), until it has started, or for so long from now. */
   readonly until?: "started" | "finished" | Duration | undefined;
-  /** What becomes of a second one: `"keep"` (default) answers the first, `"replace"` gives the first the new arguments, `"throw"` refuses. */
+  /** What becomes of a second one: `"keep"` (default) answers the first, `"replace"` gives the first the new arguments, `"throw"` refuses: an occurrence of a schedule is skipped. */
   readonly onConflict?: "keep" | "replace" | "throw" | undefined;
 }
 

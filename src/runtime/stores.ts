@@ -11,13 +11,17 @@ import type {
   EnqueueCall,
   Enqueued,
   Progress,
+  Schedules,
   Settled,
   Settlement,
   SweepAsk,
   Swept,
 } from "../core/backend.ts";
 import type { NewEvent } from "../core/event.ts";
-import type { Fired, FireAsk, Ran, RunAsk } from "../core/schedule.ts";
+import { toldOf } from "../core/occurrence.ts";
+import type { Fired, Occurred, Ran } from "../core/occurrence.ts";
+import type { FireAsk, RunAsk, ScheduleRow } from "../core/schedule.ts";
+import type { NewTask } from "../core/task.ts";
 
 /** Events that could not be written yet, at most; older ones are given up, since a log that is down must not fill the memory. */
 const MOST_OWED = 10_000;
@@ -58,11 +62,9 @@ export class Stores {
       calls.map((call) => ({ ...call, announce: false })),
       tx,
     );
-    const events = calls.flatMap((call, i) => {
-      const added = call.tasks.filter((_, j) => answers[i]?.[j]?.is === "added" || answers[i]?.[j]?.is === "replaced");
-      return call.announce ? added.map((task) => enqueuedEvent(task)) : [];
-    });
-    await this.append(events);
+    await this.append(
+      calls.flatMap(({ tasks, announce }, i) => (announce ? tasks.flatMap((task, j) => announced(task, answers[i]?.[j])) : [])),
+    );
     return answers;
   }
 
@@ -106,19 +108,25 @@ export class Stores {
   async fire(set: readonly FireAsk[]): Promise<readonly Fired[]> {
     if (this.events === this.main) return this.main.schedules.fire(set);
     const answers = await this.main.schedules.fire(set.map((ask) => withoutEvents(ask)));
-    await this.append(
-      set.flatMap(({ id, revision, events, enqueue, ifOpen }, i) => {
-        const [told, tasks] = answers[i] === "fired" ? [events, enqueue] : [answers[i] === "open" ? ifOpen?.events : [], []];
-        return withIds(`${id}.${revision}`, told ?? []).concat(tasks.map((task) => enqueuedEvent(task)));
-      }),
-    );
+    await this.append(set.flatMap((ask, i) => firingEvents(ask, answers[i])));
     return answers;
   }
 
   async runSchedule(ask: RunAsk): Promise<Ran> {
     if (this.events === this.main) return this.main.schedules.run(ask);
-    const answer = await this.main.schedules.run({ ...ask, events: [] });
-    if (answer.is === "fired") await this.append(withIds(`${ask.id}.${ask.task.id}`, ask.events).concat(enqueuedEvent(ask.task)));
+    const ran = await this.main.schedules.run({ ...ask, events: [] });
+    if (ran.is === "fired") {
+      const { task } = ask;
+      await this.append([...announced(task, ran.task), ...toldOf(ask.events, [{ at: 0, asked: task.id, ...ran.task }])]);
+    }
+    return ran;
+  }
+
+  /** `put` of a schedule that is there, with the events of the change. */
+  async changeSchedule(row: ScheduleRow, revision: number, events: readonly NewEvent[]): ReturnType<Schedules["put"]> {
+    if (this.events === this.main) return this.main.schedules.put(row, revision, events);
+    const answer = await this.main.schedules.put(row, revision);
+    if (answer.is === "put") await this.append(events);
     return answer;
   }
 
@@ -170,17 +178,28 @@ function silent(ask: ClaimAsk): ClaimAsk {
 function eventsOf(settlement: Settlement): readonly NewEvent[] {
   const { id, fence, events } = settlement;
   const callbacks = settlement.to === "again" ? [] : (settlement.enqueue ?? []);
-  return withIds(`${id}.${fence}`, events).concat(callbacks.map((task) => enqueuedEvent(task)));
+  // A claim writes one event of a type.
+  const told = events.map((event) => Object.assign({}, event, { id: `${id}.${fence}.${event.type}` }));
+  return [...told, ...callbacks.map((task) => enqueuedEvent(task))];
 }
 
-/** What a change writes of a type is one event, or one a task: so the change, the type and the task make its id. */
-function withIds(change: string, events: readonly NewEvent[]): NewEvent[] {
-  const several = new Set(events.map(({ type }) => type)).size < events.length;
-  return events.map((event) => ({ ...event, id: `${change}.${event.type}${several ? `.${event.taskId ?? ""}` : ""}` }));
+function withoutEvents({ ifFewer, ifOpen, ...ask }: FireAsk): FireAsk {
+  return {
+    ...ask,
+    events: [],
+    ...(ifFewer === undefined ? {} : { ifFewer: { ...ifFewer, events: [] } }),
+    ...(ifOpen === undefined ? {} : { ifOpen: { ...ifOpen, events: [] } }),
+  };
 }
 
-function withoutEvents({ ifOpen, ...ask }: FireAsk): FireAsk {
-  return { ...ask, events: [], ...(ifOpen === undefined ? {} : { ifOpen: { ...ifOpen, events: [] } }) };
+/** In the order in which one place writes them. */
+function firingEvents({ enqueue, events, ifFewer, ifOpen }: FireAsk, fired: Fired = { is: "stale" }): readonly NewEvent[] {
+  if (!("occurrences" in fired)) return fired.is === "open" ? (ifOpen?.events ?? []) : [];
+  const { is, occurrences } = fired;
+  const became = new Map(occurrences.map((each) => [each.asked, each]));
+  return enqueue
+    .flatMap((task) => announced(task, became.get(task.id)))
+    .concat(toldOf(is === "fewer" ? (ifFewer?.events ?? []) : events, occurrences));
 }
 
 function executingEvents(ask: ClaimAsk, { claims }: Claims): readonly NewEvent[] {
@@ -197,6 +216,15 @@ function executingEvent({ task, fence }: Claim, worker: string): NewEvent {
     worker,
     ...(task.scheduleId === undefined ? {} : { scheduleId: task.scheduleId }),
   };
+}
+
+/** The event of what an enqueue added or changed: it names the holder of the unique key where that was replaced. */
+function announced(task: NewTask, became: Occurred | undefined): NewEvent[] {
+  if (became?.is === "added") return [enqueuedEvent(task)];
+  if (became?.is !== "replaced") return [];
+  const { id, scheduleId } = became;
+  const { scheduleId: _, ...event } = enqueuedEvent(task);
+  return [{ ...event, taskId: id, ...(scheduleId === undefined ? {} : { scheduleId }) }];
 }
 
 /** The event of a new task, with an id of its own so that it can be appended again. */

@@ -3,7 +3,7 @@ import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { TaskId } from "../core/record.ts";
 import type { StoredTask } from "../core/task.ts";
-import { toTask } from "../models/convert.ts";
+import { readTask } from "../models/broken.ts";
 import type { Task } from "../models/task.ts";
 import type { Ender } from "./ender.ts";
 import { targetQuery, taskQuery } from "./filter.ts";
@@ -21,8 +21,17 @@ export type Deleted = "deleted" | "running" | "has-dependents" | "missing";
 /** How many tasks came to each answer; those that no task came to are absent. */
 export type Counts<A extends string> = Readonly<Partial<Record<A, number>>>;
 
+/** A task as it is now. */
+export type TaskInfo = Task & {
+  /**
+   * What is wrong with it, in a sentence, where somebody changed its row by hand: its other fields hold what could be read, and
+   * arguments that cannot be are undefined. It can be cancelled and deleted. Absent: nothing is.
+   */
+  readonly broken?: string | undefined;
+};
+
 export interface Found {
-  readonly items: readonly Task[];
+  readonly items: readonly TaskInfo[];
   /** To be given as `after` for the next page; absent at the end. */
   readonly next: string | undefined;
 }
@@ -39,14 +48,14 @@ export class TasksDesk {
     this.#ender = ender;
   }
 
-  /** The task with this id, as it is now. */
-  async get(id: TaskId): Promise<Task | undefined> {
+  /** The task with this id, as it is now; one that is broken says so: `broken`. */
+  async get(id: TaskId): Promise<TaskInfo | undefined> {
     checkTarget(id);
     const [row] = await this.#shared.access.use((stores) => stores.main.desk.get([id]));
-    return row === undefined ? undefined : toTask(row, this.#shared);
+    return row === undefined ? undefined : infoOf(row, this.#shared);
   }
 
-  /** Newest first. @throws InvalidOptionError for an unknown or wrong part of the filter. */
+  /** Newest first; those that are broken are among them and say so: `broken`. @throws InvalidOptionError for an unknown or wrong part of the filter. */
   async find(filter: TaskFind = {}): Promise<Found> {
     const query = taskQuery(filter);
     return this.#shared.access.use(async (stores) => {
@@ -62,7 +71,7 @@ export class TasksDesk {
         items.push(...page.items);
         next = page.next;
       } while (next !== undefined && items.length < query.limit);
-      return { items: items.map((row) => toTask(row, this.#shared)), next };
+      return { items: items.map((row) => infoOf(row, this.#shared)), next };
     });
   }
 
@@ -148,6 +157,11 @@ export class TasksDesk {
     });
     return counts;
   }
+}
+
+function infoOf(row: StoredTask, shared: Shared): TaskInfo {
+  const { model, broken } = readTask(row, shared);
+  return broken === undefined ? model : Object.assign(model, { broken });
 }
 
 /** The backend tells it in its own log; where events lie elsewhere, they are told here. */

@@ -53,6 +53,8 @@ export type Why = WhyCase & {
 /** Parents that are named. */
 const NAMED = 20;
 const COUNTED = 1_000;
+/** The last time that a `Date` holds. */
+const LAST_TIME: Ms = 8_640_000_000_000_000;
 const WORKERS = 1_000;
 
 export async function whyOf(stores: Stores, id: TaskId): Promise<Why> {
@@ -91,7 +93,7 @@ async function running(stores: Stores, task: StoredTask, now: Ms): Promise<WhyCa
 }
 
 function later(task: StoredTask): WhyCase {
-  const at = new Date(task.dueAt);
+  const at = new Date(Math.min(task.dueAt, LAST_TIME));
   if (task.status !== "failed") return { reason: "not-due", details: { at } };
   return { reason: "retry", details: { at, retryCount: task.retryCount, maxRetries: task.maxRetries } };
 }
@@ -174,6 +176,7 @@ function waitingText({ queueName, ahead, workers }: Extract<WhyCase, { reason: "
   return `It waits in queue "${queueName}" behind ${ahead}${ahead >= COUNTED ? " or more" : ""} other ${ahead === 1 ? "task" : "tasks"}; ${who}.`;
 }
 
+/** One that no `Date` holds, since somebody changed it by hand, is absent. */
 function date(ms: Ms | undefined): Date | undefined {
-  return ms === undefined ? undefined : new Date(ms);
+  return ms === undefined || Math.abs(ms) > LAST_TIME ? undefined : new Date(ms);
 }

@@ -91,7 +91,7 @@ export class ModelBackend implements Backend<never> {
       setPaused: (queue, paused) => this.#run((moment) => desk.setPaused(moment, queue, paused)),
     },
     schedules: {
-      put: (row, ifRevision) => this.#run((moment) => schedules.putSchedule(moment, row, ifRevision)),
+      put: (row, ifRevision, events) => this.#run((moment) => schedules.putSchedule(moment, row, ifRevision, events)),
       list: (query) => this.#run((moment) => schedules.listSchedules(moment, query)),
       drop: (ids) => this.#run((moment) => ids.map((id) => schedules.dropSchedule(moment, id))),
       fire: (set) => this.#run((moment) => set.map((ask) => schedules.fire(moment, ask))),

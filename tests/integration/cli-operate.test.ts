@@ -333,6 +333,20 @@ describe("doctor", { tags: ["slow"] }, () => {
     reader.close();
   });
 
+  test("sees a lock that somebody holds, and changes nothing of it", async () => {
+    await withShop((omniq) => omniq.queues.pause("default"));
+    const bytes = readFileSync(file);
+    const writer = new DatabaseSync(file);
+    writer.exec("BEGIN IMMEDIATE");
+    writeFileSync(join(dir, "omniq.yaml"), "taskQueue:\n  type: sqlite\n  config:\n    busyTimeout: 1ms\n");
+    const { code, wrong } = await doctor();
+    expect({ code, wrong }).toEqual({ code: 1, wrong: ["problem lock"] });
+    writer.exec("ROLLBACK");
+    expect((await doctor()).wrong).toEqual([]);
+    writer.close();
+    expect(readFileSync(file).equals(bytes)).toBe(true);
+  });
+
   test("sees late schedules, queues without workers, and silent workers with tasks", async () => {
     await withShop(async (omniq) => {
       await omniq.enqueue(echo, { n: 1 }, { queueName: "lonely" });

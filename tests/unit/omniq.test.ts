@@ -1,7 +1,7 @@
 /** The façade, on the model and on SQLite in memory. */
 import { z } from "zod";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { defineTask, OmniQ } from "../../src/index.ts";
+import { defineTask, InvalidOptionError, OmniQ } from "../../src/index.ts";
 import type { CleanedUp, Backend } from "../../src/index.ts";
 import { SQLiteBackend } from "../../src/sqlite.ts";
 import { ModelBackend, TestClock } from "../../src/testing/index.ts";
@@ -616,6 +616,8 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       [{ every: 0 }, "Expected `every` to be a duration longer than 0"],
       [{ cron: "nonsense" }, "Expected `cron` to be a cron expression"],
       [{ cron: "0 0 * * *", timezone: "Mars" }, "Expected `timezone` to be an IANA time zone"],
+      [{ cron: "0 0 * * *", timezone: null }, "Expected `timezone` to be an IANA time zone"],
+      [{ every: "1h", startAt: new Date(8.64e15) }, "Expected `startAt` to be a time from 1970 to the end of 9999"],
       [{ every: "1h", timezone: "UTC" }, "Expected `timezone` to be absent where there is no `cron`"],
       [{ at: "tomorrow" }, "Expected `at` to be a valid Date"],
       [{ once: 1 }, "Expected `once` to be true or absent"],
@@ -626,6 +628,49 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
     ])("%j is refused: %s", async (options, message) => {
       await expect(omniq.schedule(add, { x: 1, y: 2 }, options as never)).rejects.toThrow(message);
       expect(await omniq.schedules.list()).toEqual([]);
+    });
+
+    test.each<[string, (omniq: OmniQ) => Promise<unknown>, string]>([
+      ["a number for a filter", (o) => o.schedules.list(5 as never), "Expected `filter` to be an object, got 5"],
+      ["a list for a filter", (o) => o.schedules.list([] as never), "Expected `filter` to be an object, got an array of 0"],
+      ["a date for a filter", (o) => o.schedules.list(new Date(0) as never), "Expected `filter` to be an object, got 1970-01-01"],
+      ["a key that no filter has", (o) => o.schedules.list({ state: "paused" } as never), "got `state`. Did you mean `status`?"],
+      ["no limit", (o) => o.schedules.list({ limit: null } as never), "Expected `limit` to be a whole number of at least 1, got null"],
+      [
+        "a number for options",
+        (o) => o.schedules.resume("s", 5 as never),
+        "Expected `options` to be an object such as { from: date }, got 5",
+      ],
+      ["a date for options", (o) => o.schedules.resume("s", new Date(0) as never), "such as { from: date }, got 1970-01-01"],
+      ["a key that no options have", (o) => o.schedules.resume("s", { frm: 1 } as never), "got `frm`. Did you mean `from`?"],
+      ["no date", (o) => o.schedules.resume("s", { from: null } as never), "Expected `from` to be a valid Date, got null"],
+      ["a date at the end of time", (o) => o.schedules.resume("s", { from: new Date(8.64e15) }), "Expected `from` to be a time from 1970"],
+      ["a date before time", (o) => o.schedules.resume("s", { from: new Date(-1) }), "Expected `from` to be a time from 1970"],
+      [
+        "a start at the end of time",
+        (o) => o.schedules.preview({ every: "1h", startAt: new Date(8.64e15) }),
+        "Expected `startAt` to be a time",
+      ],
+      ["a number to be previewed", (o) => o.schedules.preview(5 as never), "the id of a schedule, or an object that says when, got 5"],
+      ["nothing to be previewed", (o) => o.schedules.preview(undefined as never), "or an object that says when, got undefined"],
+      ["a key that no timing has", (o) => o.schedules.preview({ evry: "1h" } as never), "got `evry`. Did you mean `every`?"],
+      ["no count", (o) => o.schedules.preview("s", null as never), "Expected `count`"],
+      ["no zone", (o) => o.schedules.preview({ cron: "@daily", timezone: null } as never), "Expected `timezone` to be an IANA time zone"],
+      ["no zone of an interval", (o) => o.schedules.preview({ every: 5, timezone: null } as never), "where there is no `cron`, got null"],
+      ["no id to get", (o) => o.schedules.get(undefined as never), "Expected `id` to be an id"],
+      ["an object to get", (o) => o.schedules.get({ id: "s" } as never), "Expected `id` to be an id"],
+      ["a number to pause", (o) => o.schedules.pause(5 as never), "Expected `id` to be an id"],
+      ["a list to delete", (o) => o.schedules.delete(["s"] as never), "Expected `id` to be an id"],
+      ["no id to run", (o) => o.schedules.runNow(null as never), "Expected `id` to be an id"],
+      ["no id of results", (o) => o.schedules.latest(""), "Expected `id` to be an id"],
+    ])("%s is refused, and changes nothing", async (_, wrong, message) => {
+      const handle = await omniq.schedule(add, { x: 1, y: 2 }, { id: "s", every: "1h" });
+      await handle.pause();
+      const before = await handle.get();
+      await expect(wrong(omniq)).rejects.toThrow(InvalidOptionError);
+      await expect(wrong(omniq)).rejects.toThrow(message);
+      expect(await handle.get()).toEqual(before);
+      expect(await handle.resume()).toMatchObject({ status: "active", nextRunAt: new Date(clock.now() + 3_600_000) });
     });
 
     test("the arguments are checked", async () => {

@@ -7,7 +7,7 @@ import type { StoredTask } from "../../core/task.ts";
 import { int, optionalInt, str } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Param, Row } from "./library.ts";
-import { MARK, STAGE, UNTIL } from "./schema.ts";
+import { grown, MARK, STAGE, UNTIL } from "./schema.ts";
 import { CLAIMED, CLAIMED_COLUMNS, claimedTask, markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
 
 export function claim(db: Db, ask: ClaimAsk): Claims {
@@ -65,11 +65,11 @@ const takeOf = (isOneOf: "=" | "IN", itsName: string): Sql => `UPDATE {tasks} SE
   stage = iif(expires_at <= ?1, ${STAGE.doomed}, ${STAGE.running}),
   mark = iif(expires_at <= ?1, ${MARK.expired}, NULL),
   status = iif(expires_at <= ?1, status, 'running'),
-  attempt = attempt + iif(expires_at <= ?1, 0, 1),
+  attempt = iif(expires_at <= ?1, attempt, ${grown("attempt")}),
   started_at = iif(expires_at <= ?1, started_at, ?1),
   next_retry_at = iif(expires_at <= ?1, next_retry_at, NULL),
   unique_key = iif(unique_until = ${UNTIL.started} AND NOT coalesce(expires_at <= ?1, 0), NULL, unique_key),
-  fence = max(fence, ?6) + 1, revision = revision + 1, worker = ?2
+  fence = ${grown("max(fence, ?6)")}, revision = ${grown("revision")}, worker = ?2
   WHERE rid ${isOneOf} (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready} AND queue_name = (SELECT ?3)
     AND ${itsName} ORDER BY priority DESC, due_at, rid LIMIT (?5+0))
   RETURNING ${CLAIMED_COLUMNS}`;
@@ -151,7 +151,7 @@ function claimEnded(db: Db, limit: number, worker: number): Claims {
   return { claims, more: marked === limit || claims.length === limit };
 }
 
-const HAND_OUT = `UPDATE {tasks} SET fence = max(fence, (${FLOOR})) + 1, revision = revision + 1, worker = ? WHERE rid = ?`;
+const HAND_OUT = `UPDATE {tasks} SET fence = ${grown(`max(fence, (${FLOOR}))`)}, revision = ${grown("revision")}, worker = ? WHERE rid = ?`;
 const BY_RID = `SELECT ${TASK_COLUMNS} FROM {tasks} WHERE rid = ?`;
 
 /** Rows that are to be ended or were lost: few, so one by one. `worker` becomes their holder. */

@@ -1,13 +1,11 @@
 /** Writing new tasks: one user's call is all or nothing, and calls that share a commit cannot refuse each other. */
-import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
+import type { Enqueued, EnqueueCall, Refused } from "../../core/backend.ts";
 import type { NewTask } from "../../core/task.ts";
 import { int, optionalStr, str } from "./db.ts";
 import type { Db } from "./db.ts";
 import type { Param, Row } from "./library.ts";
 import { MARK, STAGE, UNTIL } from "./schema.ts";
 import { edgesText, isPlain, PLAIN_COLUMNS, plainParams, RARE_COLUMNS, rareParams } from "./task-row.ts";
-
-type Refusal = Extract<Enqueued, { is: "refused" }>;
 
 export function enqueue(db: Db, calls: readonly EnqueueCall[]): readonly (readonly Enqueued[])[] {
   return calls.map((call) => enqueueCall(db, call));
@@ -100,7 +98,7 @@ interface Parents {
 const NO_PARENTS: Parents = { open: [] };
 
 /** Which parents are still to end. A failed one with a retry due has not ended. */
-function parentsOf(db: Db, task: NewTask): Parents | Refusal {
+function parentsOf(db: Db, task: NewTask): Parents | Refused {
   const open: NewTask["dependsOn"][number][] = [];
   let failed: string | undefined;
   const edges = new Map(task.dependsOn.map((edge) => [edge.id, edge]));
@@ -213,8 +211,9 @@ function onConflict(db: Db, task: NewTask, holder: Row, what: "keep" | "replace"
   if (what === "replace" && waits) {
     replace(db, task, holder);
     const scheduleId = optionalStr(holder["schedule_id"]);
-    announceTask(db, { id, queue: task.queue, ...(scheduleId === undefined ? {} : { scheduleId }) }, announce);
-    return { is: "replaced", id };
+    const of = { id, ...(scheduleId === undefined ? {} : { scheduleId }) };
+    announceTask(db, { queue: task.queue, ...of }, announce);
+    return { is: "replaced", ...of };
   }
   const detail = `task ${id} holds the unique key ${task.unique?.key ?? ""}${what === "replace" ? " and can no longer be replaced" : ""}`;
   return { is: "refused", why: "unique", detail };

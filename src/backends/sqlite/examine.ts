@@ -3,7 +3,7 @@ import { StorageError } from "../../core/errors.ts";
 import { Db, int, str } from "./db.ts";
 import { driftOf } from "./drift.ts";
 import type { Drift } from "./drift.ts";
-import { storageError } from "./failure.ts";
+import { isBusy, storageError } from "./failure.ts";
 import { fileSystemAt } from "./file-system.ts";
 import type { FileSystem } from "./file-system.ts";
 import { nodeLibrary } from "./library.ts";
@@ -58,6 +58,8 @@ export interface Where {
   readonly tablePrefix: string;
 }
 
+/** Milliseconds that a look waits for a lock that keeps off readers. */
+export const READ_WAIT = 5_000;
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 export function sqliteVersion(): string {
@@ -109,7 +111,7 @@ export function isHollow({ is, bytes, walBytes }: FileFacts): boolean {
  */
 export function examine({ path: file, tablePrefix }: Where, full = false): DatabaseFacts {
   try {
-    const connection = nodeLibrary.open(file, { readOnly: true, wait: 5_000 });
+    const connection = nodeLibrary.open(file, { readOnly: true, wait: READ_WAIT });
     try {
       return read(new Db(connection, tablePrefix), tablePrefix, full);
     } finally {
@@ -123,7 +125,7 @@ export function examine({ path: file, tablePrefix }: Where, full = false): Datab
 /** The version of the schema in a file that is there; 0: none of ours. @throws StorageError when it cannot be read. */
 export function versionAt({ path: file, tablePrefix }: Where): number {
   try {
-    const connection = nodeLibrary.open(file, { readOnly: true, wait: 5_000 });
+    const connection = nodeLibrary.open(file, { readOnly: true, wait: READ_WAIT });
     try {
       return schemaVersion(new Db(connection, tablePrefix));
     } finally {
@@ -187,6 +189,23 @@ function backlogOf(db: Db): Backlog {
   } catch {
     // Damaged, or its indexes are gone: said by the checks for these.
     return { ready: [], held: new Map() };
+  }
+}
+
+/** Whether another connection kept the write lock for as long as `wait`. Takes it for a moment, and writes nothing. */
+export function isLocked({ path: file }: Where, wait: number): boolean {
+  try {
+    const connection = nodeLibrary.open(file, { wait });
+    try {
+      connection.exec("BEGIN IMMEDIATE");
+      connection.exec("ROLLBACK");
+    } finally {
+      connection.close();
+    }
+    return false;
+  } catch (error) {
+    // Whatever else is wrong with it, other checks say.
+    return isBusy(error);
   }
 }
 

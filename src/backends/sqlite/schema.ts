@@ -19,6 +19,9 @@ export const UNTIL = { finished: -1, started: -2 } as const;
 export const within = (...columns: readonly string[]): string =>
   columns.map((column) => `CHECK (${column} BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER})`).join(", ");
 
+/** The next value of a counter. One that somebody put at its end by hand stays there: the update must not fail for the rows beside it. */
+export const grown = (column: string): string => `min(${column} + 1, ${Number.MAX_SAFE_INTEGER})`;
+
 const TASKS = `
 CREATE TABLE {tasks} (
   rid INTEGER PRIMARY KEY,

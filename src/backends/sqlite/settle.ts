@@ -8,22 +8,22 @@ import type { Db, Sql } from "./db.ts";
 import { forgetEdgesOf } from "./desk.ts";
 import { addTask } from "./enqueue.ts";
 import { putOne } from "./results.ts";
-import { MARK, STAGE } from "./schema.ts";
+import { grown, MARK, STAGE } from "./schema.ts";
 
 /** The ownership condition, once: this very claim still holds the row. */
 const OWNED = "id = ? AND fence = ? AND stage > 3 AND stage < 6 AND worker IS NOT NULL";
 
 const END_SET = `stage = ${STAGE.finished}, completed_at = ?, mark = NULL, worker = NULL, open_parents = 0, next_retry_at = NULL,
-  unique_key = iif(unique_until < 0, NULL, unique_key), revision = revision + 1`;
+  unique_key = iif(unique_until < 0, NULL, unique_key), revision = ${grown("revision")}`;
 /** The commonest end: of a task that ran, so that no parent of it is open. */
 const COMPLETE: Sql = `UPDATE {tasks} SET status = 'completed', reason = NULL, ${END_SET} WHERE ${OWNED}`;
 const END: Sql = `UPDATE {tasks} SET status = ?, reason = ?, crash_count = crash_count + ?, open_parents = 0, ${END_SET} WHERE ${OWNED}`;
 /** A cancellation asked meanwhile is not forgotten: such a row waits to be ended instead of to be run. */
 const AGAIN: Sql = `UPDATE {tasks} SET stage = iif(mark IS NULL, ?, ${STAGE.doomed}), status = ?, due_at = ?, next_retry_at = ?, attempt = attempt - ?,
-  retry_count = retry_count + ?, crash_count = crash_count + ?, started_at = iif(?, started_at, NULL), worker = NULL, revision = revision + 1
+  retry_count = retry_count + ?, crash_count = crash_count + ?, started_at = iif(?, started_at, NULL), worker = NULL, revision = ${grown("revision")}
   WHERE ${OWNED} AND stage = ${STAGE.running}`;
 /** Nothing ran: whoever was to end it gives it back to be ended by another. */
-const GIVE_BACK_DOOMED: Sql = `UPDATE {tasks} SET worker = NULL, revision = revision + 1 WHERE ${OWNED}`;
+const GIVE_BACK_DOOMED: Sql = `UPDATE {tasks} SET worker = NULL, revision = ${grown("revision")} WHERE ${OWNED}`;
 
 export function settle(db: Db, set: readonly Settlement[], thenClaim?: ClaimAsk): { settled: readonly Settled[]; next?: Claims } {
   const settled = set.map((settlement) => settleOne(db, settlement));

@@ -215,7 +215,7 @@ function isCallback(value: object): value is Callback {
   return "func" in value;
 }
 
-function isPolicy(value: unknown): value is Policy {
+export function isPolicy(value: unknown): value is Policy {
   if (typeof value !== "object" || value === null) return false;
   const whole = (field: keyof Policy): boolean => Number.isSafeInteger(Reflect.get(value, field));
   const optional = (field: keyof Policy): boolean => Reflect.get(value, field) === undefined || whole(field);

@@ -1,5 +1,5 @@
 /** `omniq doctor`: looks for trouble, changes nothing, and says what helps. */
-import { examine, fileFacts, isHollow, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
+import { examine, fileFacts, isHollow, isLocked, READ_WAIT, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
 import type { Backlog } from "../../backends/sqlite/examine.ts";
 import { OmniQError } from "../../core/errors.ts";
 import { OmniQ } from "../../index.ts";
@@ -7,7 +7,7 @@ import { EXIT } from "../command.ts";
 import type { Given, Run } from "../command.ts";
 import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
-import { databaseFindings } from "../doctor/database.ts";
+import { databaseFindings, lockFinding } from "../doctor/database.ts";
 import { fileFindings } from "../doctor/file.ts";
 import { countOf, note, ok, printFinding, problem, warning } from "../doctor/finding.ts";
 import type { Finding } from "../doctor/finding.ts";
@@ -83,6 +83,9 @@ async function configuration(given: Given, terminal: Terminal, tell: Tell): Prom
   return undefined;
 }
 
+/** A lock that is let go sooner keeps nobody. */
+const LONG_HELD = 1_000;
+
 interface Look {
   readonly given: Given;
   readonly terminal: Terminal;
@@ -128,19 +131,23 @@ function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Backlog 
   try {
     line.say("Checking the file …");
     const found = examine(place, given.flag("full"));
+    const wait = Math.max(place.busyTimeout, LONG_HELD);
+    const locked = found.version === SCHEMA_VERSION && isLocked(place, wait);
     line.end();
-    tell(...databaseFindings(found, given.flag("full")));
+    tell(...databaseFindings(found, given.flag("full")), ...(locked ? [lockFinding(wait)] : []));
     return found.version === SCHEMA_VERSION && found.damage.length === 0 ? found.backlog : undefined;
   } catch (error) {
     line.end();
     if (!(error instanceof OmniQError)) throw error;
-    tell(
-      problem(
-        "database",
-        `${error.message} (${error.code})`,
-        "docs/sqlite.md says what to do about each code; restore a backup if it is damaged",
-      ),
-    );
+    if (error.code === "STORAGE_BUSY") tell(lockFinding(READ_WAIT));
+    else
+      tell(
+        problem(
+          "database",
+          `${error.message} (${error.code})`,
+          "docs/sqlite.md says what to do about each code; restore a backup if it is damaged",
+        ),
+      );
     return undefined;
   }
 }

@@ -7,12 +7,15 @@ import { styleOfPhase } from "../phase.ts";
 import { scheduleJson, styleOfStatus, untilOf, whenOf } from "../schedule.ts";
 import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
+import { plain } from "../text.ts";
+
+const BROKEN = ", broken";
 
 const COLUMNS: readonly Column[] = [
   { head: "ID", cut: "end" },
   { head: "TASK", cut: "end" },
   { head: "WHEN", cut: "end" },
-  { head: "STATUS", style: styleOfStatus },
+  { head: "STATUS", style: (value) => (value.endsWith(BROKEN) ? "red" : styleOfStatus(value)) },
   { head: "NEXT", style: (value) => (value.endsWith("ago") ? "red" : undefined) },
   { head: "RUNS", align: "right" },
   { head: "LAST RUN" },
@@ -32,17 +35,21 @@ export const run: Run = (given, terminal) =>
         COLUMNS,
         found.map((schedule) => cells(schedule, now)),
       );
+      for (const { id, broken } of found)
+        if (broken !== undefined) terminal.note(`${terminal.paintNote("red", plain(id))}: ${plain(broken)}`);
     }
     return EXIT.fine;
   });
 
 function cells(schedule: ScheduleInfo, now: number): readonly string[] {
-  const { id, func, status, nextRunAt, runCount, maxRuns, lastRunAt, lastPhase } = schedule;
+  const { id, func, status, nextRunAt, runCount, maxRuns, lastRunAt, lastPhase, broken, scheduleType } = schedule;
+  // A rule that cannot be read has this stand-in.
+  const when = broken !== undefined && scheduleType === "once" ? "?" : whenOf(schedule);
   return [
     id,
     func,
-    whenOf(schedule),
-    status,
+    when,
+    broken === undefined ? status : `${status}${BROKEN}`,
     nextRunAt === undefined ? "" : untilOf(nextRunAt, now),
     maxRuns === undefined ? String(runCount) : `${runCount}/${maxRuns}`,
     lastRunAt === undefined ? "" : untilOf(lastRunAt, now),

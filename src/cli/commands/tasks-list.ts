@@ -1,6 +1,6 @@
 /** `omniq tasks list`. */
 import { formatDuration } from "../../core/duration.ts";
-import type { Task } from "../../index.ts";
+import type { TaskInfo } from "../../index.ts";
 import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
 import { withDatabase } from "../database.ts";
@@ -25,7 +25,7 @@ export const run: Run = (given, terminal) =>
     const limit = given.whole("limit") ?? 50;
     const found = await findTasks(omniq, filterOf(given), limit);
     if (given.flag("json")) {
-      for (const task of found) terminal.json({ ...task.toJSON(), phase: task.phase });
+      for (const task of found) terminal.json({ ...task.toJSON(), phase: task.phase, broken: task.broken });
       return EXIT.fine;
     }
     if (found.length === 0) {
@@ -44,10 +44,11 @@ export const run: Run = (given, terminal) =>
     return EXIT.fine;
   });
 
-function cells(task: Task, now: number): readonly string[] {
+function cells(task: TaskInfo, now: number): readonly string[] {
   const { phase } = task;
   const age = formatDuration(Math.max(0, now - task.createdAt.getTime())).split(" ")[0] ?? "";
-  const about = phase === "completed" ? undefined : task.reason;
+  const broken = task.broken === undefined ? undefined : `broken: ${task.broken}`;
+  const about = broken ?? (phase === "completed" ? undefined : task.reason);
   const label = task.name === task.func ? undefined : task.name;
   return [task.id, task.func, task.queueName, phase, String(task.attempt), age, about ?? label ?? ""];
 }

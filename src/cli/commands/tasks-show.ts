@@ -1,7 +1,7 @@
 /** `omniq tasks show`: all that is known of one task. */
 import { formatDuration } from "../../core/duration.ts";
 import { TaskNotFoundError } from "../../core/errors.ts";
-import type { OmniQ, Task, TaskEvent, TaskResult } from "../../index.ts";
+import type { OmniQ, TaskEvent, TaskInfo, TaskResult } from "../../index.ts";
 import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
 import { withDatabase } from "../database.ts";
@@ -25,6 +25,7 @@ export const run: Run = (given, terminal) =>
       terminal.json({
         ...task.toJSON(),
         phase: why.phase,
+        broken: task.broken,
         why: { reason: why.reason, text: why.text, details: why.details },
         result: result?.toJSON(),
         events: events.map((event) => event.toJSON()),
@@ -66,10 +67,11 @@ async function print(terminal: Terminal, { task, result, events, why }: Shown): 
   );
 }
 
-function fieldsOf(task: Task, result: TaskResult | undefined): readonly (readonly [string, string | undefined])[] {
+function fieldsOf(task: TaskInfo, result: TaskResult | undefined): readonly (readonly [string, string | undefined])[] {
   const at = (date: Date | undefined): string | undefined => (date === undefined ? undefined : time(date));
   const took = result?.executionTime === undefined ? undefined : formatDuration(result.executionTime);
   return [
+    ["broken", task.broken],
     ["id", task.id],
     ["task", task.func],
     ["description", task.description],
@@ -91,7 +93,7 @@ function fieldsOf(task: Task, result: TaskResult | undefined): readonly (readonl
   ];
 }
 
-function parentsOf({ dependsOn }: Task): string | undefined {
+function parentsOf({ dependsOn }: TaskInfo): string | undefined {
   if (dependsOn.length === 0) return undefined;
   const named = dependsOn.slice(0, PARENTS).map((parent) => (typeof parent === "string" ? parent : `${parent.on} (however it ends)`));
   const more = dependsOn.length - named.length;

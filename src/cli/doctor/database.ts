@@ -1,6 +1,7 @@
 /** Findings about what is in the file: damage, schema, WAL. */
 import { SCHEMA_VERSION } from "../../backends/sqlite/examine.ts";
 import type { DatabaseFacts } from "../../backends/sqlite/examine.ts";
+import { formatDuration } from "../../core/duration.ts";
 import { bytes } from "../text.ts";
 import { note, ok, problem, warning } from "./finding.ts";
 import type { Finding } from "./finding.ts";
@@ -14,6 +15,15 @@ const NAMED = 5;
 
 export function databaseFindings(facts: DatabaseFacts, full: boolean): readonly Finding[] {
   return [damageFinding(facts, full), schemaFinding(facts), ...driftFindings(facts), ...shapeFindings(facts)];
+}
+
+/** The lock was held for as long as a write waits for it. */
+export function lockFinding(waited: number): Finding {
+  return problem(
+    "lock",
+    `Another program has held the lock of the file for more than ${formatDuration(waited)}: nothing can be written meanwhile`,
+    "look for one that holds a transaction open (fuser or lsof name those that have the file open), and let it commit, or end it",
+  );
 }
 
 function damageFinding({ damage }: DatabaseFacts, full: boolean): Finding {

@@ -1,7 +1,7 @@
 /** Findings about the work: schedules, queues, workers. */
 import type { Backlog } from "../../backends/sqlite/examine.ts";
 import { formatDuration } from "../../core/duration.ts";
-import type { OmniQ, QueueInfo, Schedule, WorkerInfo } from "../../index.ts";
+import type { OmniQ, QueueInfo, Schedule, ScheduleInfo, WorkerInfo } from "../../index.ts";
 import { count } from "../text.ts";
 import { note, ok, problem, warning } from "./finding.ts";
 import type { Finding } from "./finding.ts";
@@ -13,7 +13,8 @@ const LONG_WAIT = 300_000;
 const NAMED = 5;
 
 export interface Work {
-  readonly schedules: readonly Schedule[];
+  /** Of any status. */
+  readonly schedules: readonly (Schedule & Pick<ScheduleInfo, "broken">)[];
   readonly queues: readonly QueueInfo[];
   readonly workers: readonly WorkerInfo[];
   readonly backlog: Backlog;
@@ -22,7 +23,7 @@ export interface Work {
 
 export async function readWork(omniq: OmniQ, backlog: Backlog, now: number): Promise<Work> {
   const [schedules, queues, workers] = await Promise.all([
-    omniq.schedules.list({ status: "active", limit: 1_000 }),
+    omniq.schedules.list({ limit: 1_000 }),
     omniq.queues.list(),
     omniq.workers.list(),
   ]);
@@ -52,9 +53,27 @@ function workerFindings({ workers, backlog }: Work): readonly Finding[] {
   ];
 }
 
-function scheduleFindings({ schedules, workers, now }: Work): readonly Finding[] {
-  const late = schedules.filter(({ nextRunAt }) => nextRunAt !== undefined && nextRunAt.getTime() < now - LATE);
-  if (late.length === 0) return [ok("schedules", `${count(schedules.length, "active schedule")}, none late`)];
+function scheduleFindings(work: Work): readonly Finding[] {
+  return [...brokenFindings(work), ...lateFindings(work)];
+}
+
+/** One that is paused or completed would not fire in any case. */
+function brokenFindings({ schedules }: Work): readonly Finding[] {
+  const broken = schedules.filter((schedule) => schedule.broken !== undefined);
+  const told = broken.slice(0, NAMED).map(({ id, status, broken: what = "" }) => {
+    const remedy = `run the code that makes it or: omniq schedules add --id ${id} …, where its time zone is unknown with another one or a newer Node; or: omniq schedules delete ${id}`;
+    const says = status === "active" ? problem : warning;
+    return says("schedules.broken", `The ${status} schedule ${id} is broken and does not fire: ${what}`, remedy);
+  });
+  const more = broken.length - told.length;
+  if (more === 0) return told;
+  return [...told, warning("schedules.broken", `${count(more, "more schedule")} like this`, "omniq schedules list")];
+}
+
+function lateFindings({ schedules, workers, now }: Work): readonly Finding[] {
+  const active = schedules.filter(({ status, broken }) => status === "active" && broken === undefined);
+  const late = active.filter(({ nextRunAt }) => nextRunAt !== undefined && nextRunAt.getTime() < now - LATE);
+  if (late.length === 0) return [ok("schedules", `${count(active.length, "active schedule")}, none late`)];
   const text = `${count(late.length, "schedule")} should have fired more than a minute ago: ${namesOf(late.map(({ id }) => id))}`;
   if (workers.some(({ alive }) => alive)) return [problem("schedules.late", text, "look at the log of a worker, and at: omniq events")];
   return [warning("schedules.late", text, "start a worker: omniq worker --tasks FILE")];

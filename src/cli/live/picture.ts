@@ -1,6 +1,6 @@
 /** One look at a database, from all sides: what the live view shows, and what a program gets each tick. */
 import { formatDuration } from "../../core/duration.ts";
-import type { OmniQ, Schedule, WorkerInfo } from "../../index.ts";
+import type { OmniQ, ScheduleInfo, WorkerInfo } from "../../index.ts";
 import { withWorkers } from "../queues.ts";
 import type { ServedQueue } from "../queues.ts";
 import type { Board, Failure, Running } from "./board.ts";
@@ -78,8 +78,8 @@ function failingOf(failures: readonly Failure[], funcs: ReadonlyMap<string, stri
   return [...byFunc.values()].toSorted((a, b) => b.failed - a.failed || b.retried - a.retried).slice(0, ROWS);
 }
 
-function dueOf({ id, name, nextRunAt, cronExpression, interval, timezone }: Schedule): readonly Due[] {
-  if (nextRunAt === undefined) return [];
+function dueOf({ id, name, nextRunAt, cronExpression, interval, timezone, broken }: ScheduleInfo): readonly Due[] {
+  if (nextRunAt === undefined || broken !== undefined) return [];
   const rule =
     cronExpression === undefined
       ? interval === undefined

@@ -45,7 +45,7 @@ export const operate: readonly CommandSpec[] = [
   },
   {
     name: "doctor",
-    about: "look for trouble: versions, disk, permissions, damage, schema, schedules, queues, workers; each with its remedy",
+    about: "look for trouble: versions, disk, permissions, damage, schema, locks, schedules, queues, workers; each with its remedy",
     database: true,
     options: [{ flags: "--full", about: "check the whole file for damage, which takes longer" }],
     examples: [

@@ -52,7 +52,7 @@ export const schedules: readonly CommandSpec[] = [
       { flags: "--catch-up <what>", about: 'which of those that were missed: "latest" (default), "skip", or the latest so many: "20"' },
       {
         flags: "--overlap <what>",
-        about: "whether it fires while an earlier task has not ended (default: allow)",
+        about: "whether it fires while an earlier task has not ended (default: allow); only with --cron and --every",
         choices: ["allow", "skip"],
       },
       { flags: "--task-id <id>", about: "instead of a name: a task whose definition, arguments and options are copied" },

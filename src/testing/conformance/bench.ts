@@ -3,7 +3,9 @@ import type { Backend, Claim, ClaimAsk, Claims, Enqueued, Settled, Settlement } 
 import type { NewEvent } from "../../core/event.ts";
 import { decide } from "../../core/lifecycle.ts";
 import type { Outcome } from "../../core/lifecycle.ts";
-import type { TaskId } from "../../core/record.ts";
+import type { Ms, TaskId } from "../../core/record.ts";
+import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
+import type { ScheduleRow } from "../../core/schedule.ts";
 import type { NewTask, StoredTask } from "../../core/task.ts";
 import { DEFAULT_POLICY } from "../../core/task.ts";
 import type { TestClock } from "../clock.ts";
@@ -37,6 +39,24 @@ export interface Chapter {
 /** A task with nothing special, in queue `q`, of func `f`. */
 export function newTask(id: TaskId, given: Partial<NewTask> = {}): NewTask {
   return { ...DEFAULT_POLICY, id, func: "f", args: "{}", queue: "q", priority: 0, tags: [], dependsOn: [], ...given };
+}
+
+/** An active schedule with nothing special: each second, the first time in a second. */
+export function newSchedule(id: string, now: Ms, given: Partial<ScheduleRow> = {}): ScheduleRow {
+  const { id: _id, dependsOn: _dependsOn, ...template } = newTask("-");
+  return {
+    id,
+    revision: 0,
+    rule: { type: "interval", every: 1_000 },
+    policy: DEFAULT_SCHEDULE_POLICY,
+    template,
+    status: "active",
+    runCount: 0,
+    createdAt: now,
+    nextRunAt: now + 1_000,
+    tags: [],
+    ...given,
+  };
 }
 
 /** Ids `<prefix>0` … in order. */

@@ -36,8 +36,10 @@
  * failed does not take it along again. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A
  * removed or swept task leaves its fence behind: that of every later claim is higher than the highest of these.
  *
- * **Others.** The revision of a new schedule is the backend's to choose, so use the row that `put` answers; each change is + 1. `fire`
- * goes on when one of its tasks is refused: that occurrence has none. A worker that arrives again goes on with its beat. A result's
+ * **Others.** The revision of a new schedule is the backend's to choose, so use the row that `put` answers; each change is + 1. A dropped
+ * schedule leaves its revision behind: those of new ones are higher. `fire` goes on when one of its tasks is refused: that occurrence
+ * has none, is neither counted nor recorded, and its event says so in the `detail` of the refusal, which is worded alike everywhere.
+ * Where fewer runs were made than occurrences asked for, the step is `ifFewer`, if that is given. A worker that arrives again goes on with its beat. A result's
  * `createdAt` ties are decided by the age of the row, which a replacement keeps. Revision grows with claim, settlement, edit,
  * replacement and requeue. The order of events inside one transaction is not laid down.
  */
@@ -53,6 +55,7 @@ import { events } from "./events.ts";
 import { fencing } from "./fence.ts";
 import { finding } from "./find.ts";
 import { group } from "./group.ts";
+import { occurrences } from "./occurrences.ts";
 import { pair } from "./pair.ts";
 import { presence } from "./presence.ts";
 import { reopening } from "./reopen.ts";
@@ -80,6 +83,7 @@ const CHAPTERS: readonly Chapter[] = [
   finding,
   desk,
   schedules,
+  occurrences,
   results,
   events,
   sweeping,

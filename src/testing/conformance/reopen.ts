@@ -1,8 +1,7 @@
-import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import { ClosedError } from "../../core/errors.ts";
 import type { Hint } from "../../core/backend.ts";
 import type { Chapter } from "./bench.ts";
-import { Bench, codeOf, newTask } from "./bench.ts";
+import { Bench, codeOf, newSchedule, newTask } from "./bench.ts";
 
 async function isClosed(call: () => unknown): Promise<boolean> {
   try {
@@ -109,18 +108,7 @@ export const reopening: Chapter = {
     "a listener is told of a new schedule": async (b) => {
       const hints: Hint[] = [];
       b.backend.listen((hint) => hints.push(hint));
-      const { id: _id, dependsOn: _dependsOn, ...template } = newTask("-");
-      await b.backend.schedules.put({
-        id: "s",
-        revision: 0,
-        rule: { type: "once" },
-        policy: DEFAULT_SCHEDULE_POLICY,
-        template,
-        status: "active",
-        runCount: 0,
-        createdAt: b.now,
-        tags: [],
-      });
+      await b.backend.schedules.put(newSchedule("s", b.now));
       b.expect((await heard(b, hints))("schedule")).toBe(true);
     },
     "a listener that has ended hears nothing more": async (b) => {

@@ -1,27 +1,9 @@
 /** Random commands on schedules. */
-import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import type { ScheduleRow } from "../../core/schedule.ts";
 import type { NewTask } from "../../core/task.ts";
-import { newTask } from "./bench.ts";
+import { newSchedule } from "./bench.ts";
 import type { Command, Place, Throws } from "./throws.ts";
 import { thrownTask } from "./throws.ts";
-
-function newSchedule(id: string, now: number): ScheduleRow {
-  const { id: _id, dependsOn: _dependsOn, ...template } = newTask("-");
-  const rule = { type: "interval", every: 10 } as const;
-  return {
-    id,
-    revision: 0,
-    rule,
-    policy: DEFAULT_SCHEDULE_POLICY,
-    template,
-    status: "active",
-    runCount: 0,
-    createdAt: now,
-    nextRunAt: now,
-    tags: [],
-  };
-}
 
 async function rowOf({ backend }: Place, id: string): Promise<ScheduleRow | undefined> {
   return (await backend.schedules.list({ ids: [id], limit: 1 }))[0];
@@ -32,6 +14,7 @@ export function scheduleCommands(t: Throws): Command {
   const id = dice.pick(["s1", "s2"]);
   const what = dice.pick(["put", "fire", "fire", "change", "drop", "run"]);
   const stale = dice.chance(20) ? 1 : 0;
+  const named = dice.chance(50);
   const [alone, last, again, status] = [dice.chance(40), dice.chance(15), dice.chance(20) ? 10 : 0, dice.pick(["active", "paused"])];
   const make: (clock: Place["clock"]) => NewTask = thrownTask(t);
   return {
@@ -40,15 +23,18 @@ export function scheduleCommands(t: Throws): Command {
       const { schedules } = place.backend;
       if (what === "drop") return schedules.drop([id]);
       const row = await rowOf(place, id);
-      if (what === "put" || row === undefined) return (await schedules.put(newSchedule(id, place.clock.now()))).is;
+      if (what === "put" || row === undefined)
+        return (await schedules.put(newSchedule(id, place.clock.now(), { nextRunAt: place.clock.now() }))).is;
       const revision = row.revision - stale;
-      if (what === "change") return (await schedules.put({ ...row, status, name: "n" }, revision)).is;
+      const paused = [{ type: "schedule_paused", scheduleId: id } as const];
+      if (what === "change") return (await schedules.put({ ...row, status, name: "n" }, revision, named ? paused : [])).is;
       const at = (row.nextRunAt ?? 0) - again;
       const enqueue = [{ ...make(place.clock), scheduleId: id }] as const;
-      const events = [{ type: "schedule_fired", scheduleId: id } as const];
+      const events = [{ type: "schedule_fired", scheduleId: id, ...(named ? { taskId: enqueue[0].id } : {}) } as const];
       if (what === "run") return schedules.run({ id, task: enqueue[0], events, unlessOpen: alone });
       const ifOpen = alone ? { ifOpen: { nextAt: at + 10, events: [{ type: "schedule_skipped", scheduleId: id } as const] } } : {};
-      return schedules.fire([{ id, revision, occurrences: [at], nextAt: last ? null : at + 10, enqueue, events, ...ifOpen }]);
+      const ifFewer = last ? { ifFewer: { nextAt: at + 10, events } } : {};
+      return schedules.fire([{ id, revision, occurrences: [at], nextAt: last ? null : at + 10, enqueue, events, ...ifFewer, ...ifOpen }]);
     },
   };
 }

@@ -1,7 +1,6 @@
-import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
 import type { NewResult } from "../../core/result.ts";
 import type { Chapter } from "./bench.ts";
-import { codeOf, ids, newTask, workerRow } from "./bench.ts";
+import { codeOf, ids, newSchedule, newTask, workerRow } from "./bench.ts";
 
 function put(taskId: string, ttl?: number): NewResult {
   return { taskId, status: "completed", retryCount: 0, ...(ttl === undefined ? {} : { ttl }) };
@@ -101,21 +100,7 @@ export const sweeping: Chapter = {
       b.expect((await b.backend.presence.workers(10)).map((row) => row.worker)).toEqual(["w1"]);
     },
     "old occurrences go": async (b) => {
-      const { id: _id, dependsOn: _dependsOn, ...template } = newTask("-");
-      const rule = { type: "interval", every: 1 } as const;
-      const row = {
-        id: "s",
-        revision: 0,
-        rule,
-        policy: DEFAULT_SCHEDULE_POLICY,
-        template,
-        status: "active",
-        runCount: 0,
-        createdAt: b.now,
-        nextRunAt: b.now,
-        tags: [],
-      } as const;
-      const { revision } = (await b.backend.schedules.put(row)).row;
+      const { revision } = (await b.backend.schedules.put(newSchedule("s", b.now))).row;
       await b.backend.schedules.fire([
         { id: "s", revision, occurrences: [b.now, b.now + 1], nextAt: b.now + 2, enqueue: [newTask("x"), newTask("y")], events: [] },
       ]);

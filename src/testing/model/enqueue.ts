@@ -4,7 +4,7 @@ import type { Ms, TaskId } from "../../core/record.ts";
 import type { Edge, NewTask } from "../../core/task.ts";
 import { tell } from "./events.ts";
 import type { Moment, Row } from "./state.ts";
-import { change, copyOf, stageAt } from "./state.ts";
+import { change, copyOf, defined, stageAt } from "./state.ts";
 
 /** Ids of this call's tasks that became the holder of their unique key instead: a child of one is a child of the holder. */
 type Aliases = Map<TaskId, TaskId>;
@@ -62,10 +62,11 @@ function meetHolder(moment: Moment, holder: Row, task: NewTask): Enqueued {
   if (conflict === "keep") return { is: "known", id: holder.id };
   const replaceable = holder.stage === "ready" || holder.stage === "timed" || holder.stage === "blocked";
   if (conflict === "refuse" || !replaceable) {
-    return refused("unique", `task ${holder.id} (${holder.status}) holds the unique key ${task.unique?.key}`);
+    const over = conflict === "refuse" ? "" : " and can no longer be replaced";
+    return refused("unique", `task ${holder.id} holds the unique key ${task.unique?.key}${over}`);
   }
   replace(moment, holder, task);
-  return { is: "replaced", id: holder.id };
+  return defined<Enqueued>({ is: "replaced", id: holder.id, scheduleId: holder.scheduleId });
 }
 
 /** The holder is the new task now, but for its id, creation, parents and counts; a wait for a retry is over, a window begins anew. */

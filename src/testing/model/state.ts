@@ -39,6 +39,8 @@ export interface State {
   readonly events: Map<string, EventRow>;
   /** The highest fence of the tasks that are gone: every claim's is higher, so that no fence ever comes back. */
   fenceFloor: number;
+  /** The highest revision of the schedules that are gone: those of new ones are higher, so that no revision ever comes back. */
+  revisionFloor: number;
   /** Numbers given to tasks and events so far. */
   counted: number;
 }
@@ -62,6 +64,7 @@ export function emptyState(): State {
     results: new Map(),
     events: new Map(),
     fenceFloor: 0,
+    revisionFloor: 0,
     counted: 0,
   };
 }
@@ -77,6 +80,7 @@ export function copyOf(state: State): State {
     results: new Map(state.results),
     events: new Map(state.events),
     fenceFloor: state.fenceFloor,
+    revisionFloor: state.revisionFloor,
     counted: state.counted,
   };
 }

@@ -99,8 +99,22 @@ describe("of the work", () => {
   const work: Work = { schedules: [], queues: [], workers: [alive], backlog: { ready: [], held: new Map() }, now };
   const late = new Schedule({ id: "late", interval: "1h", createdAt: new Date(now - 10_000_000) });
 
+  const brokenOne = (i: number) =>
+    Object.assign(new Schedule({ id: `b${i}`, interval: "1h", createdAt: new Date(now - 10_000_000) }), { broken: "Expected so" });
+
   test.each<[string, Partial<Work>, readonly string[]]>([
     ["well", {}, []],
+    ["one that is broken is not late", { schedules: [brokenOne(0)] }, ["problem schedules.broken"]],
+    [
+      "one that is broken and paused",
+      { schedules: [Object.assign(brokenOne(0), { status: "paused" as const })] },
+      ["warning schedules.broken"],
+    ],
+    [
+      "many that are broken",
+      { schedules: Array.from({ length: 7 }, (_, i) => brokenOne(i)) },
+      [...Array.from({ length: 5 }, () => "problem schedules.broken"), "warning schedules.broken"],
+    ],
     ["late schedules beside a live worker are a problem", { schedules: [late] }, ["problem schedules.late"]],
     [
       "a served queue that is behind",

@@ -672,6 +672,18 @@ describe.each(FORMS)("a task queue, $form", ({ as }) => {
       );
     });
 
+    test("is refused when it would never fire; one that is there is completed by an end that is past", async () => {
+      const { id, taskId } = await scheduled();
+      const never = createSchedule({ taskId, endAt: new Date(clock.now() + 1) }, tools);
+      await expect(queue.schedule(never)).rejects.toThrow(/Expected `endAt` to be .*, since it would never fire/);
+      expect(await queue.getSchedule(never.id)).toBeUndefined();
+      const found = await find(id);
+      found.endAt = new Date(clock.now() + 1);
+      await queue.updateSchedule(found);
+      expect(found).toMatchObject({ status: "completed", nextRunAt: undefined });
+      expect(await find(id)).toEqual(found);
+    });
+
     test("can be changed, paused and resumed, by one object again and again", async () => {
       const { id } = await scheduled();
       const schedule = await find(id);

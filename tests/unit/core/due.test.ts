@@ -30,8 +30,8 @@ describe("what is due", () => {
   });
 
   test("one, exactly", () => {
-    const one = { passed: none, nextAt: null, nextAtIfOpen: null };
-    expect(due({ nextRunAt: NOW })).toEqual({ occurrences: [NOW], passed: none, nextAt: NOW + HOUR, nextAtIfOpen: NOW + HOUR });
+    const one = { passed: none, nextAt: null, nextAtIfFewer: null };
+    expect(due({ nextRunAt: NOW })).toEqual({ occurrences: [NOW], passed: none, nextAt: NOW + HOUR, nextAtIfFewer: NOW + HOUR });
     expect(due({ rule: { type: "once" }, nextRunAt: NOW - 5 })).toEqual({ ...one, occurrences: [NOW - 5] });
     expect(due({ rule: { type: "timestamp", at: NOW }, nextRunAt: NOW })).toEqual({ ...one, occurrences: [NOW] });
   });
@@ -68,23 +68,30 @@ describe("what is due", () => {
   test("a rule that ends", () => {
     const last = Date.parse("2025-01-01T00:00:00Z");
     const rule: Rule = { type: "cron", cron: "0 0 0 1 1 * 2025", timezone: "UTC" };
-    expect(due({ rule, nextRunAt: last })).toEqual({ occurrences: [last], passed: none, nextAt: null, nextAtIfOpen: null });
+    expect(due({ rule, nextRunAt: last })).toEqual({ occurrences: [last], passed: none, nextAt: null, nextAtIfFewer: null });
   });
 
   test("after the last of maxRuns there is no next time, unless it does not run", () => {
     expect(due({ nextRunAt: NOW, runCount: 1, maxRuns: 3 })).toMatchObject({ nextAt: NOW + HOUR });
-    expect(due({ nextRunAt: NOW, runCount: 2, maxRuns: 3 })).toMatchObject({ occurrences: [NOW], nextAt: null, nextAtIfOpen: NOW + HOUR });
+    expect(due({ nextRunAt: NOW, runCount: 2, maxRuns: 3 })).toMatchObject({ occurrences: [NOW], nextAt: null, nextAtIfFewer: NOW + HOUR });
   });
 
   test("nothing more once its runs are over or its end lies before its time", () => {
-    const over = { occurrences: [], passed: none, nextAt: null, nextAtIfOpen: null };
+    const over = { occurrences: [], passed: none, nextAt: null, nextAtIfFewer: null };
     expect(due({ nextRunAt: NOW, runCount: 3, maxRuns: 3 })).toEqual(over);
     expect(due({ nextRunAt: NOW }, { endAt: NOW - 1 })).toEqual(over);
   });
 
+  test("the one at exactly the end, whatever the trigger", () => {
+    for (const rule of [hourly, { type: "interval", every: HOUR } as const]) {
+      const last = due({ rule, nextRunAt: NOW, now: NOW + 5 }, { startAt: NOW, endAt: NOW });
+      expect(last).toEqual({ occurrences: [NOW], passed: none, nextAt: null, nextAtIfFewer: null });
+    }
+  });
+
   test("the last before the end, however late", () => {
     const late = due({ nextRunAt: NOW - 3 * HOUR }, { endAt: NOW - HOUR });
-    expect(late).toEqual({ occurrences: [NOW - HOUR], passed: { count: 2, more: false }, nextAt: null, nextAtIfOpen: null });
+    expect(late).toEqual({ occurrences: [NOW - HOUR], passed: { count: 2, more: false }, nextAt: null, nextAtIfFewer: null });
   });
 });
 
@@ -92,7 +99,7 @@ describe("catchUp", () => {
   test("skip: what is later than a minute is passed over, of the rest the latest fires", () => {
     const at = (late: number) => due({ nextRunAt: NOW, now: NOW + late }, { catchUp: "skip" });
     expect(at(60_000)).toMatchObject({ occurrences: [NOW], passed: none });
-    expect(at(60_001)).toEqual({ occurrences: [], passed: { count: 1, more: false }, nextAt: NOW + HOUR, nextAtIfOpen: NOW + HOUR });
+    expect(at(60_001)).toEqual({ occurrences: [], passed: { count: 1, more: false }, nextAt: NOW + HOUR, nextAtIfFewer: NOW + HOUR });
     expect(due({ rule: seconds, nextRunAt: NOW, now: NOW + 3_500 }, { catchUp: "skip" })).toMatchObject({
       occurrences: [NOW + 3_000],
       passed: { count: 3, more: false },
@@ -101,7 +108,7 @@ describe("catchUp", () => {
       occurrences: [],
       passed: { count: 1, more: false },
       nextAt: null,
-      nextAtIfOpen: null,
+      nextAtIfFewer: null,
     });
   });
 
@@ -115,7 +122,7 @@ describe("catchUp", () => {
       occurrences: [NOW - 2 * HOUR, NOW - HOUR, NOW],
       passed: { count: 2, more: false },
       nextAt: NOW + HOUR,
-      nextAtIfOpen: NOW + HOUR,
+      nextAtIfFewer: NOW + HOUR,
     });
     expect(due(given, { catchUp: { all: 9 } })).toMatchObject({ occurrences: { length: 5 }, passed: none });
   });

@@ -4,6 +4,7 @@ import { InvalidOptionError } from "../../../src/core/errors.ts";
 import { dueOf } from "../../../src/core/due.ts";
 import {
   checkCron,
+  checkFires,
   checkPolicy,
   DEFAULT_SCHEDULE_POLICY as STANDARD,
   firstOccurrence,
@@ -52,7 +53,11 @@ describe("checkCron", () => {
     ["2026-01-01T00:00:00", "UTC", `Expected \`cron\` to be ${fields}, got "2026-01-01T00:00:00"`],
     ["61 * * * *", "UTC", 'Expected `cron` to be a cron expression (Invalid value for minute: 61), got "61 * * * *"'],
     ["@often", "UTC", "Expected `cron` to be a cron expression (invalid configuration format"],
-    ["0 0 30 2 *", "UTC", 'Expected `cron` to be an expression that some date matches, got "0 0 30 2 *"'],
+    [
+      "0 0 30 2 *",
+      "UTC",
+      'Expected `cron` to be an expression that some date matches (after 2026-01-01T00:00:00.000Z, before the year 3000), got "0 0 30 2 *"',
+    ],
     ["0 0 * * *", "Mars/Base", 'Expected `timezone` to be an IANA time zone such as "Europe/Berlin", got "Mars/Base"'],
     ["0 0 * * *", "", 'Expected `timezone` to be an IANA time zone such as "Europe/Berlin", got ""'],
     ["0 0 * * *", undefined, 'Expected `timezone` to be an IANA time zone such as "Europe/Berlin", got undefined'],
@@ -62,6 +67,11 @@ describe("checkCron", () => {
     };
     expect(check).toThrow(InvalidOptionError);
     expect(check).toThrow(message);
+  });
+
+  test("looks from the start on", () => {
+    expect(() => checkCron("@yearly", "UTC", at("3001-01-01T00:00:00Z"))).toThrow("(after 3001-01-01T00:00:00.000Z, before the year 3000)");
+    expect(() => checkCron("@yearly", "UTC", at("2998-06-01T00:00:00Z"))).not.toThrow();
   });
 });
 
@@ -137,12 +147,42 @@ describe("occurrences", () => {
     expect(first(interval, now - 7_000)).toBe(now + 7_000);
   });
 
+  test("one at exactly the start counts, and one at exactly the end, whatever the trigger and also where that is now", () => {
+    const rules: readonly Rule[] = [{ type: "interval", every: 60_000 }, cron("* * * * *"), cron("0 * * * * *", "Europe/Berlin")];
+    for (const rule of rules) {
+      for (const startAt of [now, now + 60_000]) {
+        const timing = (endAt: number) => ({ rule, policy: { ...STANDARD, startAt, endAt } });
+        expect(firstOccurrence(timing(startAt), now)).toBe(startAt);
+        expect(occurrenceAfter(timing(startAt + 60_000), startAt)).toBe(startAt + 60_000);
+        expect(occurrenceAfter(timing(startAt + 59_999), startAt)).toBeNull();
+        expect(upcoming({ ...timing(startAt + 60_000), status: "active", nextRunAt: startAt, runCount: 0 }, now, 9)).toHaveLength(2);
+      }
+      // What has begun already goes on after now.
+      expect(firstOccurrence({ rule, policy: { ...STANDARD, startAt: now - 60_000 } }, now)).toBe(now + 60_000);
+    }
+  });
+
   test("none is later than the end", () => {
     const bounded = (endAt: number) => ({ rule: { type: "interval", every: 10 } as const, policy: { ...STANDARD, endAt } });
     expect(firstOccurrence(bounded(now + 10), now)).toBe(now + 10);
     expect(firstOccurrence(bounded(now + 9), now)).toBeNull();
     expect(occurrenceAfter(bounded(now + 20), now + 10)).toBe(now + 20);
     expect(occurrenceAfter(bounded(now + 19), now + 10)).toBeNull();
+  });
+
+  test("a new schedule that would have none is refused, and says why", () => {
+    const hourly = { rule: { type: "interval", every: 3_600_000 } as const, policy: { ...STANDARD, endAt: now + 3_599_999 } };
+    expect(() => checkFires(hourly, now)).toThrow(
+      "Expected `endAt` to be 2026-06-01T13:00:00.000Z, its first occurrence, or later, since it would never fire, got 2026-06-01T12:59:59.999Z",
+    );
+    expect(() => checkFires(hourly, now - 1)).not.toThrow();
+    expect(() => checkFires({ ...hourly, policy: { ...STANDARD, endAt: now - 1 } }, now)).toThrow("`endAt`");
+    expect(() => checkFires({ rule: cron("0 * * * *"), policy: { ...STANDARD, startAt: now, endAt: now } }, now)).not.toThrow();
+    expect(() => checkFires({ rule: cron("0 * * * *"), policy: { ...STANDARD, startAt: now + 1, endAt: now + 9 } }, now)).toThrow(
+      "`endAt`",
+    );
+    expect(() => checkFires({ rule: { type: "timestamp", at: now - 5 }, policy: STANDARD }, now)).not.toThrow();
+    expect(() => checkFires({ rule: { type: "once" }, policy: STANDARD }, now)).not.toThrow();
   });
 
   test("the next one", () => {
@@ -201,6 +241,16 @@ describe("a schedule's timing", () => {
     expect(() => checkPolicy({ ...STANDARD, startAt: 5 }, "timestamp")).toThrow("`startAt`");
     expect(() => checkPolicy({ ...STANDARD, endAt: 5 }, "once")).toThrow("`endAt`");
     expect(() => checkPolicy(STANDARD, "once")).not.toThrow();
+  });
+
+  test("passes over what overlaps only where it repeats: an only occurrence must not be lost", () => {
+    const alone = { ...STANDARD, overlap: "skip" } as const;
+    for (const type of ["timestamp", "once"] as const) {
+      expect(() => checkPolicy(alone, type)).toThrow(
+        'Expected `overlap` to be "allow" for a schedule that runs once, whose only occurrence is not passed over, got "skip"',
+      );
+    }
+    for (const type of ["cron", "interval"] as const) expect(() => checkPolicy(alone, type)).not.toThrow();
   });
 
   test.each([

@@ -85,9 +85,11 @@ describe("a new schedule", () => {
     ["overlap", { overlap: "queue" }],
     ["jitter", { jitter: -1 }],
     ["startAt", { startAt: "soon" }],
+    ["startAt", { startAt: new Date(8.64e15) }],
     ["startAt", { interval: undefined, startAt: at(1) }],
     ["endAt", { interval: undefined, runAt: at(2), endAt: at(1) }],
     ["endAt", { startAt: at(2), endAt: at(1) }],
+    ["overlap", { interval: undefined, overlap: "skip" }],
   ])("a wrong %s is refused: %o", (name, init) => {
     expect(() => make({ interval: "1h", ...init })).toThrow(`\`${name}\``);
   });
@@ -110,6 +112,7 @@ describe("a new schedule", () => {
     ["no interval", { scheduleType: "interval" }, /Expected `interval` to be given/],
     ["a broken cron", { cronExpression: "every day" }, /Expected `cron` to be a cron expression of 5 or 6 fields, got "every day"/],
     ["a cron no date matches", { cronExpression: "0 0 30 2 *" }, /Expected `cron`/],
+    ["a cron no date matches from its start on", { cronExpression: "@yearly", startAt: "3001-01-01T00:00:00Z" }, /Expected `cron`/],
     ["a zone nobody knows", { cronExpression: "* * * * *", timezone: "Mars/Base" }, /Expected `timezone`/],
     ["no length", { interval: 0 }, /Expected `interval` to be a whole number of at least 1, got 0/],
     ["a negative length", { interval: "-1s" }, /Expected `interval`/],
@@ -228,6 +231,7 @@ describe("pause and resume", () => {
     expect(anchored.nextRunAt).toEqual(at(120 * MINUTE + 10));
     expect(hourly.resumedAt).toEqual(at(300 * MINUTE));
     expect(() => hourly.resume({ from: "now" as never })).toThrow("`from`");
+    expect(() => hourly.resume({ from: new Date(8.64e15) })).toThrow("`from`");
   });
 
   test("twice is as once; a completed one does neither", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { DEFAULT_SCHEDULE_POLICY } from "../../../src/core/schedule.ts";
 import type { ScheduleRow } from "../../../src/core/schedule.ts";
 import { DEFAULT_POLICY } from "../../../src/core/task.ts";
+import { taskOf } from "../../../src/runtime/firing.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
 import { ModelBackend } from "../../../src/testing/model.ts";
 import { gate, quiet, Rig, task, until } from "./rig.ts";
@@ -225,6 +226,12 @@ describe("schedules", () => {
     await stopped;
   });
 
+  test("its tasks have nothing of what its options cover", () => {
+    const { template } = row("s");
+    const task = taskOf(row("s", { template: { ...template, covered: { priority: 1 } } }), { newId: () => "t" });
+    expect(task).toEqual({ ...template, id: "t", scheduleId: "s", dependsOn: [] });
+  });
+
   test("a broken one is told of once and keeps nobody; neither does one that cannot be fired", async () => {
     const rig = new Rig();
     const broken = row("broken", { rule: { type: "cron", cron: "nonsense", timezone: "UTC" }, nextRunAt: START });
@@ -256,10 +263,10 @@ describe("schedules", () => {
     await put(rig, row("half", { nextRunAt: START - 1 }), row("good", { nextRunAt: START + 1_000 }));
     const schedules = { ...rig.backend.schedules };
     Object.assign(rig.backend.schedules, {
-      // As the store reads a row whose template is no text that it knows.
+      // As a store reads a row that was changed by hand.
       list: async (query: Parameters<typeof schedules.list>[0]) => {
         const rows = await schedules.list(query);
-        return rows.map((each) => (each.id === "half" ? Object.assign({}, each, { status: "completed" }) : each));
+        return rows.map((each) => (each.id === "half" ? Object.assign({}, each, { unreadable: ["template"] }) : each));
       },
     });
     const worker = rig.worker([task("t", () => 1)]);
@@ -276,7 +283,7 @@ describe("schedules", () => {
     Object.assign(rig.backend.schedules, {
       fire: () => {
         fires++;
-        return Promise.resolve(["stale"]);
+        return Promise.resolve([{ is: "stale" }]);
       },
     });
     const worker = rig.worker([]);
@@ -305,6 +312,24 @@ describe("schedules", () => {
     expect(enqueued).toHaveLength(6);
   });
 
+  test("events elsewhere tell of the end when it has come, not when its last occurrence was recorded before", async () => {
+    const clock = new TestClock();
+    const rig = new Rig({ clock, events: new ModelBackend({ clock }) });
+    await put(rig, row("s", { nextRunAt: START }));
+    await rig.worker([task("t", () => 1)]).drain();
+    await rig.backend.schedules.drop(["s"]);
+    await put(rig, row("s", { nextRunAt: START, maxRuns: 1 }));
+    const completed = async () => (await eventsOf(rig, "s")).filter(([type]) => type === "schedule_completed").length;
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.pass(200);
+    expect(await completed()).toBe(0);
+    await rig.pass(60_000);
+    expect(await completed()).toBe(1);
+    expect((await rig.backend.schedules.list({ ids: ["s"], limit: 1 }))[0]).toMatchObject({ status: "completed", runCount: 1 });
+    await worker.stop();
+  });
+
   test("events elsewhere are written there, once", async () => {
     const clock = new TestClock();
     const rig = new Rig({ clock, events: new ModelBackend({ clock }) });
@@ -312,6 +337,6 @@ describe("schedules", () => {
     await rig.worker([task("t", () => 1)]).drain();
     expect((await eventsOf(rig, "s")).map(([type]) => type)).toEqual(["schedule_fired", "schedule_completed"]);
     const { items } = await rig.backend.desk.find({ scheduleId: "s", limit: 9 });
-    expect(await rig.story(items[0]?.id)).toEqual(["schedule_fired", "enqueued", "executing", "completed"]);
+    expect(await rig.story(items[0]?.id)).toEqual(["enqueued", "schedule_fired", "executing", "completed"]);
   });
 });

@@ -80,47 +80,92 @@ test("a number that JavaScript cannot hold is refused by the table itself", asyn
   expect((await backend.work.claim(due)).claims.length).toBe(1);
 });
 
-test("a schedule that is broken reads as completed", async () => {
+test("what cannot be read of a schedule is named, and stays as it lies there", async () => {
   const { id: _, dependsOn: __, ...template } = task("x");
   const row: ScheduleRow = {
-    id: "s0",
+    id: "s",
     revision: 0,
     rule: { type: "interval", every: 10 },
     policy: DEFAULT_SCHEDULE_POLICY,
     template,
     status: "active",
-    runCount: 0,
+    runCount: 3,
     createdAt: 1,
     nextRunAt: 1,
     tags: ["t"],
   };
-  const ids = ["s0", "s1", "s2", "s3", "s4", "s5", "s6"];
-  for (const id of ids) await backend.schedules.put({ ...row, id });
-  const rules = [
-    '{"type":"interval","every":0}',
-    '{"type":"interval","every":-5}',
-    '{"type":"cron"}',
-    '{"type":"timestamp","at":1e99}',
-    "{",
+  const json = JSON.stringify;
+  const broken: readonly (readonly [column: string, field: string, ...values: readonly (string | number)[]])[] = [
+    [
+      "rule",
+      "rule",
+      "{",
+      "[]",
+      "{}",
+      '{"type":"interval","every":0}',
+      '{"type":"interval","every":1.5}',
+      '{"type":"interval","every":1e15}',
+    ],
+    ["rule", "rule", '{"type":"cron"}', '{"type":"timestamp","at":1e99}', '{"type":"timestamp","at":0.5}', '{"type":"never"}', "null"],
+    ["policy", "policy", "{", "[]", "{}", "null", '{"catchUp":"all","overlap":"allow"}', '{"catchUp":{"all":0},"overlap":"allow"}'],
+    ["policy", "policy", '{"catchUp":{"all":1001},"overlap":"allow"}', '{"catchUp":"skip","overlap":"queue"}'],
+    [
+      "policy",
+      "policy",
+      ...[{ startAt: "now" }, { endAt: 1e99 }, { jitter: -1 }].map((more) => json({ ...DEFAULT_SCHEDULE_POLICY, ...more })),
+    ],
+    ["template", "template", "{", "null", "{}", json({ ...template, func: "" }), json({ ...template, args: 1 })],
+    [
+      "template",
+      "template",
+      ...[{ tags: "t" }, { tags: [1] }, { priority: "x" }, { maxRetries: "x" }].map((more) => json({ ...template, ...more })),
+    ],
+    ["status", "status", "", "gone"],
+    ["run_count", "runCount", -1],
+    ["max_runs", "maxRuns", 0, -1],
+    ...(["created_at", "next_run_at", "last_run_at", "paused_at", "resumed_at"] as const).map(
+      (column) => [column, column.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase()), 9e15, -9e15] as const,
+    ),
   ];
-  for (const [i, rule] of rules.entries()) byHand.prepare("UPDATE schedules SET rule = ? WHERE id = ?").run(rule, `s${i}`);
-  byHand.exec("UPDATE schedules SET next_run_at = 9000000000000000 WHERE id = 's5'; UPDATE schedules SET tags = '[' WHERE id = 's6'");
-  const policies = [
-    "{",
-    "[]",
-    "{}",
-    '{"catchUp":"all","overlap":"allow"}',
-    '{"catchUp":{"all":0},"overlap":"allow"}',
-    '{"catchUp":"skip","overlap":"queue"}',
-    '{"catchUp":"skip","overlap":"skip","startAt":"now"}',
-  ];
-  for (const [i, policy] of policies.entries()) {
-    await backend.schedules.put({ ...row, id: `p${i}` });
-    byHand.prepare("UPDATE schedules SET policy = ? WHERE id = ?").run(policy, `p${i}`);
+  const lying = (column: string): unknown => byHand.prepare(`SELECT ${column} AS v FROM schedules`).get()?.["v"];
+  for (const [column, field, ...values] of broken) {
+    for (const value of values) {
+      await backend.schedules.put(row);
+      byHand.prepare(`UPDATE schedules SET ${column} = ?`).run(value);
+      const [read] = await backend.schedules.list({ ids: ["s"], limit: 1 });
+      expect(read?.unreadable, `${column} ${value}`).toEqual([field]);
+      expect(read).toMatchObject({ id: "s", tags: ["t"] });
+      if (read === undefined) throw new TypeError("it is listed");
+      const { is, row: after } = await backend.schedules.put({ ...read, status: "paused", pausedAt: 5 }, read.revision);
+      expect([is, after.status, after.pausedAt], `${column} ${value}`).toEqual(["put", "paused", 5]);
+      // Only what says whether it goes on may be written over.
+      if (!["status", "next_run_at", "paused_at", "resumed_at"].includes(column)) expect(lying(column)).toBe(value);
+      await backend.schedules.drop(["s"]);
+    }
   }
-  const broken = await backend.schedules.list({ ids: policies.map((_, i) => `p${i}`), limit: 10 });
-  expect(broken.map((each) => [each.status, each.policy])).toEqual(policies.map(() => ["completed", DEFAULT_SCHEDULE_POLICY]));
-  const rows = await backend.schedules.list({ ids, limit: 10 });
-  const status = Object.fromEntries(rows.map((each) => [each.id, each.status]));
-  expect(status).toEqual({ ...Object.fromEntries(ids.map((id) => [id, "completed"])), s6: "active" });
+});
+
+test("the tags of a schedule do not break it, and others are listed beside those that are broken", async () => {
+  const { id: _, dependsOn: __, ...template } = task("x");
+  const rule = { type: "interval", every: 10 } as const;
+  const row = {
+    revision: 0,
+    rule,
+    policy: DEFAULT_SCHEDULE_POLICY,
+    template,
+    status: "active",
+    runCount: 0,
+    createdAt: 1,
+    tags: ["t"],
+  } as const;
+  for (const id of ["a", "b", "c"]) await backend.schedules.put({ ...row, id, nextRunAt: 1 });
+  byHand.exec("UPDATE schedules SET tags = '[' WHERE id = 'a'; UPDATE schedules SET rule = '{' WHERE id = 'b'");
+  for (const query of [{}, { status: "active" }, { dueBy: 9 }] as const) {
+    const rows = await backend.schedules.list({ limit: 9, ...query });
+    expect(rows.map(({ id, unreadable }) => [id, unreadable])).toEqual([
+      ["a", undefined],
+      ["b", ["rule"]],
+      ["c", undefined],
+    ]);
+  }
 });

@@ -1,0 +1,98 @@
+/** What becomes of occurrences, and what is told of schedules. */
+import type { Chapter } from "./bench.ts";
+import { newSchedule, newTask } from "./bench.ts";
+import { fire, firing, put, read } from "./schedules.ts";
+
+export const occurrences: Chapter = {
+  title: "occurrences",
+  tests: {
+    "an occurrence becomes the task that its unique key has: kept or replaced, it counts as a run of that task": async (b) => {
+      for (const [key, onConflict, is] of [
+        ["k", "keep", "known"],
+        ["r", "replace", "replaced"],
+      ] as const) {
+        const unique = { key, until: "finished", onConflict } as const;
+        await b.add(newTask(`holder-${key}`, { unique, scheduleId: "other" }));
+        const row = await put(b, key);
+        const [at = 0] = [row.nextRunAt];
+        const task = newTask(`asked-${key}`, { scheduleId: key, unique, args: "2" });
+        const event = { type: "schedule_fired", scheduleId: key, taskId: task.id } as const;
+        const [fired] = await b.backend.schedules.fire([firing(row, { enqueue: [task], events: [event] })]);
+        const of = { at, asked: task.id, is, id: `holder-${key}`, ...(is === "replaced" ? { scheduleId: "other" } : {}) };
+        b.expect(fired).toEqual({ is: "fired", occurrences: [of] });
+        b.expect(await read(b, key)).toMatchObject({ runCount: 1, lastRunAt: b.now, lastTaskId: `holder-${key}` });
+        b.expect((await b.get(`holder-${key}`)).scheduleId, "it stays the other's").toBe("other");
+      }
+      b.expect((await b.events()).toSorted()).toEqual(["holder-k schedule_fired", "holder-r enqueued", "holder-r schedule_fired"]);
+    },
+    "an occurrence whose unique key is held is passed over where that is to be refused: told as skipped, not a run": async (b) => {
+      const unique = { key: "k", until: "finished", onConflict: "refuse" } as const;
+      await b.add(newTask("holder", { unique }));
+      const row = await put(b, "s");
+      const at = row.nextRunAt ?? 0;
+      const task = newTask("x", { scheduleId: "s", unique });
+      const event = { id: "e", type: "schedule_fired", scheduleId: "s", queue: "q", taskId: "x", data: '{"occurrence":1}' } as const;
+      const [fired] = await b.backend.schedules.fire([firing(row, { enqueue: [task], events: [event] })]);
+      b.expect(fired).toMatchObject({ is: "fired", occurrences: [{ at, asked: "x", is: "refused", why: "unique" }] });
+      const after = await read(b, "s");
+      b.expect(after).toMatchObject({ status: "active", runCount: 0, nextRunAt: at + 1_000 });
+      b.expect(after !== undefined && ("lastRunAt" in after || "lastTaskId" in after)).toBe(false);
+      b.expect(await b.peek("x")).toBe(undefined);
+      const [told, ...more] = await b.backend.events.newest({ scheduleId: "s", limit: 9 });
+      b.expect(more).toEqual([]);
+      b.expect(told).toMatchObject({ id: "e", type: "schedule_skipped", level: "warning", queue: "q" });
+      b.expect(told?.message?.includes("holder"), "it says why").toBe(true);
+      b.expect(JSON.parse(told?.data ?? "")).toEqual({ skipped: 1, reason: "unique", from: new Date(at).toISOString() });
+      b.expect(told !== undefined && "taskId" in told).toBe(false);
+      // It has had no task: the key free, it may have one.
+      await b.end(await b.one());
+      if (after === undefined) throw new Error("Expected the schedule");
+      b.expect(await fire(b, [firing(after, { occurrences: [at, at + 1_000], enqueue: [newTask("y"), newTask("z")] })])).toEqual(["fired"]);
+      b.expect(await read(b, "s")).toMatchObject({ runCount: 2, lastTaskId: "z" });
+    },
+    "of several occurrences those that were refused are passed over alone": async (b) => {
+      const unique = { key: "k", until: "finished", onConflict: "refuse" } as const;
+      const row = await put(b, "s");
+      const tasks = [newTask("a", { unique }), newTask("b", { unique }), newTask("c")];
+      const events = tasks.map(({ id }) => ({ type: "schedule_fired", scheduleId: "s", taskId: id }) as const);
+      const [fired] = await b.backend.schedules.fire([firing(row, { occurrences: [1, 2, 3], enqueue: tasks, events })]);
+      b.expect(fired?.is === "fired" && fired.occurrences.map(({ at, is }) => [at, is])).toEqual([
+        [1, "added"],
+        [2, "refused"],
+        [3, "added"],
+      ]);
+      b.expect(await read(b, "s")).toMatchObject({ runCount: 2, lastTaskId: "c" });
+      b.expect((await b.events()).toSorted()).toEqual([
+        "a enqueued",
+        "a schedule_fired",
+        "c enqueued",
+        "c schedule_fired",
+        "s schedule_skipped",
+      ]);
+    },
+    "a change is told with it, or neither is written": async (b) => {
+      const row = await put(b, "s");
+      const events = [{ id: "e", type: "schedule_paused", scheduleId: "s" } as const];
+      b.expect((await b.backend.schedules.put({ ...row, status: "paused" }, row.revision + 1, events)).is).toBe("stale");
+      b.expect((await b.backend.schedules.put(row, undefined, events)).is).toBe("stale");
+      b.expect(await b.events()).toEqual([]);
+      b.expect((await b.backend.schedules.put({ ...row, status: "paused" }, row.revision, events)).is).toBe("put");
+      b.expect(
+        (await b.backend.schedules.put(newSchedule("new", b.now), undefined, [{ type: "schedule_resumed", scheduleId: "new" }])).is,
+      ).toBe("put");
+      b.expect((await b.events()).toSorted()).toEqual(["new schedule_resumed", "s schedule_paused"]);
+    },
+    "who read a schedule before it was dropped and made again neither changes nor fires the new one": async (b) => {
+      const old = await put(b, "s");
+      const { row: changed } = await b.backend.schedules.put({ ...old, name: "n" }, old.revision);
+      await b.backend.schedules.drop(["s"]);
+      const made = await put(b, "s");
+      const { row: again } = await b.backend.schedules.put({ ...made, name: "again" }, made.revision);
+      for (const revision of [old.revision, changed.revision]) {
+        b.expect((await b.backend.schedules.put({ ...old, name: "late" }, revision)).is).toBe("stale");
+        b.expect(await fire(b, [firing({ ...old, revision })])).toEqual(["stale"]);
+      }
+      b.expect(await read(b, "s")).toEqual(again);
+    },
+  },
+};
