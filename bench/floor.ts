@@ -4,7 +4,8 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
-import { MARK, MIGRATIONS, STAGE, UNTIL } from "../src/backends/sqlite/schema.ts";
+import { MARK, STAGE, UNTIL } from "../src/backends/shared/stage.ts";
+import { MIGRATIONS } from "../src/backends/sqlite/schema.ts";
 
 export type Durability = "full" | "normal";
 

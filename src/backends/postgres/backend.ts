@@ -1,5 +1,19 @@
 /** The PostgreSQL backend: one schema of one database, shared by any number of processes on any number of machines. */
-import type { Backend, Desk, Enqueued, EnqueueCall, Events, Hint, Presence, Results, Schedules, SweepAsk, Swept, Traits, Work } from "../../core/backend.ts";
+import type {
+  Backend,
+  Desk,
+  Enqueued,
+  EnqueueCall,
+  Events,
+  Hint,
+  Presence,
+  Results,
+  Schedules,
+  SweepAsk,
+  Swept,
+  Traits,
+  Work,
+} from "../../core/backend.ts";
 import type { Clock, Random } from "../../core/clock.ts";
 import { milliseconds } from "../../core/duration.ts";
 import type { Duration } from "../../core/duration.ts";
@@ -99,9 +113,9 @@ export class PostgresBackend implements Backend<PostgresTx> {
     };
     this.desk = this.#deskForm();
     this.schedules = {
-      put: (row, ifRevision) => this.#single((db) => schedules.put(db, row, ifRevision)),
+      put: (row, ifRevision, told) => this.#whole((db) => schedules.put(db, row, ifRevision, told)),
       list: (query) => this.#single((db) => schedules.list(db, query)),
-      drop: (ids) => this.#single((db) => schedules.drop(db, ids)),
+      drop: (ids) => this.#whole((db) => schedules.drop(db, ids)),
       fire: (set) => this.#whole((db) => schedules.fire(db, set)),
       run: (ask) => this.#whole((db) => schedules.run(db, ask)),
     };

@@ -6,9 +6,10 @@ import type { StoredTask } from "../../core/task.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Row } from "./link.ts";
-import { MARK, STAGE, UNTIL } from "./stage.ts";
-import { CLAIMED_COLUMNS, claimedTask, markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
-import { int, optionalInt, str } from "./values.ts";
+import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
+import { CLAIMED_COLUMNS, claimedTask, TASK_COLUMNS } from "./task-row.ts";
+import { markOf, storedTask } from "../shared/task-row.ts";
+import { int, optionalInt, str } from "../shared/values.ts";
 
 export type DueAsk = Extract<ClaimAsk["of"], { due: true }>;
 

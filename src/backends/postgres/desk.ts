@@ -8,9 +8,10 @@ import type { Db, Sql } from "./db.ts";
 import { addEdges, holdParents } from "./enqueue.ts";
 import type { NewEdge } from "./enqueue.ts";
 import type { Param, Row } from "./link.ts";
-import { MARK, STAGE } from "./stage.ts";
-import { edgesOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
-import { int, optionalInt, optionalStr, str } from "./values.ts";
+import { MARK, STAGE } from "../shared/stage.ts";
+import { TASK_COLUMNS } from "./task-row.ts";
+import { edgesOf, storedTask } from "../shared/task-row.ts";
+import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
 
 const BY_IDS: Sql = `SELECT ${TASK_COLUMNS}, {now} AS now FROM {tasks} WHERE id = ANY(${LIST(1)})`;
 
@@ -77,7 +78,11 @@ export async function find(db: Db, query: TaskQuery): Promise<TaskPage> {
 }
 
 /** Each a partial index, read up to the bound and one more. */
-const waitingOf = (phase: Phase, where: Sql, since = "NULL::bigint"): Sql => `SELECT '${phase}' AS phase, queue_name AS queue, count(*) AS n, min(since) AS since
+const waitingOf = (
+  phase: Phase,
+  where: Sql,
+  since = "NULL::bigint",
+): Sql => `SELECT '${phase}' AS phase, queue_name AS queue, count(*) AS n, min(since) AS since
   FROM (SELECT queue_name, ${since} AS since FROM {tasks} WHERE ${where} LIMIT $1 + 1) AS w GROUP BY queue_name`;
 const endedOf = (phase: Phase, where: Sql): Sql =>
   `SELECT '${phase}' AS phase, NULL::text AS queue, count(*) AS n, NULL::bigint AS since FROM (SELECT 1 FROM {tasks} WHERE ${where} LIMIT $1 + 1) AS w`;

@@ -2,8 +2,8 @@
 import type { Desk, TaskPatch } from "../../core/backend.ts";
 import type { Db } from "./db.ts";
 import type { Param, Row } from "./link.ts";
-import { STAGE } from "./stage.ts";
-import { int } from "./values.ts";
+import { STAGE } from "../shared/stage.ts";
+import { int } from "../shared/values.ts";
 
 type Answer = Awaited<ReturnType<Desk["edit"]>>[number];
 

@@ -2,17 +2,15 @@
  * Writing new tasks: one user's call is all or nothing, and calls that share a commit cannot refuse each other. Common calls go together
  * in one statement; a call that looks something up first (a unique key, parents, an id that is there already) goes by itself.
  */
-import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
+import type { Enqueued, EnqueueCall, Refused } from "../../core/backend.ts";
 import { expected } from "../../core/errors.ts";
 import type { NewTask, Unique } from "../../core/task.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import { MARK, STAGE, UNTIL } from "./stage.ts";
-import { int, optionalStr, str } from "./values.ts";
+import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
+import { int, optionalStr, str } from "../shared/values.ts";
 import type { Row } from "./link.ts";
-import { edgesText } from "./task-row.ts";
-
-type Refusal = Extract<Enqueued, { is: "refused" }>;
+import { edgesText } from "../shared/task-row.ts";
 
 /** Whether nothing has to be looked up before the call is written. */
 export function isCommon({ tasks }: EnqueueCall): boolean {
@@ -106,7 +104,11 @@ export async function addCommon(db: Db, calls: readonly EnqueueCall[]): Promise<
 export type Hold = "mark" | "remind";
 
 /** One call by itself. The caller takes back what was written when it is refused, and repeats what fails because somebody else was faster. */
-export async function addCall(db: Db, call: EnqueueCall, hold: Hold): Promise<{ readonly answers: readonly Enqueued[]; readonly refused: boolean }> {
+export async function addCall(
+  db: Db,
+  call: EnqueueCall,
+  hold: Hold,
+): Promise<{ readonly answers: readonly Enqueued[]; readonly refused: boolean }> {
   const desk = await Look.at(db, call, hold);
   for (const task of call.tasks) {
     const answer = await desk.add(task);
@@ -215,8 +217,9 @@ class Look {
       await replace(this.#db, task, held);
       this.#rows.set(held.id, { ...rowOf(task), stage: held.stage });
       this.#holders.set(unique.key, { ...held, until: this.#untilOf(unique) });
-      this.#tell({ id: held.id, queue: task.queue, scheduleId: held.scheduleId });
-      return { is: "replaced", id: held.id };
+      const of = { id: held.id, ...(held.scheduleId === undefined ? {} : { scheduleId: held.scheduleId }) };
+      this.#tell(of, task.queue);
+      return { is: "replaced", ...of };
     }
     const detail = `task ${held.id} holds the unique key ${unique.key}${replaces ? " and can no longer be replaced" : ""}`;
     return { is: "refused", why: "unique", detail };
@@ -227,9 +230,9 @@ class Look {
     if (rid === undefined) await this.write();
   }
 
-  #tell({ id, queue, scheduleId }: { readonly id: string; readonly queue: string; readonly scheduleId: string | undefined }): void {
+  #tell({ id: taskId, ...of }: { readonly id: string; readonly scheduleId?: string }, queue: string): void {
     this.#db.hints.add("task");
-    if (this.#announce) this.#db.events.push({ type: "enqueued", taskId: id, queue, ...(scheduleId === undefined ? {} : { scheduleId }) });
+    if (this.#announce) this.#db.events.push({ type: "enqueued", taskId, queue, ...of });
   }
 
   #fresh(task: NewTask): Enqueued {
@@ -251,7 +254,7 @@ class Look {
   }
 
   /** Which parents are still to end. A failed one with a retry due has not ended. */
-  #parentsOf(task: NewTask): { readonly open: NewTask["dependsOn"]; readonly failed?: string | undefined } | Refusal {
+  #parentsOf(task: NewTask): { readonly open: NewTask["dependsOn"]; readonly failed?: string | undefined } | Refused {
     const open: NewTask["dependsOn"][number][] = [];
     let failed: string | undefined;
     for (const edge of new Map(task.dependsOn.map((each) => [each.id, each])).values()) {
@@ -330,7 +333,6 @@ const REPLACE: Sql = `UPDATE {tasks} t SET func = s.f, queue_name = s.q,
 async function replace(db: Db, task: NewTask, { id }: Holder): Promise<void> {
   await db.run(REPLACE, list([sent({ task })]), id);
 }
-
 
 /** One task with nothing to look up, told of, and refused where its id is another's. */
 export async function addOne(db: Db, task: NewTask): Promise<Enqueued> {

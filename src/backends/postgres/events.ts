@@ -4,13 +4,15 @@ import type { EventFilter, EventRow, NewEvent } from "../../core/event.ts";
 import { expected } from "../../core/errors.ts";
 import { list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import { eventRow } from "./event-row.ts";
+import { eventRow } from "../shared/event-row.ts";
 import type { Param, Row } from "./link.ts";
-import { int, optionalInt, optionalStr, str } from "./values.ts";
+import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
 
 export const EVENT_COLUMNS = `id, task_id, event_type, timestamp, queue_name, worker_id, schedule_id, level, message, data, execution_time, retry_count, error, source`;
 /** The rows of a parameter, as `e`; `w` and `wf` are the claim that an event belongs to. */
-export const EVENTS_SENT = (param: number): Sql => `json_to_recordset($${param}::json) AS e(w text, wf bigint, i text, t text, k text, a bigint, q text,
+export const EVENTS_SENT = (
+  param: number,
+): Sql => `json_to_recordset($${param}::json) AS e(w text, wf bigint, i text, t text, k text, a bigint, q text,
   wk text, s text, l text, m text, d text, x double precision, n bigint, er text, so text)`;
 export const EVENT_VALUES: Sql = "e.i, e.t, e.k, coalesce(e.a, {now}), e.q, e.wk, e.s, e.l, e.m, e.d, e.x, e.n, e.er, e.so";
 

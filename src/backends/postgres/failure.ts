@@ -16,9 +16,11 @@ export function isDuplicate(error: unknown): boolean {
   return codeOf(error) === "23505";
 }
 
-const UNREACHABLE = /^(?:08...|57P0[123]|53300|E(?:CONNREFUSED|CONNRESET|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND))$|^ENOTFOUND$|^EAI_AGAIN$/;
+const UNREACHABLE =
+  /^(?:08...|57P0[123]|53300|E(?:CONNREFUSED|CONNRESET|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND))$|^ENOTFOUND$|^EAI_AGAIN$/;
 /** pg's own sentences, which have no code. */
-const CUT = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|not queryable|Connection ended/i;
+const CUT =
+  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|not queryable|Connection ended/i;
 
 /** The connection is gone, or there was none: nobody knows whether what was under way has been written. */
 export function isCut(error: unknown): boolean {
@@ -43,7 +45,8 @@ function explain(error: unknown, place: string): readonly [string | undefined, s
   if (code.startsWith("53")) return ["STORAGE_FULL", `Expected ${place} to have room`];
   if (code === "42P01" || code === "3F000") return ["STORAGE_NOT_FOUND", `Expected the tables of OmniQ in ${place}, but one is gone`];
   if (code === "XX001" || code === "XX002") return ["STORAGE_CORRUPT", `Expected ${place} to be whole, but it is damaged`];
-  if (isContention(error)) return ["STORAGE_BUSY", `Expected ${place} to be free for this write, but others were in the way again and again`];
+  if (isContention(error))
+    return ["STORAGE_BUSY", `Expected ${place} to be free for this write, but others were in the way again and again`];
   if (/^[0-9A-Z]{5}$/.test(code)) return ["STORAGE_FAILED", `${place} refused a statement`];
   return [undefined, ""];
 }

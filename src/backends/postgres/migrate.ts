@@ -5,7 +5,7 @@ import type { Db, Sql } from "./db.ts";
 import type { Engine } from "./engine.ts";
 import type { Names } from "./names.ts";
 import { MIGRATIONS, TABLES } from "./schema.ts";
-import { int, optionalInt, str } from "./values.ts";
+import { int, optionalInt, str } from "../shared/values.ts";
 
 /** Of several processes that start at once, one makes the tables while the others wait for this lock. */
 const LOCK: Sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
@@ -39,8 +39,9 @@ async function step(db: Db, names: Names, place: string): Promise<number> {
   if (text === undefined) return version;
   if (version === 0) await makeRoom(db, names, place);
   await db.run(text);
-  const set = "INSERT INTO {omniq_meta}(key, value) VALUES ($1, $2) ON CONFLICT(key) DO UPDATE SET value = greatest({omniq_meta}.value, excluded.value)";
-  await db.run(set, "fence_floor", 0);
+  const set =
+    "INSERT INTO {omniq_meta}(key, value) VALUES ($1, $2) ON CONFLICT(key) DO UPDATE SET value = greatest({omniq_meta}.value, excluded.value)";
+  for (const floor of ["fence_floor", "revision_floor"]) await db.run(set, floor, 0);
   await db.run(set, "schema_version", version + 1);
   return version + 1;
 }

@@ -10,8 +10,10 @@ const OPTIONS = ["projectName", "url", "pool", "schema", "connections", "queryTi
 export function checkOptions(options: PostgresBackendOptions): void {
   refuseUnknown(options, OPTIONS, "the options of PostgresBackend");
   const { projectName, url, pool, schema, connections } = options;
-  if (projectName !== undefined && (typeof projectName !== "string" || projectName === "")) throw expected("projectName", "a name", projectName);
-  if (url !== undefined && !isUrl(url)) throw expected("url", "postgres://user@host:port/database", typeof url === "string" ? withoutSecrets(url) : url);
+  if (projectName !== undefined && (typeof projectName !== "string" || projectName === ""))
+    throw expected("projectName", "a name", projectName);
+  if (url !== undefined && !isUrl(url))
+    throw expected("url", "postgres://user@host:port/database", typeof url === "string" ? withoutSecrets(url) : url);
   if (pool !== undefined && !isPool(pool)) throw expected("pool", "a Pool of pg", pool);
   if (pool !== undefined && (url !== undefined || connections !== undefined))
     throw expected("pool", "given without `url` and `connections`, which are for a pool of OmniQ's own", "both");

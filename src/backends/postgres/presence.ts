@@ -2,9 +2,9 @@
 import type { Presence, WorkerRow } from "../../core/backend.ts";
 import { WorkerUnknownError } from "../../core/errors.ts";
 import type { Db, Sql } from "./db.ts";
-import { MARK, STAGE } from "./stage.ts";
-import { int, str } from "./values.ts";
-import { workerRow } from "./worker-row.ts";
+import { MARK, STAGE } from "../shared/stage.ts";
+import { int, str } from "../shared/values.ts";
+import { workerRow } from "../shared/worker-row.ts";
 
 const ARRIVE: Sql = `INSERT INTO {workers} AS w (id, beat, role, host, boot, pid, started, lease_ms, queues, names, concurrency, arrived_at, seen_at)
   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {now}, {now}) ON CONFLICT(id) DO UPDATE SET beat = w.beat + 1, role = excluded.role,

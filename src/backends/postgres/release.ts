@@ -1,8 +1,8 @@
 /** Setting free what waits for a parent that has ended: whoever deletes the edge lowers the child's counter, so it is done once. */
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import { MARK, STAGE } from "./stage.ts";
-import { int, str } from "./values.ts";
+import { MARK, STAGE } from "../shared/stage.ts";
+import { int, str } from "../shared/values.ts";
 
 /** A child that the parent's end takes along is marked; the others wait for one parent less. */
 const FREE: Sql = `WITH found AS MATERIALIZED (SELECT parent, child FROM {dependencies} WHERE parent = $1 ORDER BY child LIMIT $2 FOR UPDATE),

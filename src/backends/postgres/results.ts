@@ -3,14 +3,16 @@ import type { ResultStats } from "../../core/backend.ts";
 import type { NewResult, ResultRow } from "../../core/result.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import { resultRow } from "./result-row.ts";
-import { int, str } from "./values.ts";
+import { resultRow } from "../shared/result-row.ts";
+import { int, str } from "../shared/values.ts";
 
 const COLUMNS = `task_id, fence, status, result, error_name, error, error_code, error_traceback, created_at, started_at, completed_at, expires_at,
   ttl, execution_time, worker_id, schedule_id, retry_count`;
 
 /** The rows of a parameter, as `r`. */
-export const RESULTS_SENT = (param: number): Sql => `json_to_recordset($${param}::json) AS r(t text, f bigint, st text, v text, en text, em text, ec text,
+export const RESULTS_SENT = (
+  param: number,
+): Sql => `json_to_recordset($${param}::json) AS r(t text, f bigint, st text, v text, en text, em text, ec text,
   es text, ca bigint, sa bigint, co bigint, ea bigint, tt bigint, x double precision, w text, s text, n bigint)`;
 export const RESULT_VALUES: Sql = `r.t, r.f, r.st, r.v, r.en, r.em, r.ec, r.es, coalesce(r.ca, {now}), r.sa, coalesce(r.co, {now}),
   coalesce(r.ea, coalesce(r.ca, {now}) + r.tt), r.tt, r.x, r.w, r.s, r.n`;

@@ -1,26 +1,30 @@
 /** Schedules: written by revision, fired by compare-and-set, an occurrence recorded once. */
-import type { Enqueued, Schedules } from "../../core/backend.ts";
-import type { Advance, Fired, FireAsk, Ran, RunAsk, ScheduleQuery, ScheduleRow } from "../../core/schedule.ts";
-import type { NewTask } from "../../core/task.ts";
+import type { Schedules } from "../../core/backend.ts";
+import type { NewEvent } from "../../core/event.ts";
+import { runsOf, toldOf } from "../../core/occurrence.ts";
+import type { Fired, Occurrence, Ran } from "../../core/occurrence.ts";
+import type { Advance, FireAsk, RunAsk, ScheduleQuery, ScheduleRow } from "../../core/schedule.ts";
+import { COLUMNS, scheduleParams, scheduleRow, STANDING, standingParams } from "../shared/schedule-row.ts";
+import { STAGE } from "../shared/stage.ts";
+import { int, str } from "../shared/values.ts";
 import { LIST, list as listed } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { addOne } from "./enqueue.ts";
-import type { Param } from "./link.ts";
-import { COLUMNS, params, scheduleRow } from "./schedule-row.ts";
-import { STAGE } from "./stage.ts";
-import { str } from "./values.ts";
+import type { Param, Row } from "./link.ts";
 
-const MARKS = COLUMNS.map((_, i) => `$${i + 2}`);
-const INSERT: Sql = `INSERT INTO {schedules}(id, ${COLUMNS.join(", ")}) VALUES ($1, ${MARKS.join(", ")}) ON CONFLICT DO NOTHING RETURNING *`;
-const UPDATE: Sql = `UPDATE {schedules} SET ${COLUMNS.map((column, i) => `${column} = ${MARKS[i] ?? ""}`).join(", ")}
-  WHERE id = $1 AND revision = $${COLUMNS.length + 2} RETURNING *`;
+const MARKS = (columns: readonly string[]): readonly string[] => columns.map((_, i) => `$${i + 2}`);
+const INSERT: Sql = `INSERT INTO {schedules}(id, ${COLUMNS.join(", ")}) VALUES ($1, ${MARKS(COLUMNS).join(", ")}) ON CONFLICT DO NOTHING RETURNING *`;
+const update = (
+  columns: readonly string[],
+): Sql => `UPDATE {schedules} SET ${columns.map((column, i) => `${column} = $${i + 2}`).join(", ")}
+  WHERE id = $1 AND revision = $${columns.length + 2} RETURNING *`;
+const UPDATE = update(COLUMNS);
+const STAND = update(STANDING);
 
-export async function put(db: Db, row: ScheduleRow, ifRevision?: number): ReturnType<Schedules["put"]> {
-  const written =
-    ifRevision === undefined
-      ? await db.get(INSERT, row.id, ...paramsOf(row, 1))
-      : await db.get(UPDATE, row.id, ...paramsOf(row, ifRevision + 1), ifRevision);
+export async function put(db: Db, row: ScheduleRow, ifRevision?: number, events: readonly NewEvent[] = []): ReturnType<Schedules["put"]> {
+  const written = await write(db, row, ifRevision);
   if (written !== undefined) {
+    tell(db, events, []);
     db.hints.add("schedule");
     return { is: "put", row: scheduleRow(written) };
   }
@@ -28,8 +32,15 @@ export async function put(db: Db, row: ScheduleRow, ifRevision?: number): Return
   return { is: "stale", row: now === undefined ? row : scheduleRow(now) };
 }
 
-function paramsOf(row: ScheduleRow, revision: number): readonly Param[] {
-  return params(row, revision).map((value) => (typeof value === "string" || typeof value === "number" ? value : null));
+async function write(db: Db, row: ScheduleRow, ifRevision: number | undefined): Promise<Row | undefined> {
+  if (ifRevision === undefined) return await db.get(INSERT, row.id, ...scheduleParams(row, (await revisionFloor(db)) + 1));
+  if (row.unreadable !== undefined) return await db.get(STAND, row.id, ...standingParams(row, ifRevision + 1), ifRevision);
+  return await db.get(UPDATE, row.id, ...scheduleParams(row, ifRevision + 1), ifRevision);
+}
+
+/** The highest revision of the schedules that are gone: who read one of them must not take the next of its id for it. */
+async function revisionFloor(db: Db): Promise<number> {
+  return int((await db.get("SELECT value FROM {omniq_meta} WHERE key = 'revision_floor' FOR SHARE"))?.["value"] ?? 0);
 }
 
 export async function list(db: Db, { ids, status, dueBy, limit }: ScheduleQuery): Promise<readonly ScheduleRow[]> {
@@ -48,10 +59,14 @@ export async function list(db: Db, { ids, status, dueBy, limit }: ScheduleQuery)
   return (await db.all(sql, ...given)).map((row) => scheduleRow(row));
 }
 
+const RAISE_FLOOR: Sql = `UPDATE {omniq_meta} m SET value = f.revision FROM (SELECT max(revision) AS revision FROM
+  (SELECT revision FROM {schedules} WHERE id = ANY(${LIST(1)}) ORDER BY id FOR UPDATE) AS d) AS f
+  WHERE m.key = 'revision_floor' AND m.value < f.revision`;
 const DROP: Sql = `DELETE FROM {schedules} WHERE id = ANY(${LIST(1)}) RETURNING id`;
 
 export async function drop(db: Db, ids: readonly string[]): Promise<readonly boolean[]> {
   db.hints.add("schedule");
+  await db.run(RAISE_FLOOR, listed(ids));
   const gone = new Set((await db.all(DROP, listed(ids))).map((row) => str(row["id"])));
   return ids.map((id) => gone.delete(id));
 }
@@ -60,7 +75,7 @@ export async function drop(db: Db, ids: readonly string[]): Promise<readonly boo
 export async function fire(db: Db, set: readonly FireAsk[]): Promise<readonly Fired[]> {
   const answers = new Map<FireAsk, Fired>();
   for (const ask of set.toSorted((a, b) => (a.id < b.id ? -1 : 1))) answers.set(ask, await fireOne(db, ask));
-  return set.map((ask) => answers.get(ask) ?? "stale");
+  return set.map((ask) => answers.get(ask) ?? { is: "stale" });
 }
 
 const CURRENT: Sql = "SELECT 1 FROM {schedules} WHERE id = $1 AND revision = $2 AND status = 'active' FOR UPDATE";
@@ -68,59 +83,49 @@ const OPEN: Sql = `SELECT id FROM {tasks} WHERE schedule_id = $1 AND stage < ${S
 const ADVANCE: Sql = `UPDATE {schedules} SET revision = revision + 1, run_count = run_count + $1,
   last_run_at = CASE WHEN $1 > 0 THEN {now} ELSE last_run_at END, next_run_at = $2,
   status = CASE WHEN $2::bigint IS NULL THEN 'completed' ELSE status END, last_task_id = coalesce($3, last_task_id) WHERE id = $4`;
-const OCCURRENCE: Sql = "INSERT INTO {occurrences}(schedule_id, at, fired_at, task_id) VALUES ($1, $2, {now}, $3) ON CONFLICT DO NOTHING";
-const BECAME: Sql = "UPDATE {occurrences} SET task_id = $1 WHERE schedule_id = $2 AND at = $3";
+const OCCURRENCE: Sql = "INSERT INTO {occurrences}(schedule_id, at, fired_at, task_id) VALUES ($1, $2, {now}, $3)";
+const RECORDED: Sql = "SELECT 1 FROM {occurrences} WHERE schedule_id = $1 AND at = $2";
 const RAN: Sql = "UPDATE {schedules} SET revision = revision + 1, last_run_at = {now}, last_task_id = $1 WHERE id = $2";
 
 async function fireOne(db: Db, ask: FireAsk): Promise<Fired> {
   const { id, ifOpen } = ask;
-  if ((await db.get(CURRENT, id, ask.revision)) === undefined) return "stale";
+  if ((await db.get(CURRENT, id, ask.revision)) === undefined) return { is: "stale" };
   if (ifOpen !== undefined && (await db.get(OPEN, id)) !== undefined) {
     await advance(db, id, ifOpen, []);
-    return "open";
+    return { is: "open" };
   }
-  await advance(db, id, ask, await occur(db, ask));
-  return "fired";
+  const occurrences = await occur(db, ask);
+  const fewer = runsOf(occurrences).length < ask.occurrences.length ? ask.ifFewer : undefined;
+  await advance(db, id, fewer ?? ask, occurrences);
+  return { is: fewer === undefined ? "fired" : "fewer", occurrences };
 }
 
-/** A task that was to be made, and the one that there is for it: itself, or the holder of its unique key. Absent: none was made. */
-interface Made {
-  readonly asked: string;
-  readonly is: string | undefined;
-}
-
-/** An occurrence that was recorded before (a schedule deleted and made again) has had its task: it is passed over. */
-async function occur(db: Db, { id, occurrences, enqueue }: FireAsk): Promise<readonly Made[]> {
-  const made: Made[] = [];
+/** Records those that have a task now. The schedule's row is locked: nobody else fires it meanwhile. */
+async function occur(db: Db, { id, occurrences, enqueue }: FireAsk): Promise<readonly Occurrence[]> {
+  const found: Occurrence[] = [];
   for (const [i, at] of occurrences.entries()) {
     const task = enqueue[i];
-    if (task === undefined || (await db.run(OCCURRENCE, id, at, task.id)) === 0) continue;
-    const answer = await add(db, task);
-    const is = answer.is === "refused" ? undefined : answer.id;
-    if (is !== task.id) await db.run(BECAME, is ?? "", id, at);
-    made.push({ asked: task.id, is });
+    if (task === undefined) continue;
+    if ((await db.get(RECORDED, id, at)) !== undefined) {
+      found.push({ at, asked: task.id, is: "recorded" });
+      continue;
+    }
+    const answer = await addOne(db, task);
+    if (answer.is !== "refused") await db.run(OCCURRENCE, id, at, answer.id);
+    found.push({ at, asked: task.id, ...answer });
   }
-  return made;
+  return found;
 }
 
-/** A task that is refused leaves nothing behind, and the rest goes on. */
-async function add(db: Db, task: NewTask): Promise<Enqueued> {
-  return await addOne(db, task);
-}
-
-async function advance(db: Db, id: string, { nextAt, events }: Advance, made: readonly Made[]): Promise<void> {
-  await db.run(ADVANCE, made.length, nextAt, made.findLast(({ is }) => is !== undefined)?.is ?? null, id);
-  tell(db, events, made);
+async function advance(db: Db, id: string, { nextAt, events }: Advance, occurrences: readonly Occurrence[]): Promise<void> {
+  const runs = runsOf(occurrences);
+  await db.run(ADVANCE, runs.length, nextAt, runs.at(-1) ?? null, id);
+  tell(db, events, occurrences);
   db.hints.add("schedule");
 }
 
-/** Events name the task that there is; those of an occurrence that was passed over are left out. */
-function tell(db: Db, events: FireAsk["events"], made: readonly Made[]): void {
-  for (const event of events) {
-    if (event.taskId === undefined) db.events.push(event);
-    const of = made.find(({ asked }) => asked === event.taskId);
-    if (of !== undefined) db.events.push(of.is === undefined ? event : { ...event, taskId: of.is });
-  }
+function tell(db: Db, events: readonly NewEvent[], occurrences: readonly Occurrence[]): void {
+  db.events.push(...toldOf(events, occurrences));
 }
 
 export async function run(db: Db, { id, task, events, unlessOpen }: RunAsk): Promise<Ran> {
@@ -128,10 +133,10 @@ export async function run(db: Db, { id, task, events, unlessOpen }: RunAsk): Pro
   if ((await db.get("SELECT 1 FROM {schedules} WHERE id = $1 FOR UPDATE", id)) === undefined) return { is: "missing" };
   const open = unlessOpen ? await db.get(OPEN, id) : undefined;
   if (open !== undefined) return { is: "open", taskId: str(open["id"]) };
-  const answer = await add(db, task);
+  const answer = await addOne(db, task);
   if (answer.is === "refused") return answer;
   await db.run(RAN, answer.id, id);
-  tell(db, events, [{ asked: task.id, is: answer.id }]);
+  tell(db, events, [{ at: 0, asked: task.id, ...answer }]);
   db.hints.add("schedule");
-  return { is: "fired", taskId: answer.id };
+  return { is: "fired", task: answer };
 }

@@ -10,8 +10,8 @@ import { addOne } from "./enqueue.ts";
 import { EVENT_COLUMNS, EVENTS_SENT, EVENT_VALUES, sentEvent } from "./events.ts";
 import { freeDependents } from "./release.ts";
 import { putResults, RESULTS_SENT, sentResult } from "./results.ts";
-import { STAGE } from "./stage.ts";
-import { int, str } from "./values.ts";
+import { STAGE } from "../shared/stage.ts";
+import { int, str } from "../shared/values.ts";
 
 /** The ownership condition, once: this very claim still holds the row. */
 const OWNED = "t.id = s.i AND t.fence = s.f AND t.stage > 3 AND t.stage < 6 AND t.worker IS NOT NULL";
@@ -101,7 +101,15 @@ function sentSettlement(settlement: Settlement): object {
   }
   const { counts, after } = settlement;
   const [retry, back] = [counts === "retry", counts === "snooze" || counts === "give-back"];
-  return { i, f, st: retry ? "failed" : "pending", r: retry ? 1 : 0, b: back ? 1 : 0, c: counts === "crash" ? 1 : 0, af: Math.max(0, after) };
+  return {
+    i,
+    f,
+    st: retry ? "failed" : "pending",
+    r: retry ? 1 : 0,
+    b: back ? 1 : 0,
+    c: counts === "crash" ? 1 : 0,
+    af: Math.max(0, after),
+  };
 }
 
 const WHY: Sql = `SELECT id, fence, worker FROM {tasks} WHERE id = ANY(${LIST(1)})`;
@@ -129,7 +137,11 @@ const PROGRESS: Sql = `WITH held AS (SELECT e.* FROM ${EVENTS_SENT(1)} JOIN {tas
   told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM held AS e) SELECT w, wf FROM held`;
 
 export async function progress(db: Db, set: readonly Progress[]): Promise<readonly ("written" | "lost")[]> {
-  const sent = set.map(({ id, fence, event }: { id: string; fence: number; event: NewEvent }) => ({ ...sentEvent(event), w: id, wf: fence }));
+  const sent = set.map(({ id, fence, event }: { id: string; fence: number; event: NewEvent }) => ({
+    ...sentEvent(event),
+    w: id,
+    wf: fence,
+  }));
   const rows = await db.all(PROGRESS, list(sent));
   const written = new Set(rows.map((row) => `${str(row["w"])} ${int(row["wf"])}`));
   db.hints.add("any");

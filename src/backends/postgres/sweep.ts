@@ -2,8 +2,8 @@
 import type { SweepAsk, Swept } from "../../core/backend.ts";
 import type { Db, Sql } from "./db.ts";
 import { deleteTasks } from "./desk.ts";
-import { STAGE } from "./stage.ts";
-import { int, str } from "./values.ts";
+import { STAGE } from "../shared/stage.ts";
+import { int, str } from "../shared/values.ts";
 
 const OLD_TASKS: Sql = `SELECT rid, id FROM {tasks} t WHERE stage = ${STAGE.finished} AND status = $1 AND completed_at <= {now} - $2::bigint
   AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER BY completed_at, rid LIMIT $3 FOR UPDATE OF t SKIP LOCKED`;
@@ -22,7 +22,10 @@ export async function sweep(db: Db, ask: SweepAsk): Promise<Swept> {
   switch (ask.what) {
     case "tasks": {
       const rows = await db.all(OLD_TASKS, ask.status, ask.olderThan, limit);
-      await deleteTasks(db, rows.map((row) => int(row["rid"])));
+      await deleteTasks(
+        db,
+        rows.map((row) => int(row["rid"])),
+      );
       return { ...swept(rows.length), ids: rows.map((row) => str(row["id"])) };
     }
     case "results":

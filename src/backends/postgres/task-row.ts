@@ -1,11 +1,9 @@
 /** Task ↔ row: the columns that are read. */
 import type { StoredTask } from "../../core/task.ts";
-import { storedTask } from "../sqlite/task-row.ts";
+import { storedTask } from "../shared/task-row.ts";
 import type { Row } from "./link.ts";
-import { STAGE } from "./stage.ts";
-import { json } from "./values.ts";
-
-export { edgesOf, edgesText, markOf, storedTask } from "../sqlite/task-row.ts";
+import { STAGE } from "../shared/stage.ts";
+import { json } from "../shared/values.ts";
 
 /** Every column that a reader needs. */
 export const TASK_COLUMNS = `rid, id, func, queue_name, stage, status, priority, due_at, revision, fence, attempt, retry_count, crash_count,
@@ -13,7 +11,19 @@ export const TASK_COLUMNS = `rid, id, func, queue_name, stage, status, priority,
   created_at, run_at, started_at, completed_at, next_retry_at, expires_at, ttl, name, description, array_to_json(tags)::text AS tags, depends_on,
   callback, schedule_id, args, kwargs`;
 
-const SELDOM = ["mark", "reason", "expires_at", "ttl", "timeout", "backoff", "at_most_once", "result_ttl", "run_at", "completed_at", "name"];
+const SELDOM = [
+  "mark",
+  "reason",
+  "expires_at",
+  "ttl",
+  "timeout",
+  "backoff",
+  "at_most_once",
+  "result_ttl",
+  "run_at",
+  "completed_at",
+  "name",
+];
 const SELDOM_TOO = ["description", "depends_on", "callback", "schedule_id", "kwargs"];
 const COLUMNS = [...SELDOM, ...SELDOM_TOO];
 

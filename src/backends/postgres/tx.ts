@@ -39,7 +39,10 @@ export async function enqueueInTx(
   calls: readonly EnqueueCall[],
 ): Promise<readonly (readonly Enqueued[])[]> {
   if (!isTx(handle)) {
-    throw new ConnectionError("TX_FOREIGN_LIBRARY", "Expected `tx` to be your transaction on PostgreSQL, as `{ query(text, values) }`, got something else");
+    throw new ConnectionError(
+      "TX_FOREIGN_LIBRARY",
+      "Expected `tx` to be your transaction on PostgreSQL, as `{ query(text, values) }`, got something else",
+    );
   }
   const db = new Db(linkOf(handle), names);
   const answers: (readonly Enqueued[])[] = [];

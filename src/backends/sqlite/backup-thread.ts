@@ -2,8 +2,9 @@
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { StorageError } from "../../core/errors.ts";
+import { int } from "../shared/values.ts";
 import type { BackupPlan, BackupReport } from "./backup.ts";
-import { Db, int } from "./db.ts";
+import { Db } from "./db.ts";
 import { storageError } from "./failure.ts";
 import { nodeLibrary } from "./library.ts";
 

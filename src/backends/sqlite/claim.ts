@@ -4,11 +4,14 @@ import type { Claim, ClaimAsk, Claims } from "../../core/backend.ts";
 import { WorkerUnknownError } from "../../core/errors.ts";
 import type { NewEvent } from "../../core/event.ts";
 import type { StoredTask } from "../../core/task.ts";
-import { int, optionalInt, str } from "./db.ts";
+import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
+import { markOf, storedTask } from "../shared/task-row.ts";
+import { int, optionalInt, str } from "../shared/values.ts";
+import type { Row } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
-import type { Param, Row } from "./library.ts";
-import { grown, MARK, STAGE, UNTIL } from "./schema.ts";
-import { CLAIMED, CLAIMED_COLUMNS, claimedTask, markOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
+import type { Param } from "./library.ts";
+import { grown } from "./schema.ts";
+import { CLAIMED, CLAIMED_COLUMNS, claimedTask, TASK_COLUMNS } from "./task-row.ts";
 
 export function claim(db: Db, ask: ClaimAsk): Claims {
   const { of } = ask;
@@ -51,7 +54,8 @@ function claimDue(db: Db, ask: ClaimAsk, of: DueAsk): Claims {
   const claims: Claim[] = [];
   for (const queue of new Set(of.queues)) {
     if (claims.length >= ask.limit) break;
-    if (!paused.has(queue)) take(db, { queue, of, limit: ask.limit - claims.length, worker, workerId: ask.worker, floor: int(facts?.["floor"] ?? 0) }, claims);
+    if (!paused.has(queue))
+      take(db, { queue, of, limit: ask.limit - claims.length, worker, workerId: ask.worker, floor: int(facts?.["floor"] ?? 0) }, claims);
   }
   return { claims, more: more || claims.length >= ask.limit, ...(due === undefined ? {} : { nextDueIn: Math.max(0, due - db.now) }) };
 }

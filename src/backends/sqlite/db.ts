@@ -1,7 +1,8 @@
 /** One connection with its prepared statements, and what belongs to the transaction under way on it. */
 import type { Hint } from "../../core/backend.ts";
 import type { NewEvent } from "../../core/event.ts";
-import type { Connection, ListStatement, Param, Row, Statement } from "./library.ts";
+import type { Row } from "../shared/values.ts";
+import type { Connection, ListStatement, Param, Statement } from "./library.ts";
 
 /** Text of a statement with `{table}` for a name that carries the prefix. */
 export type Sql = string;
@@ -79,32 +80,5 @@ export class Db {
       this.events.length = events;
     }
     this.run("RELEASE attempt");
-  }
-}
-
-/** The number in a column that is never NULL. */
-export function int(value: Param | undefined): number {
-  return typeof value === "number" ? value : Number(value);
-}
-
-export function optionalInt(value: Param | undefined): number | undefined {
-  return typeof value === "number" ? value : undefined;
-}
-
-export function str(value: Param | undefined): string {
-  return typeof value === "string" ? value : String(value);
-}
-
-export function optionalStr(value: Param | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-/** A parsed JSON column; the guard is the shape check at its use. Broken by hand it reads as absent: it must not stop other rows. */
-export function json(value: Param | undefined): unknown {
-  if (typeof value !== "string") return undefined;
-  try {
-    return JSON.parse(value);
-  } catch {
-    return undefined;
   }
 }

@@ -3,12 +3,13 @@ import type { Count, Desk, QueueRow, Sync, TaskPage, TaskQuery } from "../../cor
 import { placeOf } from "../../core/cursor.ts";
 import type { Edge, Phase, StoredTask } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
-import { int, optionalInt, optionalStr, str } from "./db.ts";
+import { MARK, STAGE } from "../shared/stage.ts";
+import { edgesOf, storedTask } from "../shared/task-row.ts";
+import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
 import { addEdges } from "./enqueue.ts";
 import type { Param } from "./library.ts";
-import { MARK, STAGE } from "./schema.ts";
-import { edgesOf, storedTask, TASK_COLUMNS } from "./task-row.ts";
+import { TASK_COLUMNS } from "./task-row.ts";
 
 type SyncDesk = Sync<Desk>;
 

@@ -1,5 +1,6 @@
 /** Whether the tables in a file still are as this version makes them: somebody may have changed them by hand. */
-import { Db, str } from "./db.ts";
+import { str } from "../shared/values.ts";
+import { Db } from "./db.ts";
 import { nodeLibrary } from "./library.ts";
 import { migrate } from "./migrate.ts";
 

@@ -1,9 +1,10 @@
 /** Changing a task that does not run: only if its revision is still the one that was read. */
 import type { Desk, Sync, TaskPatch } from "../../core/backend.ts";
-import { int, optionalInt } from "./db.ts";
+import { STAGE } from "../shared/stage.ts";
+import { int, optionalInt } from "../shared/values.ts";
+import type { Row } from "../shared/values.ts";
 import type { Db } from "./db.ts";
-import type { Param, Row } from "./library.ts";
-import { STAGE } from "./schema.ts";
+import type { Param } from "./library.ts";
 
 type SyncDesk = Sync<Desk>;
 type Answer = ReturnType<SyncDesk["edit"]>[number];

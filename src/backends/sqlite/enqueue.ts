@@ -1,11 +1,13 @@
 /** Writing new tasks: one user's call is all or nothing, and calls that share a commit cannot refuse each other. */
 import type { Enqueued, EnqueueCall, Refused } from "../../core/backend.ts";
 import type { NewTask } from "../../core/task.ts";
-import { int, optionalStr, str } from "./db.ts";
+import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
+import { edgesText } from "../shared/task-row.ts";
+import { int, optionalStr, str } from "../shared/values.ts";
+import type { Row } from "../shared/values.ts";
 import type { Db } from "./db.ts";
-import type { Param, Row } from "./library.ts";
-import { MARK, STAGE, UNTIL } from "./schema.ts";
-import { edgesText, isPlain, PLAIN_COLUMNS, plainParams, RARE_COLUMNS, rareParams } from "./task-row.ts";
+import type { Param } from "./library.ts";
+import { isPlain, PLAIN_COLUMNS, plainParams, RARE_COLUMNS, rareParams } from "./task-row.ts";
 
 export function enqueue(db: Db, calls: readonly EnqueueCall[]): readonly (readonly Enqueued[])[] {
   return calls.map((call) => enqueueCall(db, call));

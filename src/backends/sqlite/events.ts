@@ -1,11 +1,11 @@
 /** The event log: appended in multi-row inserts, read by cursor or newest first. */
 import type { EventStats } from "../../core/backend.ts";
 import { placeOf } from "../../core/cursor.ts";
-import { SCHEDULE_EVENTS, TASK_EVENTS } from "../../core/event.ts";
-import type { EventFilter, EventLevel, EventRow, EventType, NewEvent } from "../../core/event.ts";
-import { int, optionalInt, optionalStr, str } from "./db.ts";
+import type { EventFilter, EventRow, NewEvent } from "../../core/event.ts";
+import { eventRow } from "../shared/event-row.ts";
+import { int, optionalInt, str } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
-import type { Param, Row } from "./library.ts";
+import type { Param } from "./library.ts";
 
 /** What nearly every event has; the others go with all columns, one by one. */
 const COMMON = ["task_id", "event_type", "timestamp", "queue_name", "worker_id", "execution_time"] as const;
@@ -95,43 +95,6 @@ export function flushEvents(db: Db): void {
 export function append(db: Db, set: readonly NewEvent[]): void {
   for (const event of set) db.events.push(event);
   db.hints.add("any");
-}
-
-function isType(value: string): value is EventType {
-  return [...TASK_EVENTS, ...SCHEDULE_EVENTS].some((type) => type === value);
-}
-
-function isLevel(value: unknown): value is EventLevel {
-  return value === "debug" || value === "info" || value === "warning" || value === "error";
-}
-
-export function eventRow(row: Row): EventRow {
-  const seq = str(row["seq"]);
-  const type = str(row["event_type"]);
-  const out: { -readonly [K in keyof EventRow]: EventRow[K] } = {
-    id: optionalStr(row["id"]) ?? `event-${seq}`,
-    seq,
-    at: int(row["timestamp"]),
-    type: isType(type) ? type : "progress",
-    level: isLevel(row["level"]) ? row["level"] : "info",
-  };
-  const text = (column: string, set: (value: string) => void): void => {
-    const value = optionalStr(row[column]);
-    if (value !== undefined) set(value);
-  };
-  text("task_id", (v) => (out.taskId = v));
-  text("queue_name", (v) => (out.queue = v));
-  text("worker_id", (v) => (out.worker = v));
-  text("schedule_id", (v) => (out.scheduleId = v));
-  text("message", (v) => (out.message = v));
-  text("data", (v) => (out.data = v));
-  text("error", (v) => (out.error = v));
-  text("source", (v) => (out.source = v));
-  const ran = optionalInt(row["execution_time"]);
-  if (ran !== undefined) out.executionMs = ran;
-  const retries = optionalInt(row["retry_count"]);
-  if (retries !== undefined) out.retryCount = retries;
-  return out;
 }
 
 /** The filter as SQL: only the terms that are given, so that each has its index. */

@@ -1,6 +1,8 @@
 /** What can be said of a database file without changing it: also where it is missing, broken or newer. */
 import { StorageError } from "../../core/errors.ts";
-import { Db, int, str } from "./db.ts";
+import { STAGE } from "../shared/stage.ts";
+import { int, str } from "../shared/values.ts";
+import { Db } from "./db.ts";
 import { driftOf } from "./drift.ts";
 import type { Drift } from "./drift.ts";
 import { isBusy, storageError } from "./failure.ts";
@@ -9,7 +11,7 @@ import type { FileSystem } from "./file-system.ts";
 import { nodeLibrary } from "./library.ts";
 import type { Connection } from "./library.ts";
 import { schemaVersion } from "./migrate.ts";
-import { MIGRATIONS, STAGE } from "./schema.ts";
+import { MIGRATIONS } from "./schema.ts";
 
 const fs = process.getBuiltinModule("node:fs");
 const path = process.getBuiltinModule("node:path");

@@ -5,10 +5,10 @@
  */
 import type * as NodeSqlite from "node:sqlite";
 import { StorageError } from "../../core/errors.ts";
+import type { Row, Value } from "../shared/values.ts";
 
 /** What may be bound: never an object (a `Date` would silently become NULL), never a boolean. */
-export type Param = string | number | bigint | null | Uint8Array;
-export type Row = Readonly<Record<string, Param>>;
+export type Param = Value;
 
 export interface Statement {
   all(...params: Param[]): Row[];

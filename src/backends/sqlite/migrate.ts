@@ -1,6 +1,6 @@
 /** Brings a database to this version of the schema, one transaction a step; refuses what is not ours or newer. */
 import { StorageError } from "../../core/errors.ts";
-import { int, str } from "./db.ts";
+import { int, str } from "../shared/values.ts";
 import type { Db } from "./db.ts";
 import { MIGRATIONS, TABLES, within } from "./schema.ts";
 

@@ -1,6 +1,7 @@
 /** Making a file into an open, current database: permissions, pragmas, version floor, migrations. */
 import { StorageError } from "../../core/errors.ts";
-import { Db, int, str } from "./db.ts";
+import { int, str } from "../shared/values.ts";
+import { Db } from "./db.ts";
 import { isBusy, storageError } from "./failure.ts";
 import type { Connection, Library } from "./library.ts";
 import { isCurrent, migrate } from "./migrate.ts";

@@ -1,10 +1,10 @@
 /** One row a worker, with a beat counter: a claim has no deadline of its own, and no clock is compared. */
-import type { Presence, Sync, WorkerRow } from "../../core/backend.ts";
+import type { Presence, Sync } from "../../core/backend.ts";
 import { WorkerUnknownError } from "../../core/errors.ts";
-import { int, json, optionalInt, str } from "./db.ts";
+import { MARK, STAGE } from "../shared/stage.ts";
+import { int, str } from "../shared/values.ts";
+import { workerRow } from "../shared/worker-row.ts";
 import type { Db } from "./db.ts";
-import type { Row } from "./library.ts";
-import { MARK, STAGE } from "./schema.ts";
 
 const ARRIVE = `INSERT INTO {workers}(id, beat, role, host, boot, pid, started, lease_ms, queues, names, concurrency, arrived_at, seen_at)
   VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11) ON CONFLICT(id) DO UPDATE SET beat = beat + 1, role = excluded.role,
@@ -54,28 +54,6 @@ export function beat(db: Db, worker: string, held: Held): ReturnType<Sync<Presen
   return trouble;
 }
 
-function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.map(String) : [];
-}
-
-export function workerRow(row: Row): WorkerRow {
-  return {
-    worker: str(row["id"]),
-    beat: int(row["beat"]),
-    role: row["role"] === "worker" ? "worker" : "client",
-    host: str(row["host"]),
-    boot: str(row["boot"]),
-    pid: int(row["pid"]),
-    started: str(row["started"]),
-    leaseMs: int(row["lease_ms"]),
-    queues: texts(json(row["queues"])),
-    names: texts(json(row["names"])),
-    concurrency: int(row["concurrency"]),
-    arrivedAt: optionalInt(row["arrived_at"]) ?? 0,
-    seenAt: optionalInt(row["seen_at"]) ?? 0,
-  };
-}
-
-export function workers(db: Db, limit: number): readonly WorkerRow[] {
+export function workers(db: Db, limit: number): ReturnType<Sync<Presence>["workers"]> {
   return db.all("SELECT * FROM {workers} ORDER BY rid LIMIT (?+0)", limit).map((row) => workerRow(row));
 }

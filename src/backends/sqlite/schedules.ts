@@ -4,10 +4,10 @@ import type { NewEvent } from "../../core/event.ts";
 import { runsOf, toldOf } from "../../core/occurrence.ts";
 import type { Fired, Occurrence, Ran } from "../../core/occurrence.ts";
 import type { Advance, FireAsk, RunAsk, ScheduleQuery, ScheduleRow } from "../../core/schedule.ts";
-import { int, str } from "./db.ts";
+import { COLUMNS, STANDING, scheduleParams, scheduleRow, standingParams } from "../shared/schedule-row.ts";
+import { int, str } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
 import { addTask } from "./enqueue.ts";
-import { COLUMNS, scheduleParams, scheduleRow, STANDING, standingParams } from "./schedule-row.ts";
 
 const INSERT = `INSERT INTO {schedules}(${COLUMNS.join(", ")}, id) VALUES (${Array.from({ length: COLUMNS.length + 1 }, () => "?").join(", ")}) ON CONFLICT DO NOTHING`;
 const update = (columns: readonly string[]): Sql =>

@@ -2,13 +2,14 @@
 import { INLINE_RELEASES } from "../../core/backend.ts";
 import type { ClaimAsk, Claims, Progress, Settled, Settlement } from "../../core/backend.ts";
 import type { Final, NewTask } from "../../core/task.ts";
+import { MARK, STAGE } from "../shared/stage.ts";
+import { int, str } from "../shared/values.ts";
 import { claim } from "./claim.ts";
-import { int, str } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { forgetEdgesOf } from "./desk.ts";
 import { addTask } from "./enqueue.ts";
 import { putOne } from "./results.ts";
-import { grown, MARK, STAGE } from "./schema.ts";
+import { grown } from "./schema.ts";
 
 /** The ownership condition, once: this very claim still holds the row. */
 const OWNED = "id = ? AND fence = ? AND stage > 3 AND stage < 6 AND worker IS NOT NULL";

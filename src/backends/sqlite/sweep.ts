@@ -1,10 +1,10 @@
 /** Housekeeping in bounded steps: 200 tasks with result cost about 2 ms. */
 import type { SweepAsk, Swept } from "../../core/backend.ts";
-import { int, str } from "./db.ts";
+import { STAGE } from "../shared/stage.ts";
+import { int, str } from "../shared/values.ts";
 import type { Db } from "./db.ts";
 import { deleteTask } from "./desk.ts";
 import { flushEvents } from "./events.ts";
-import { STAGE } from "./schema.ts";
 
 export function sweep(db: Db, ask: SweepAsk): Swept {
   const { limit } = ask;

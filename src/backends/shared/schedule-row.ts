@@ -2,9 +2,9 @@
 import { LONGEST } from "../../core/duration.ts";
 import { DEFAULT_SCHEDULE_POLICY, isCatchUp } from "../../core/schedule.ts";
 import type { Rule, SchedulePolicy, ScheduleRow, ScheduleStatus, ScheduleTemplate } from "../../core/schedule.ts";
-import { int, json, optionalStr, str } from "./db.ts";
-import type { Param, Row } from "./library.ts";
 import { isPolicy as isTaskPolicy, tagsOf } from "./task-row.ts";
+import { int, json, optionalStr, str } from "./values.ts";
+import type { Row, Value } from "./values.ts";
 
 export const COLUMNS = [
   "revision",
@@ -29,7 +29,7 @@ export const COLUMNS = [
 export const STANDING = COLUMNS.slice(0, 5);
 
 /** In the order of COLUMNS. */
-export function scheduleParams(row: ScheduleRow, revision: number): Param[] {
+export function scheduleParams(row: ScheduleRow, revision: number): (string | number | null)[] {
   return [
     ...standingParams(row, revision),
     JSON.stringify(row.rule),
@@ -48,7 +48,7 @@ export function scheduleParams(row: ScheduleRow, revision: number): Param[] {
 }
 
 /** In the order of STANDING. */
-export function standingParams(row: ScheduleRow, revision: number): Param[] {
+export function standingParams(row: ScheduleRow, revision: number): (string | number | null)[] {
   return [revision, row.status, row.nextRunAt ?? null, row.pausedAt ?? null, row.resumedAt ?? null];
 }
 
@@ -90,7 +90,7 @@ const NUMBERS = [
   ["lastRunAt", "last_run_at", timeOf],
   ["pausedAt", "paused_at", timeOf],
   ["resumedAt", "resumed_at", timeOf],
-] as const satisfies readonly (readonly [keyof ScheduleRow, string, (value: Param | undefined) => number | undefined])[];
+] as const satisfies readonly (readonly [keyof ScheduleRow, string, (value: Value | undefined) => number | undefined])[];
 const TEXTS = [
   ["taskId", "task_id"],
   ["lastTaskId", "last_task_id"],
@@ -124,19 +124,19 @@ function isLength(value: unknown, least: number): boolean {
   return Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= LONGEST;
 }
 
-function timeOf(value: Param | undefined): number | undefined {
+function timeOf(value: Value | undefined): number | undefined {
   return isTime(value) ? value : undefined;
 }
 
-function countOf(value: Param | undefined, least: number): number | undefined {
+function countOf(value: Value | undefined, least: number): number | undefined {
   return typeof value === "number" && value >= least ? value : undefined;
 }
 
-function statusOf(value: Param | undefined): ScheduleStatus | undefined {
+function statusOf(value: Value | undefined): ScheduleStatus | undefined {
   return value === "active" || value === "paused" || value === "completed" ? value : undefined;
 }
 
-function ruleOf(text: Param | undefined): Rule | undefined {
+function ruleOf(text: Value | undefined): Rule | undefined {
   const rule = json(text);
   return isRule(rule) ? rule : undefined;
 }
@@ -156,7 +156,7 @@ function isRule(value: unknown): value is Rule {
 }
 
 /** Absent in rows of the first version of the schema. */
-function policyOf(text: Param | undefined): SchedulePolicy | undefined {
+function policyOf(text: Value | undefined): SchedulePolicy | undefined {
   if (text === null) return DEFAULT_SCHEDULE_POLICY;
   const policy = json(text);
   return isPolicy(policy) ? policy : undefined;
@@ -168,7 +168,7 @@ function isPolicy(value: unknown): value is SchedulePolicy {
   return isCatchUp(catchUp) && (overlap === "allow" || overlap === "skip") && isTime(startAt) && isTime(endAt) && isLength(jitter, 0);
 }
 
-function templateOf(text: Param | undefined): ScheduleTemplate | undefined {
+function templateOf(text: Value | undefined): ScheduleTemplate | undefined {
   const template = json(text);
   return isTemplate(template) ? template : undefined;
 }

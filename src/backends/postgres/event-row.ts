@@ -1,1 +1,0 @@
-export { eventRow } from "../sqlite/events.ts";

@@ -1,1 +1,0 @@
-export { resultRow } from "../sqlite/results.ts";

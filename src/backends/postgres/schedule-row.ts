@@ -1,1 +1,0 @@
-export { COLUMNS, params, scheduleRow } from "../sqlite/schedules.ts";

@@ -1,1 +1,0 @@
-export { MARK, STAGE, UNTIL } from "../sqlite/schema.ts";

@@ -1,1 +1,0 @@
-export { int, json, optionalInt, optionalStr, str } from "../sqlite/db.ts";

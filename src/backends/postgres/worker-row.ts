@@ -1,1 +1,0 @@
-export { workerRow } from "../sqlite/presence.ts";
