@@ -13,7 +13,7 @@ import {
   newId,
   pathOfUrl,
   backendAt,
-  readTextFile,
+  readFileAt,
   stderrLogger,
   systemClock,
   systemRandom,
@@ -131,7 +131,7 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
         `Expected a configuration file in the working directory, but there is none of ${CONFIG_FILES.join(", ")}`,
       );
     }
-    const loaded = await loadConfig({ file, readFile: readTextFile, load: loadModuleAt, env, object: overrides });
+    const loaded = await loadConfig({ file, readFile: readFileAt, load: loadModuleAt, env, object: overrides });
     return fromLoaded(loaded, inCode);
   }
 

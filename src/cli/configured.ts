@@ -1,6 +1,5 @@
 /** The configuration that a command works with: its options over variables over a file over the defaults. */
 import { existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { parseEnv } from "node:util";
 import { refuse } from "../config/check.ts";
 import type { Complain, Source } from "../config/check.ts";
@@ -8,7 +7,8 @@ import { findConfigFile } from "../config/find.ts";
 import { loadConfig, resolveConfig } from "../config/load.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError } from "../core/errors.ts";
-import { loadModuleAt } from "../host.ts";
+import { textOf } from "../config/utf8.ts";
+import { loadModuleAt, readFileAt } from "../host.ts";
 import { UsageError } from "./command.ts";
 import type { Given } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
@@ -32,7 +32,7 @@ export async function configured(given: Given, terminal: Terminal, complain: Com
   if (file !== undefined && given.flag("debug")) terminal.note(`configuration file: ${plain(file)}`);
   const loaded = await loadConfig({
     file,
-    readFile: (path) => readFile(path, "utf8"),
+    readFile: readFileAt,
     load: loadModuleAt,
     env,
     fileOf,
@@ -45,13 +45,13 @@ export async function configured(given: Given, terminal: Terminal, complain: Com
 /** The variables of the process over those of an env file. */
 function variables(file: string | undefined, env: Terminal["env"]) {
   if (file === undefined) return { env, fileOf: undefined };
-  const set = parseEnv(textOf(file));
+  const set = parseEnv(textOf(bytesOf(file), file));
   return { env: { ...set, ...env }, fileOf: (name: string) => (name in env || !(name in set) ? undefined : file) };
 }
 
-function textOf(file: string): string {
+function bytesOf(file: string): Uint8Array {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file);
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;

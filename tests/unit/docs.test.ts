@@ -192,7 +192,7 @@ describe("the configuration", () => {
     async (file, text) => {
       const { config } = await loadConfig({
         file,
-        readFile: () => Promise.resolve(text),
+        readFile: () => Promise.resolve(Buffer.from(text)),
         load: () => Promise.reject(new Error("no module")),
       });
       expect(config.projectName).toBe("shop");

@@ -16,7 +16,12 @@ import { OmniQ } from "../../../src/index.ts";
 
 /** What `omniq.config.ts` holds, without a file. */
 function from(module: unknown, more: Partial<LoadOptions> = {}): Promise<LoadedConfig> {
-  return loadConfig({ file: "omniq.config.ts", readFile: () => Promise.resolve(""), load: () => Promise.resolve(module), ...more });
+  return loadConfig({
+    file: "omniq.config.ts",
+    readFile: () => Promise.resolve(Buffer.from("")),
+    load: () => Promise.resolve(module),
+    ...more,
+  });
 }
 
 const sourcesOf = ({ origins }: LoadedConfig): Readonly<Record<string, string>> =>
@@ -108,7 +113,7 @@ describe("files on disk", () => {
   });
 
   test.each([...CONFIG_FILES.filter((name) => name.startsWith("omniq.config.")), "omniq.json"])("%s", async (name) => {
-    const loaded = await loadConfig({ file: join(folder, name), readFile: (path) => readFile(path, "utf8"), load: loadModuleAt });
+    const loaded = await loadConfig({ file: join(folder, name), readFile, load: loadModuleAt });
     expect(loaded.config.projectName).toBe("disk");
   });
 
@@ -259,15 +264,20 @@ describe("mistakes", () => {
 
   test("of stores that contradict each other name their place", async () => {
     const text = "taskQueue: { config: { durability: normal } }\neventStore:\n  config:\n    durability: full\n";
-    const { config, origins } = await loadConfig({ file: "omniq.yaml", readFile: () => Promise.resolve(text), load: loadModuleAt });
+    const { config, origins } = await loadConfig({
+      file: "omniq.yaml",
+      readFile: () => Promise.resolve(Buffer.from(text)),
+      load: loadModuleAt,
+    });
     expect(() => settingsOf(config, origins)).toThrow("(normal), got full (omniq.yaml:4:17)");
   });
 
   test("of a JSON file say that it is one, with line and column", async () => {
-    const load = (text: string) => loadConfig({ file: "omniq.json", readFile: () => Promise.resolve(text), load: loadModuleAt });
+    const load = (text: string) =>
+      loadConfig({ file: "omniq.json", readFile: () => Promise.resolve(Buffer.from(text)), load: loadModuleAt });
     await expect(load('{\n  "projectName": "a",\n  "projectName": "b"\n}')).rejects.toMatchObject({
       code: "CONFIG_SYNTAX",
-      message: "Expected omniq.json to be JSON, got an error (omniq.json:3:3): Map keys must be unique",
+      message: "Expected omniq.json to be JSON, got an error (omniq.json:3:3): `projectName` is given twice, first on line 2",
     });
     await expect(load('{\n  "worker": {\n    "confg": {}\n  }\n}')).rejects.toThrow(
       "Expected `worker` to have known keys only, got `confg` (omniq.json:3:5). Did you mean `config`?",
