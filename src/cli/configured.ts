@@ -67,7 +67,8 @@ function namedIn(given: Given): Source | undefined {
   const [url, projectName, baseDir] = [given.text("url"), given.text("project"), given.text("baseDir")];
   if (url === undefined && projectName === undefined && baseDir === undefined) return undefined;
   if (url !== undefined && (projectName ?? baseDir) !== undefined) {
-    throw new UsageError("Expected --url to be given alone, got --project or --base-dir too: each says where the database is");
+    const other = projectName === undefined ? "--base-dir" : "--project";
+    throw new UsageError(`Expected --url to be given alone, got ${other} too: each says where the database is`);
   }
   const named: Source = {
     data: { projectName, taskQueue: { config: { url, baseDir } } },

@@ -171,7 +171,7 @@ describe("config explain", { tags: ["slow"] }, () => {
     [["config", "explain", "a", "b"], "too many arguments"],
     [["config", "explan"], "Did you mean explain?"],
     [["config", "explain", "--url", "redis://u:hunter2@h"], "Expected `taskQueue.config.url` to be the URL of a store"],
-    [["config", "explain", "--url", "sqlite:a", "--project", "b"], "--url to be given alone"],
+    [["config", "explain", "--url", "sqlite:a", "--project", "b"], "--url to be given alone, got --project too"],
     [["config", "explain", "--config"], "argument missing"],
     [["config"], "Usage: omniq config"],
     [["config", "schema", "--config", "x"], "unknown option '--config'"],

@@ -1,5 +1,6 @@
 import { readFile as readFileOf } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { originText } from "../../../src/config/check.ts";
@@ -15,6 +16,16 @@ const noModule = (): Promise<unknown> => Promise.reject(new Error("no module is 
 /** Loads a file of this text, called `omniq.yaml`. */
 function load(text: string, more: Partial<LoadOptions> = {}): Promise<LoadedConfig> {
   return loadConfig({ file: "omniq.yaml", readFile: () => Promise.resolve(Buffer.from(text)), load: noModule, ...more });
+}
+
+function revoked(target: object): unknown {
+  const { proxy, revoke } = Proxy.revocable(target, {});
+  revoke();
+  return proxy;
+}
+
+function raise(what: unknown): never {
+  throw what;
 }
 
 /** The error of a load that must fail. */
@@ -174,7 +185,10 @@ describe("a file that is wrong", () => {
     ["projectName: ..", 'got ".."'],
     ['projectName: ""', 'got ""'],
     ["projectName: 5", "got 5 (omniq.yaml:1:14)"],
-    ["project_name: a\nprojectName: b", "Expected `projectName` to be given once, got it in two spellings (omniq.yaml:2:1)"],
+    [
+      "project_name: a\nprojectName: b",
+      "Expected `projectName` to be given once, got it as `project_name` (omniq.yaml:1:1) and as `projectName` (omniq.yaml:2:1)",
+    ],
     ["taskQueue: { type: redis }", 'Expected `taskQueue.type` to be "sqlite" (the only one so far), got "redis" (omniq.yaml:1:20)'],
     ["worker: { type: thread }", 'Expected `worker.type` to be "async" (the only one so far), got "thread"'],
     ["worker: { config: { maxWorkers: 0 } }", "Expected `worker.config.maxWorkers` to be a whole number of at least 1, got 0"],
@@ -197,7 +211,7 @@ describe("a file that is wrong", () => {
     ["taskQueue: { config: { baseDir: {} } }", "Expected `taskQueue.config.baseDir` to be the path of a folder, got an object"],
     [
       "taskQueue:\n  config: { baseDir: ./a, url: sqlite:b.db }",
-      "Expected `taskQueue.config.url` to be given alone, got `taskQueue.config.baseDir` too (omniq.yaml:2:22)",
+      "Expected `taskQueue.config.url` (omniq.yaml:2:32) to be given alone, got `taskQueue.config.baseDir` (omniq.yaml:2:22) too",
     ],
     ['"<<": { projectName: a }', "got `<<` (omniq.yaml:1:1)"],
     ["__proto__:\n  projectName: polluted", "Expected the configuration to have known keys only, got `__proto__` (omniq.yaml:1:1)"],
@@ -367,7 +381,7 @@ describe("variables", () => {
     [{ OMNIQ_TASK_QUEUE_TYPE: "postgres" }, '"sqlite" (the only one so far), got "postgres" (OMNIQ_TASK_QUEUE_TYPE)'],
     [
       { OMNIQ_URL: "sqlite:a.db", OMNIQ_BASE_DIR: "b" },
-      "Expected `taskQueue.config.url` to be given alone, got `taskQueue.config.baseDir` too (OMNIQ_BASE_DIR)",
+      "Expected `taskQueue.config.url` (OMNIQ_URL) to be given alone, got `taskQueue.config.baseDir` (OMNIQ_BASE_DIR) too",
     ],
     [
       { OMNIQ_MAX_WORKRES: "1" },
@@ -394,7 +408,7 @@ describe("code", () => {
     ],
     [5, "Expected the configuration to be an object of options, got 5 (given in code)"],
     [[], "Expected the configuration to be an object of options, got an array of 0 (given in code)"],
-    [{ worker: new Date(0) }, "Expected `worker` to be an object of options, got 1970-01-01T00:00:00.000Z (given in code)"],
+    [{ worker: new Date(0) }, "Expected `worker` to be an object of options, got an instance of Date (given in code)"],
     [
       { worker: { type: { toJSON: () => "async" } } },
       'Expected `worker.type` to be "async" (the only one so far), got an object (given in code)',
@@ -407,9 +421,49 @@ describe("code", () => {
     expect(() => resolveConfig({ object })).toThrow(message);
   });
 
-  test("inherited properties are no options", () => {
-    const object: unknown = Object.create({ projectName: "inherited" });
-    expect(resolveConfig({ object }).config.projectName).toBe("omniq");
+  test.each<[string, unknown, string]>([
+    ["a Map", new Map(), "an instance of Map"],
+    ["a Set", new Set(["projectName"]), "an instance of Set"],
+    ["a Date", new Date(0), "an instance of Date"],
+    ["a class's instance", new (class Settings {})(), "an instance of Settings"],
+    ["a promise", Promise.resolve({}), "an instance of Promise"],
+    ["a function", () => ({}), "a function"],
+    ["what inherits its options", Object.create({ projectName: "inherited" }), "an object that inherits"],
+    ["an array", [], "an array of 0"],
+  ])("only what is made by braces is options: not %s", (_, odd, got) => {
+    const wanted = (of: string): string => `Expected ${of} to be an object of options, got ${got} (given in code)`;
+    expect(() => resolveConfig({ object: odd })).toThrow(wanted("the configuration"));
+    expect(() => resolveConfig({ object: { worker: { config: odd } } })).toThrow(wanted("`worker.config`"));
+  });
+
+  test("what has no prototype, or that of another realm, is options too", () => {
+    const bare: unknown = Object.assign(Object.create(null), { projectName: "bare" });
+    expect(resolveConfig({ object: bare }).config.projectName).toBe("bare");
+    expect(resolveConfig({ object: runInNewContext('({ projectName: "there" })') }).config.projectName).toBe("there");
+  });
+
+  test.each<[string, object, string]>([
+    [
+      "a getter",
+      {
+        worker: {
+          get config(): never {
+            throw new TypeError("token=hunter2");
+          },
+        },
+      },
+      "Expected `worker.config` to be readable, got TypeError: token=*** (given in code)",
+    ],
+    ["a revoked proxy", { logging: revoked({}) }, "Expected `logging` to be readable, got TypeError: Cannot perform"],
+    [
+      "a revoked list",
+      { taskQueue: { config: { queues: revoked([]) } } },
+      "Expected `taskQueue.config.queues` to be readable, got TypeError",
+    ],
+    ["what throws no error", new Proxy({}, { ownKeys: () => raise("no") }), 'Expected the configuration to be readable, got "no" (given'],
+  ])("that throws when it is read is refused by its name: %s", (_, object, message) => {
+    expect(() => resolveConfig({ object })).toThrow(ConfigError);
+    expect(() => resolveConfig({ object })).toThrow(message);
   });
 
   test("what was given can be changed without changing the configuration", () => {

@@ -38,6 +38,7 @@ describe("a module", () => {
     ["an async function", { default: () => Promise.resolve(config) }],
     ["CommonJS", { default: config, "module.exports": config }],
     ["CommonJS made of a module", { default: { __esModule: true, default: config } }],
+    ["a promise", { default: Promise.resolve(config) }],
   ])("exports %s", async (_, module) => {
     const loaded = await from(module);
     expect(loaded.config).toMatchObject({ projectName: "shop", worker: { config: { maxWorkers: 2 } } });
@@ -66,6 +67,10 @@ describe("a module", () => {
     ],
     [{}, "Expected the default export of omniq.config.ts to be a configuration, or a function that answers one, got undefined"],
     [{ default: () => undefined }, "got undefined"],
+    [{ default: null }, "got null"],
+    [{ default: () => () => ({}) }, "got a function"],
+    [{ default: new Map() }, "Expected the configuration to be an object of options, got an instance of Map (omniq.config.ts)"],
+    [{ default: { worker: new Set() } }, "Expected `worker` to be an object of options, got an instance of Set (omniq.config.ts)"],
     [{ default: "s3cr3t" }, "got a text"],
     [{ default: [] }, "Expected the configuration to be an object of options, got an array of 0 (omniq.config.ts)"],
   ])("that is wrong: %o", async (module, message) => {
@@ -80,16 +85,37 @@ describe("a module", () => {
       code: "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX",
       stack: "file:///x/omniq.config.ts:7",
     });
-    await expect(from({ default: () => Promise.reject(no) })).rejects.toMatchObject({
-      code: "CONFIG_NOT_LOADED",
-      message: expect.stringContaining("Expected omniq.config.ts to answer a configuration, got TypeError: password=***"),
-      cause: no,
-    });
+    const odd = new Proxy(
+      {},
+      {
+        has: () => {
+          throw no;
+        },
+      },
+    );
+    for (const exported of [() => Promise.reject(no), Promise.reject(no), odd])
+      await expect(from({ default: exported })).rejects.toMatchObject({
+        code: "CONFIG_NOT_LOADED",
+        message: expect.stringContaining("Expected omniq.config.ts to answer a configuration, got TypeError: password=***"),
+        cause: no,
+      });
     await expect(from(undefined, { load: () => Promise.reject(broken) })).rejects.toMatchObject({
       code: "CONFIG_NOT_LOADED",
       message: expect.stringMatching(
         /^Expected omniq\.config\.ts to be importable, got SyntaxError: enum \(omniq\.config\.ts:7\)\. For .*tsx/,
       ),
+    });
+  });
+
+  test("that throws when it is read is named", async () => {
+    const getter = {
+      get projectName(): never {
+        throw new RangeError("no");
+      },
+    };
+    await expect(from({ default: getter })).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: "Expected `projectName` to be readable, got RangeError: no (omniq.config.ts)",
     });
   });
 
@@ -262,6 +288,24 @@ describe("mistakes", () => {
     expect(config).toMatchObject({ taskDefaults: { maxRetries: 1 }, logging: { level: "info" } });
   });
 
+  test("of two variables that place all stores are one", () => {
+    const mistakes: string[] = [];
+    const env = { OMNIQ_URL: "sqlite:a.db", OMNIQ_BASE_DIR: "./data", OMNIQ_EVENT_STORAGE_URL: "sqlite:e.db" };
+    const { config } = resolveConfig({ env, fileOf: (name) => (name === "OMNIQ_BASE_DIR" ? ".env" : undefined) }, ({ message }) =>
+      mistakes.push(message),
+    );
+    expect(mistakes).toEqual([
+      "Expected `taskQueue.config.url` (OMNIQ_URL) to be given alone, got `taskQueue.config.baseDir` (OMNIQ_BASE_DIR in .env) too",
+    ]);
+    expect(config.eventStore.config).toEqual({ url: "sqlite:e.db" });
+    const object = { taskQueue: { config: { url: "sqlite:a", baseDir: "b" } }, eventStore: { config: { url: "sqlite:a", baseDir: "b" } } };
+    resolveConfig({ object }, ({ message }) => mistakes.push(message));
+    expect(mistakes.slice(1)).toEqual([
+      "Expected `taskQueue.config.url` to be given alone, got `taskQueue.config.baseDir` too",
+      "Expected `eventStore.config.url` to be given alone, got `eventStore.config.baseDir` too",
+    ]);
+  });
+
   test("of stores that contradict each other name their place", async () => {
     const text = "taskQueue: { config: { durability: normal } }\neventStore:\n  config:\n    durability: full\n";
     const { config, origins } = await loadConfig({
@@ -269,7 +313,7 @@ describe("mistakes", () => {
       readFile: () => Promise.resolve(Buffer.from(text)),
       load: loadModuleAt,
     });
-    expect(() => settingsOf(config, origins)).toThrow("(normal), got full (omniq.yaml:4:17)");
+    expect(() => settingsOf(config, origins)).toThrow("in the same place: normal (omniq.yaml:1:36), got full (omniq.yaml:4:17)");
   });
 
   test("of a JSON file say that it is one, with line and column", async () => {
