@@ -117,9 +117,9 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
   /**
    * From a file, over which the `OMNIQ_…` variables count and over those `overrides`. The file is YAML, JSON, or a module such as
    * `omniq.config.ts`, whose default export is the configuration or a function that answers it.
-   * @param path default: the file that the variable `OMNIQ_CONFIG` names, else the first of `omniq.config.{ts,mts,js,mjs,cjs}` and
-   *   `omniq.{yaml,yml,json}` in the working directory.
-   * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_SYNTAX`, `CONFIG_NOT_LOADED` (a module), or `CONFIG_INVALID` with file and line or
+   * @param path default: the file that the variable `OMNIQ_CONFIG` names, else the one of `omniq.config.{ts,mts,js,mjs,cjs}` and
+   *   `omniq.{yaml,yml,json}` that lies in the working directory.
+   * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_AMBIGUOUS` (several lie there), `CONFIG_SYNTAX`, `CONFIG_NOT_LOADED` (a module), or `CONFIG_INVALID` with file and line or
    *   the variable's name.
    */
   static async fromConfigFile(path?: string, overrides?: ConfigInput, inCode: InCode = {}): Promise<OmniQ> {

@@ -21,25 +21,29 @@ export interface Configured extends LoadedConfig {
 
 /**
  * Reads what options, variables and the configuration file say. The file is that of `--config`, else that of `OMNIQ_CONFIG`, else the
- * first that lies in the working directory.
+ * one that lies in the working directory.
  * @param complain told of each mistake, where not the first one is to be thrown.
  * @throws ConfigError; UsageError for an option that is wrong.
  */
 export async function configured(given: Given, terminal: Terminal, complain: Complain = refuse): Promise<Configured> {
   const named = namedIn(given);
   const { env, fileOf } = variables(given.text("envFile"), terminal.env);
-  const file = given.text("config") ?? findConfigFile(env, existsSync);
+  const file = given.text("config") ?? findConfigFile(env, existsSync, complain);
   if (file !== undefined && given.flag("debug")) terminal.note(`configuration file: ${plain(file)}`);
-  const loaded = await loadConfig({
-    file,
-    readFile: readFileAt,
-    load: loadModuleAt,
-    env,
-    fileOf,
-    named,
-    complain,
-  });
+  const sources = { file, env, fileOf, named };
+  const loaded = await besideTheAnswer(terminal, () => loadConfig({ ...sources, readFile: readFileAt, load: loadModuleAt, complain }));
   return { ...loaded, ...(file === undefined ? {} : { file }) };
+}
+
+/** What a configuration that is a program prints goes to stderr: stdout is for the answer of the command alone. */
+async function besideTheAnswer<T>({ stdout, stderr }: Terminal, step: () => Promise<T>): Promise<T> {
+  const { write } = stdout;
+  stdout.write = stderr.write.bind(stderr);
+  try {
+    return await step();
+  } finally {
+    stdout.write = write;
+  }
 }
 
 /** The variables of the process over those of an env file. */

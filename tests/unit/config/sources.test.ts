@@ -167,12 +167,24 @@ describe("files on disk", () => {
 });
 
 describe("which file", () => {
-  test("that of OMNIQ_CONFIG, else the first in its order, else none", () => {
+  test("that of OMNIQ_CONFIG, else the one that there is, else none", () => {
     const there = (...names: readonly string[]) => findConfigFile({ OMNIQ_CONFIG: " " }, (path) => names.includes(path));
-    expect(there("omniq.json", "omniq.yml", "omniq.config.cjs")).toBe("omniq.config.cjs");
-    expect(there("omniq.json", "omniq.yaml")).toBe("omniq.yaml");
+    for (const name of CONFIG_FILES) expect(there(name, "other.yaml")).toBe(name);
     expect(there()).toBeUndefined();
     expect(findConfigFile({ OMNIQ_CONFIG: "a/b.yaml" }, () => true)).toBe("a/b.yaml");
+  });
+
+  test("several are refused, all named; the first counts where the mistake is only told", () => {
+    const exists = (path: string): boolean => ["omniq.json", "omniq.yaml", "omniq.config.ts"].includes(path);
+    const refusal = {
+      code: "CONFIG_AMBIGUOUS",
+      message:
+        "Expected one configuration file in the working directory, got omniq.config.ts, omniq.yaml and omniq.json: remove all but one, or name the one that counts (OMNIQ_CONFIG, --config)",
+    };
+    expect(() => findConfigFile({}, exists)).toThrow(expect.objectContaining(refusal));
+    const mistakes: ConfigError[] = [];
+    expect(findConfigFile({}, exists, (mistake) => mistakes.push(mistake))).toBe("omniq.config.ts");
+    expect(mistakes).toEqual([expect.objectContaining(refusal)]);
   });
 });
 
