@@ -37,7 +37,7 @@ export async function configured(given: Given, terminal: Terminal, complain: Com
 
 /** What a configuration that is a program prints goes to stderr: stdout is for the answer of the command alone. */
 async function besideTheAnswer<T>({ stdout, stderr }: Terminal, step: () => Promise<T>): Promise<T> {
-  const { write } = stdout;
+  const write = stdout.write.bind(stdout);
   stdout.write = stderr.write.bind(stderr);
   try {
     return await step();

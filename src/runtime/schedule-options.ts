@@ -1,7 +1,7 @@
 /** What a program says of a schedule, checked and made one record. */
 import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
-import { expected } from "../core/errors.ts";
+import { expected, InvalidOptionError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { Ms } from "../core/record.ts";
 import { checkCron, checkPolicy } from "../core/schedule.ts";
@@ -100,8 +100,10 @@ function timingOf(options: TimingOptions, now: Ms): Timing {
 function ruleOf(options: TimingOptions, now: Ms): Rule {
   const given = TRIGGERS.filter((key) => options[key] !== undefined);
   const { cron, every, at, once, timezone } = options;
-  if (given.length !== 1)
-    throw expected("options", "an object with exactly one of `cron`, `every`, `at` and `once`", given.join(", ") || options);
+  if (given.length !== 1) {
+    const got = given.length === 0 ? "none" : given.map((key) => `\`${key}\``).join(" and ");
+    throw new InvalidOptionError("INVALID_OPTION", `Expected exactly one of \`cron\`, \`every\`, \`at\` and \`once\`, got ${got}`);
+  }
   if (timezone !== undefined && cron === undefined) throw expected("timezone", "absent where there is no `cron`", timezone);
   if (cron !== undefined) {
     checkCron(cron, timezone ?? "UTC", now);

@@ -24,6 +24,10 @@ function revoked(target: object): unknown {
   return proxy;
 }
 
+class Settings {
+  readonly projectName = "shop";
+}
+
 function raise(what: unknown): never {
   throw what;
 }
@@ -425,7 +429,7 @@ describe("code", () => {
     ["a Map", new Map(), "an instance of Map"],
     ["a Set", new Set(["projectName"]), "an instance of Set"],
     ["a Date", new Date(0), "an instance of Date"],
-    ["a class's instance", new (class Settings {})(), "an instance of Settings"],
+    ["a class's instance", new Settings(), "an instance of Settings"],
     ["a promise", Promise.resolve({}), "an instance of Promise"],
     ["a function", () => ({}), "a function"],
     ["what inherits its options", Object.create({ projectName: "inherited" }), "an object that inherits"],
