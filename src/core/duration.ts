@@ -7,7 +7,7 @@ const UNIT = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as cons
 const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g;
 /** A hundred years: beyond it a number is more likely a date or a mistake. */
-const LONGEST = 36_525 * 86_400_000;
+export const LONGEST = 36_525 * 86_400_000;
 
 /**
  * Milliseconds of a duration.
