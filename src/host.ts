@@ -152,9 +152,9 @@ export function existsAt(path: string): boolean {
   return fs.existsSync(path);
 }
 
-/** The text of a file. */
-export function readTextFile(path: string): Promise<string> {
-  return fs.promises.readFile(path, "utf8");
+/** What a file holds. */
+export function readFileAt(path: string): Promise<Uint8Array> {
+  return fs.promises.readFile(path);
 }
 
 /** Which messages the logger of the house writes. */

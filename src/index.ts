@@ -4,7 +4,7 @@
 import "./node-version.ts";
 
 export { OmniQ } from "./omniq.ts";
-export type { InCode } from "./omniq.ts";
+export type { InCode } from "./config-setup.ts";
 export { Worker } from "./worker.ts";
 export type { ComponentWorkerOptions, OmniQWorkerOptions, Runnable } from "./worker.ts";
 export { defineTask } from "./runtime/definition.ts";

@@ -3,8 +3,8 @@ import { CONFIG_FILES, findConfigFile } from "./config/find.ts";
 import { resolveConfig, loadConfig } from "./config/load.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import type { ConfigInput } from "./config/options.ts";
-import { settingsOf } from "./config/settings.ts";
-import type { StoreSettings } from "./config/settings.ts";
+import { setupFrom } from "./config-setup.ts";
+import type { InCode } from "./config-setup.ts";
 import {
   environment,
   existsAt,
@@ -13,7 +13,7 @@ import {
   newId,
   pathOfUrl,
   backendAt,
-  readTextFile,
+  readFileAt,
   stderrLogger,
   systemClock,
   systemRandom,
@@ -27,7 +27,7 @@ import { Ender } from "./runtime/ender.ts";
 import { EventsDesk } from "./runtime/events-desk.ts";
 import { Handle } from "./runtime/handle.ts";
 import type { HandleHost } from "./runtime/handle.ts";
-import { safeLogger, silentLogger } from "./runtime/logger.ts";
+import { safeLogger } from "./runtime/logger.ts";
 import { checkId } from "./runtime/options.ts";
 import { QueuesDesk, WorkersDesk } from "./runtime/queues-desk.ts";
 import { ResultsDesk } from "./runtime/results-desk.ts";
@@ -37,7 +37,7 @@ import { ScheduleMaker } from "./runtime/schedule-maker.ts";
 import type { ScheduleOptions } from "./runtime/schedule-options.ts";
 import { SchedulesDesk } from "./runtime/schedules-desk.ts";
 import { setupOf, storesNow, storesOf } from "./runtime/setup.ts";
-import type { OmniQOptions, Place, Setup } from "./runtime/setup.ts";
+import type { OmniQOptions, Setup } from "./runtime/setup.ts";
 import type { Shared } from "./runtime/shared.ts";
 import type { CallOf, EnqueueOptions, InOf, OutOf, Rest, SQLiteHandle, TaskHandle, TaskReference, TxOption } from "./runtime/signatures.ts";
 import { cleanUp, statsOf } from "./runtime/stats.ts";
@@ -46,9 +46,6 @@ import { TasksDesk } from "./runtime/tasks-desk.ts";
 import { Waiter } from "./runtime/waiter.ts";
 import { Worker } from "./worker.ts";
 import type { OmniQWorkerOptions } from "./worker.ts";
-
-/** What a configuration cannot say. */
-export type InCode = Pick<OmniQOptions, "logger" | "clock">;
 
 /** Setups that a configuration was made to, by the options object that stands for them. */
 const configured = new WeakMap<object, Setup>();
@@ -117,9 +114,9 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
   /**
    * From a file, over which the `OMNIQ_…` variables count and over those `overrides`. The file is YAML, JSON, or a module such as
    * `omniq.config.ts`, whose default export is the configuration or a function that answers it.
-   * @param path default: the file that the variable `OMNIQ_CONFIG` names, else the first of `omniq.config.{ts,mts,js,mjs,cjs}` and
-   *   `omniq.{yaml,yml,json}` in the working directory.
-   * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_SYNTAX`, `CONFIG_NOT_LOADED` (a module), or `CONFIG_INVALID` with file and line or
+   * @param path default: the file that the variable `OMNIQ_CONFIG` names, else the one of `omniq.config.{ts,mts,js,mjs,cjs}` and
+   *   `omniq.{yaml,yml,json}` that lies in the working directory.
+   * @throws ConfigError `CONFIG_NOT_FOUND`, `CONFIG_AMBIGUOUS` (several lie there), `CONFIG_SYNTAX`, `CONFIG_NOT_LOADED` (a module), or `CONFIG_INVALID` with file and line or
    *   the variable's name.
    */
   static async fromConfigFile(path?: string, overrides?: ConfigInput, inCode: InCode = {}): Promise<OmniQ> {
@@ -131,7 +128,7 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
         `Expected a configuration file in the working directory, but there is none of ${CONFIG_FILES.join(", ")}`,
       );
     }
-    const loaded = await loadConfig({ file, readFile: readTextFile, load: loadModuleAt, env, object: overrides });
+    const loaded = await loadConfig({ file, readFile: readFileAt, load: loadModuleAt, env, object: overrides });
     return fromLoaded(loaded, inCode);
   }
 
@@ -275,29 +272,8 @@ function sharedOf(setup: Setup): Shared {
   };
 }
 
-function fromLoaded({ config, origins }: LoadedConfig, { logger, clock }: InCode): OmniQ {
-  const settings = settingsOf(config, origins);
-  const { projectName, taskQueue, resultStore, eventStore, retention, queues, concurrency, lease, prefetch } = settings;
-  const placeOf = ({ key, type: _type, ...open }: StoreSettings): Place => ({
-    key,
-    open: { projectName, ...open, ...(clock === undefined ? {} : { clock }) },
-  });
+function fromLoaded(loaded: LoadedConfig, inCode: InCode): OmniQ {
   const options = {};
-  configured.set(options, {
-    main: placeOf(taskQueue),
-    results: placeOf(resultStore),
-    events: placeOf(eventStore),
-    taskDefaults: settings.taskDefaults,
-    retention,
-    workers: {
-      queues,
-      ...(concurrency === undefined ? {} : { concurrency }),
-      ...(lease === undefined ? {} : { lease }),
-      ...(prefetch === undefined ? {} : { prefetch }),
-    },
-    payloadLimit: undefined,
-    logger: settings.logging.disabled ? silentLogger : (logger ?? stderrLogger(settings.logging)),
-    clock,
-  });
+  configured.set(options, setupFrom(loaded, inCode));
   return new OmniQ(options);
 }

@@ -14,6 +14,8 @@ export interface OptionSpec {
   /** As in the help: `-q, --queue <name>`. */
   readonly flags: string;
   readonly about: string;
+  /** What the API calls it, where that is not the flag's own name in camelCase: its errors are told in flags. */
+  readonly sets?: string;
   readonly choices?: readonly string[];
   readonly default?: number;
   /** May be given several times; the values gather in a list. */
@@ -28,6 +30,8 @@ export interface ArgumentSpec {
   /** As in the help: `<id>` must be given, `[folder]` may, `[ids...]` may be several. */
   readonly name: string;
   readonly about: string;
+  /** What the API calls it, where that is another name. */
+  readonly sets?: string;
   readonly choices?: readonly string[];
 }
 

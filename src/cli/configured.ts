@@ -1,6 +1,5 @@
 /** The configuration that a command works with: its options over variables over a file over the defaults. */
 import { existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { parseEnv } from "node:util";
 import { refuse } from "../config/check.ts";
 import type { Complain, Source } from "../config/check.ts";
@@ -8,7 +7,8 @@ import { findConfigFile } from "../config/find.ts";
 import { loadConfig, resolveConfig } from "../config/load.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError } from "../core/errors.ts";
-import { loadModuleAt } from "../host.ts";
+import { textOf } from "../config/utf8.ts";
+import { loadModuleAt, readFileAt } from "../host.ts";
 import { UsageError } from "./command.ts";
 import type { Given } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
@@ -21,37 +21,41 @@ export interface Configured extends LoadedConfig {
 
 /**
  * Reads what options, variables and the configuration file say. The file is that of `--config`, else that of `OMNIQ_CONFIG`, else the
- * first that lies in the working directory.
+ * one that lies in the working directory.
  * @param complain told of each mistake, where not the first one is to be thrown.
  * @throws ConfigError; UsageError for an option that is wrong.
  */
 export async function configured(given: Given, terminal: Terminal, complain: Complain = refuse): Promise<Configured> {
   const named = namedIn(given);
   const { env, fileOf } = variables(given.text("envFile"), terminal.env);
-  const file = given.text("config") ?? findConfigFile(env, existsSync);
+  const file = given.text("config") ?? findConfigFile(env, existsSync, complain);
   if (file !== undefined && given.flag("debug")) terminal.note(`configuration file: ${plain(file)}`);
-  const loaded = await loadConfig({
-    file,
-    readFile: (path) => readFile(path, "utf8"),
-    load: loadModuleAt,
-    env,
-    fileOf,
-    named,
-    complain,
-  });
+  const sources = { file, env, fileOf, named };
+  const loaded = await besideTheAnswer(terminal, () => loadConfig({ ...sources, readFile: readFileAt, load: loadModuleAt, complain }));
   return { ...loaded, ...(file === undefined ? {} : { file }) };
+}
+
+/** What a configuration that is a program prints goes to stderr: stdout is for the answer of the command alone. */
+async function besideTheAnswer<T>({ stdout, stderr }: Terminal, step: () => Promise<T>): Promise<T> {
+  const write = stdout.write.bind(stdout);
+  stdout.write = stderr.write.bind(stderr);
+  try {
+    return await step();
+  } finally {
+    stdout.write = write;
+  }
 }
 
 /** The variables of the process over those of an env file. */
 function variables(file: string | undefined, env: Terminal["env"]) {
   if (file === undefined) return { env, fileOf: undefined };
-  const set = parseEnv(textOf(file));
+  const set = parseEnv(textOf(bytesOf(file), file));
   return { env: { ...set, ...env }, fileOf: (name: string) => (name in env || !(name in set) ? undefined : file) };
 }
 
-function textOf(file: string): string {
+function bytesOf(file: string): Uint8Array {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file);
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
@@ -67,7 +71,8 @@ function namedIn(given: Given): Source | undefined {
   const [url, projectName, baseDir] = [given.text("url"), given.text("project"), given.text("baseDir")];
   if (url === undefined && projectName === undefined && baseDir === undefined) return undefined;
   if (url !== undefined && (projectName ?? baseDir) !== undefined) {
-    throw new UsageError("Expected --url to be given alone, got --project or --base-dir too: each says where the database is");
+    const other = projectName === undefined ? "--base-dir" : "--project";
+    throw new UsageError(`Expected --url to be given alone, got ${other} too: each says where the database is`);
   }
   const named: Source = {
     data: { projectName, taskQueue: { config: { url, baseDir } } },

@@ -7,12 +7,17 @@ import { STATUSES } from "./options.ts";
 export const TASK_FILTER: readonly OptionSpec[] = [
   { flags: "--phase <phase>", about: "where they stand", choices: PHASES },
   { flags: "--status <status>", about: "their stored status", choices: STATUSES },
-  { flags: "-q, --queue <name>", about: "in this queue" },
+  { flags: "-q, --queue <name>", sets: "queueName", about: "in this queue" },
   { flags: "-f, --func <name>", about: "of this definition" },
-  { flags: "-t, --tag <tag>", about: "with this tag; several: with all of them", repeatable: true },
-  { flags: "--schedule <id>", about: "made by this schedule" },
-  { flags: "--from <time>", about: 'created not before this time, or not longer ago: "2026-12-31T08:00Z", "90m"', kind: "past" },
-  { flags: "--to <time>", about: "created not after this time, or at least so long ago", kind: "past" },
+  { flags: "-t, --tag <tag>", sets: "tags", about: "with this tag; several: with all of them", repeatable: true },
+  { flags: "--schedule <id>", sets: "scheduleId", about: "made by this schedule" },
+  {
+    flags: "--from <time>",
+    sets: "createdFrom",
+    about: 'created not before this time, or not longer ago: "2026-12-31T08:00Z", "90m"',
+    kind: "past",
+  },
+  { flags: "--to <time>", sets: "createdTo", about: "created not after this time, or at least so long ago", kind: "past" },
 ];
 
 export function filterOf(given: Given): TaskFilter {

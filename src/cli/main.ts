@@ -2,7 +2,8 @@
 import { CommanderError } from "commander";
 import { InvalidOptionError, OmniQError } from "../core/errors.ts";
 import { EXIT, UsageError } from "./command.ts";
-import type { ExitCode, Run } from "./command.ts";
+import type { CommandSpec, ExitCode, Run } from "./command.ts";
+import { messageOf } from "./flag-names.ts";
 import { Interrupted } from "./interrupt.ts";
 import { ownVersion } from "./own-package.ts";
 import { parse } from "./program.ts";
@@ -36,22 +37,24 @@ export async function main(argv: readonly string[], as?: Run): Promise<void> {
  * @param as instead of what the command does.
  */
 export async function execute(argv: readonly string[], terminal: Terminal, as?: Run): Promise<ExitCode> {
+  let spec: CommandSpec | undefined;
   try {
     const asked = parse(argv, ownVersion(), terminal);
+    spec = asked?.spec;
     if (asked === undefined) return EXIT.fine;
     const run = as ?? (await asked.spec.load()).run;
     return await run(asked.given, terminal);
   } catch (error) {
-    return complain(terminal, error, argv);
+    return complain(terminal, error, argv, spec);
   }
 }
 
 /** Says what went wrong, and answers the exit code for it. */
-function complain(terminal: Terminal, error: unknown, argv: readonly string[]): ExitCode {
+function complain(terminal: Terminal, error: unknown, argv: readonly string[], spec?: CommandSpec): ExitCode {
   // The parser has said it already; help and version come this way, too.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.misused;
   if (error instanceof Interrupted) return EXIT.interrupted;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? messageOf(error, spec) : String(error);
   const code = error instanceof OmniQError ? ` (${error.code})` : "";
   terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} ${plain(message)}${code}`);
   if (argv.includes("--debug") && error instanceof Error) for (const line of plainLines(stackOf(error))) terminal.note(line);

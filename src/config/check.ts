@@ -55,6 +55,9 @@ export const at = (origin: Origin | undefined): string => {
   return origin.from === "code" ? " (given in code)" : ` (${originText(origin)})`;
 };
 
+/** The same where another value of the same source stands beside it: in code they are found by their names. */
+const placeOf = (origin: Origin): string => (origin.from === "code" ? "" : at(origin));
+
 /** @returns the error for a value that an option cannot have. */
 export function wrongValue(path: string, option: AnyOption, value: unknown, origin: Origin | undefined): ConfigError {
   return new ConfigError(
@@ -108,21 +111,36 @@ class Reader {
   }
 
   section(section: Section, data: unknown, place: Place): void {
-    const seen = new Set<string>();
-    for (const [written, value] of Object.entries(this.#plain(data, place))) {
-      if (written === SCHEMA_KEY && place.path === "") continue;
-      const key = written.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-      const inner: Place = { path: place.path === "" ? key : `${place.path}.${key}`, written: [...place.written, written] };
-      const node = Object.hasOwn(section, key) ? section[key] : undefined;
-      if (node === undefined) this.#complain(this.#unknown(section, written, place, inner));
-      else if (seen.has(key))
-        this.#complain(this.#wrong(`Expected \`${inner.path}\` to be given once, got it in two spellings`, inner, "key"));
-      else if (value !== null && value !== undefined) this.#node(node, value, inner);
-      seen.add(key);
+    this.#reading(place, () => {
+      const plain = this.#plain(data, place);
+      const seen = new Map<string, Place>();
+      for (const written of Object.keys(plain)) {
+        if (written === SCHEMA_KEY && place.path === "") continue;
+        const key = written.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+        const inner: Place = { path: place.path === "" ? key : `${place.path}.${key}`, written: [...place.written, written] };
+        const node = Object.hasOwn(section, key) ? section[key] : undefined;
+        const before = seen.get(key);
+        if (node === undefined) this.#complain(this.#unknown(section, written, place, inner));
+        else if (before !== undefined) this.#complain(this.#twice(before, inner));
+        else this.#reading(inner, () => this.#node(node, Reflect.get(plain, written), inner));
+        seen.set(key, inner);
+      }
+    });
+  }
+
+  /** What is read may be a program: a getter or a proxy that throws is a mistake at its place. */
+  #reading(place: Place, step: () => void): void {
+    try {
+      step();
+    } catch (cause) {
+      if (cause instanceof ConfigError) throw cause;
+      const why = withoutSecrets(cause instanceof Error ? `${cause.name}: ${cause.message}` : describe(cause));
+      this.#complain(this.#wrong(`Expected ${nameOf(place)} to be readable, got ${why}`, place));
     }
   }
 
   #node(node: AnyOption | Section, value: unknown, place: Place): void {
+    if (value === null || value === undefined) return;
     if (!isOption(node)) {
       this.section(node, value, place);
       return;
@@ -135,25 +153,47 @@ class Reader {
 
   /** A plain object; a model of the configuration counts as its data. */
   #plain(data: unknown, place: Place): object {
-    if (typeof data === "object" && data !== null && !Array.isArray(data)) {
-      if (!("toJSON" in data) || typeof data.toJSON !== "function" || Object.hasOwn(data, "toJSON")) return data;
+    if (isPlain(data)) return data;
+    if (typeof data === "object" && data !== null && "toJSON" in data && typeof data.toJSON === "function") {
       const json: unknown = data.toJSON();
-      if (typeof json === "object" && json !== null) return json;
+      if (isPlain(json)) return json;
     }
-    const name = place.path === "" ? "the configuration" : `\`${place.path}\``;
-    this.#complain(this.#wrong(`Expected ${name} to be an object of options, got ${shown(data, true)}`, place, "value"));
+    this.#complain(this.#wrong(`Expected ${nameOf(place)} to be an object of options, got ${calledAs(data)}`, place));
     return {};
   }
 
-  #unknown(section: Section, written: string, { path }: Place, inner: Place): ConfigError {
-    const of = path === "" ? "the configuration" : `\`${path}\``;
-    const message = `Expected ${of} to have known keys only, got \`${withoutSecrets(written)}\``;
-    return this.#wrong(`${message}${at(this.#where(inner.written, "key"))}.${didYouMean(written, Object.keys(section))}`);
+  #unknown(section: Section, written: string, place: Place, inner: Place): ConfigError {
+    const message = `Expected ${nameOf(place)} to have known keys only, got \`${withoutSecrets(written)}\``;
+    return new ConfigError(
+      "CONFIG_INVALID",
+      `${message}${at(this.#where(inner.written, "key"))}.${didYouMean(written, Object.keys(section))}`,
+    );
   }
 
-  #wrong(message: string, place?: Place, what: "key" | "value" = "value"): ConfigError {
-    return new ConfigError("CONFIG_INVALID", place === undefined ? message : `${message}${at(this.#where(place.written, what))}`);
+  #twice(...places: readonly [Place, Place]): ConfigError {
+    const [first, second] = places.map(({ written }) => `\`${written.at(-1)}\`${at(this.#where(written, "key"))}`);
+    return new ConfigError("CONFIG_INVALID", `Expected ${nameOf(places[0])} to be given once, got it as ${first} and as ${second}`);
   }
+
+  #wrong(message: string, place: Place): ConfigError {
+    return new ConfigError("CONFIG_INVALID", `${message}${at(this.#where(place.written, "value"))}`);
+  }
+}
+
+const nameOf = ({ path }: Place): string => (path === "" ? "the configuration" : `\`${path}\``);
+
+/** What is made by braces, in whatever realm, or has no prototype, as the namespace of a module. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** What is no plain object, for a message: a `Map` would look like one otherwise. */
+function calledAs(value: unknown): string {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return shown(value, true);
+  const { name } = value.constructor;
+  return name === "" || name === "Object" ? "an object that inherits" : `an instance of ${name}`;
 }
 
 const NOT_GIVEN = 0;
@@ -194,13 +234,17 @@ const STORES = ["taskQueue", "resultStore", "eventStore"] as const;
  * Complains when both come from the same source.
  */
 export function placeStores(leaves: Leaves, complain: Complain = refuse): void {
+  const said = new Set<string>();
   for (const store of STORES) {
     const [urlPath, dirPath] = [`${store}.config.url`, `${store}.config.baseDir`];
     const [url, dir] = [leaves.get(urlPath), leaves.get(dirPath)];
     if (url !== undefined && dir !== undefined) {
-      if (url.rank === dir.rank) {
-        const message = `Expected \`${urlPath}\` to be given alone, got \`${dirPath}\` too`;
-        complain(new ConfigError("CONFIG_INVALID", `${message}${at(dir.origin)}`));
+      const sources = [originText(url.origin), originText(dir.origin)].join();
+      // Two variables contradict each other once, though they place three stores.
+      if (url.rank === dir.rank && !(url.origin.from === "variable" && said.has(sources))) {
+        said.add(sources);
+        const [one, other] = [`\`${urlPath}\`${placeOf(url.origin)}`, `\`${dirPath}\`${placeOf(dir.origin)}`];
+        complain(new ConfigError("CONFIG_INVALID", `Expected ${one} to be given alone, got ${other} too`));
       }
       leaves.delete(url.rank > dir.rank ? dirPath : urlPath);
     } else if (store === "taskQueue" && url === undefined && dir === undefined) {

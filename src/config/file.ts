@@ -1,12 +1,14 @@
 /** A configuration file, in YAML or JSON (which is YAML too): its data, and where each value stands. */
 import type * as Yaml from "yaml";
-import type { Document, LineCounter, YAMLError, YAMLMap } from "yaml";
+import type { Document, LineCounter, YAMLMap } from "yaml";
 import { ConfigError } from "../core/errors.ts";
 import type { Origin, Source } from "./check.ts";
 import { withoutSecrets } from "./url.ts";
+import { problemIn, startOf } from "./yaml-problem.ts";
+import type { Problem } from "./yaml-problem.ts";
 
-/** No configuration is longer, in characters. */
-const LONGEST = 1_048_576;
+/** No configuration is longer, in characters: one that is generated may still have a thousand lines, and reading it takes no second. */
+const LONGEST = 131_072;
 /** An alias may stand for so many values; more is an attack on the memory. */
 const ALIASES = 100;
 
@@ -23,57 +25,37 @@ export async function parseFile(text: string, file: string): Promise<Source> {
   const yaml = await import("yaml");
   const lines = new yaml.LineCounter();
   const doc = attempt(file, () =>
-    yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, logLevel: "error" }),
+    yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: "error" }),
   );
-  const problem = doc.errors[0] ?? doc.warnings[0] ?? attempt(file, () => unresolved(yaml, doc));
+  const problem = attempt(file, () => problemIn(yaml, doc, lines));
   if (problem !== undefined) throw syntaxError(problem, text, file, lines);
   const data: unknown = attempt(file, () => doc.toJS({ maxAliasCount: ALIASES }));
   return { data: data ?? {}, where: (keys, what) => find(yaml, { doc, file, lines }, keys, what) };
 }
 
-/** The first alias without an anchor before it: an unquoted `cron: *` with more behind it makes one. */
-function unresolved(yaml: typeof Yaml, doc: Document): Problem | undefined {
-  const anchors = new Set<string>();
-  let found: Problem | undefined;
-  yaml.visit(doc, {
-    Node(_, node) {
-      if (!yaml.isAlias(node)) {
-        if (node.anchor !== undefined) anchors.add(node.anchor);
-      } else if (!anchors.has(node.source)) {
-        found = { message: "There is no anchor for this alias before it", pos: [startOf(node) ?? 0] };
-        return yaml.visit.BREAK;
-      }
-      return undefined;
-    },
-  });
-  return found;
-}
+const nameOf = (file: string): string => (/\.json$/i.test(file) ? "JSON" : "YAML");
 
 /** What the parser answers, unless the file makes it give up: aliases that multiply, no end of nesting. */
 function attempt<T>(file: string, step: () => T): T {
   try {
     return step();
   } catch (cause) {
-    const why = cause instanceof RangeError ? "it is nested too deeply" : withoutSecrets(String(cause).replace(/^\w+: /, ""));
-    throw new ConfigError("CONFIG_SYNTAX", `Expected ${file} to be readable YAML, but ${why}`, { cause });
+    const why = cause instanceof RangeError ? "it is nested too deeply" : `its aliases stand for more than ${ALIASES} values each`;
+    throw new ConfigError("CONFIG_SYNTAX", `Expected ${file} to be readable ${nameOf(file)}, but ${why}`, { cause });
   }
 }
 
-type Problem = Pick<YAMLError, "message"> & { readonly pos: readonly [number, ...number[]] };
-
-function syntaxError(problem: Problem, text: string, file: string, lines: LineCounter): ConfigError {
-  const { line, col } = lines.linePos(problem.pos[0]);
-  // Some messages end with a piece of the file, which may hold a password.
-  const why = withoutSecrets((problem.message.split("\n")[0] ?? "").replace(/: ".*$/, ""));
+function syntaxError({ message, offset }: Problem, text: string, file: string, lines: LineCounter): ConfigError {
+  const { line, col } = lines.linePos(offset);
   return new ConfigError(
     "CONFIG_SYNTAX",
-    `Expected ${file} to be ${/\.json$/i.test(file) ? "JSON" : "YAML"}, got an error (${file}:${line}:${col}): ${why}${hintFor(text, line)}`,
+    `Expected ${file} to be ${nameOf(file)}, got an error (${file}:${line}:${col}): ${message}${hintFor(text, line)}`,
   );
 }
 
 /** A cron expression that begins with `*` reads as an alias unless it stands in quotes. */
 function hintFor(text: string, line: number): string {
-  const value = /[:-]\s+(?<value>\*.*?)\s*$/.exec(text.split(/\r\n|\r|\n/)[line - 1] ?? "")?.groups?.["value"];
+  const value = /(?<!<<)[:-]\s+(?<value>\*.*?)\s*$/.exec(text.split(/\r\n|\r|\n/)[line - 1] ?? "")?.groups?.["value"];
   return value === undefined ? "" : `. A value that begins with \`*\` must stand in quotes: "${withoutSecrets(value)}"`;
 }
 
@@ -101,11 +83,4 @@ function find(yaml: typeof Yaml, { doc, file, lines }: Parsed, keys: readonly st
 
 function pairOf(yaml: typeof Yaml, map: YAMLMap, key: string): { readonly key: unknown; readonly value: unknown } | undefined {
   return map.items.find((pair) => yaml.isScalar(pair.key) && String(pair.key.value) === key);
-}
-
-/** Where a node of the document begins, counted in characters. */
-function startOf(node: unknown): number | undefined {
-  if (typeof node !== "object" || node === null || !("range" in node) || !Array.isArray(node.range)) return undefined;
-  const start: unknown = node.range[0];
-  return typeof start === "number" ? start : undefined;
 }

@@ -8,7 +8,10 @@ interface Node {
   readonly [key: string]: unknown;
 }
 
-/** The schema, in draft 07: what most editors know. Keys are suggested in camelCase and taken in snake_case too. */
+/**
+ * The schema, in draft 07: what most editors know. Keys are suggested in camelCase and taken in snake_case too. It looks at each value by
+ * itself: that `url` excludes `baseDir`, and one spelling the other, is left to the loader, whose errors say it better.
+ */
 export function jsonSchema(): Node {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
@@ -40,8 +43,8 @@ function propertiesOf(section: Section, path: string, pointer: string): Node {
 function snakeOf(section: Section, pointer: string): Node {
   const patternProperties: Record<string, Node> = {};
   for (const key of Object.keys(section)) {
-    const snake = key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    if (snake !== key) patternProperties[`^${snake}$`] = { $ref: `${pointer}/properties/${key}` };
+    const spellings = key.replaceAll(/[A-Z]/g, (letter) => `(?:${letter}|_${letter.toLowerCase()})`);
+    if (spellings !== key) patternProperties[`^(?!${key}$)${spellings}$`] = { $ref: `${pointer}/properties/${key}` };
   }
   return Object.keys(patternProperties).length === 0 ? {} : { patternProperties };
 }
@@ -57,11 +60,10 @@ function optionSchema(path: string, option: AnyOption): Node {
 }
 
 /** `null` is absent everywhere. */
-function nullable({ type, enum: words, anyOf, ...rest }: JsonSchema): Node {
+function nullable({ type, anyOf, ...rest }: JsonSchema): Node {
   return {
     ...rest,
     ...(type === undefined ? {} : { type: [type, "null"] }),
-    ...(words === undefined ? {} : { enum: [...words, null] }),
     ...(anyOf === undefined ? {} : { anyOf: [...anyOf, { type: "null" }] }),
   };
 }

@@ -1,5 +1,5 @@
 /** What a value of the configuration can be: how it is read, from text too, and what it is called when it is something else. */
-import { formatDuration, milliseconds } from "../core/duration.ts";
+import { formatDuration, LONGEST, milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
 import { LOG_LEVELS } from "../core/logging.ts";
 import type { LogLevel } from "../core/logging.ts";
@@ -12,6 +12,7 @@ export interface JsonSchema {
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
   readonly minimum?: number;
+  readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly pattern?: string;
@@ -29,7 +30,7 @@ export interface Kind<T, In = T> {
   readonly read: (value: unknown) => T | undefined;
   /** The text of a variable as a value that `read` may take. */
   readonly fromText: (text: string) => unknown;
-  /** What a file may hold, for editors. It may ask for more than `read` does, never for less where it can say so. */
+  /** What a file may hold, for editors: never less than `read` takes, and no more where a JSON Schema can say so. */
   readonly schema: JsonSchema;
   /** A kept value for people; without it, as it is. */
   readonly toText?: (value: T) => string;
@@ -44,6 +45,10 @@ export function textOf<T>(kind: Kind<T, unknown>, value: T): string {
 
 const asIs = (text: string): unknown => text;
 const name = (maxLength: number): JsonSchema => ({ type: "string", minLength: 1, maxLength, pattern: "^[^\\u0000-\\u001F\\u007F]*$" });
+/** A pattern for a word in any case: JSON Schema has no flag for it. */
+const anyCase = (word: string): string => word.replaceAll(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
+/** A character of the path of a URL that has slashes, where `%` begins two digits. */
+const URL_PATH = "(?:[^?#%\\u0000]|%[0-9a-fA-F]{2})";
 /** A number where the text is one, else the text. */
 const numeric = (text: string): unknown => (/^[+-]?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text);
 
@@ -60,7 +65,7 @@ export const folder: Kind<string> = {
   wanted: "the path of a folder",
   read: (value) => (isText(value, 4_096) && !/^[a-z][\w+.-]*:\/\//i.test(value) ? value : undefined),
   fromText: asIs,
-  schema: name(4_096),
+  schema: { ...name(4_096), pattern: "^(?![a-zA-Z][\\w+.-]*://)[^\\u0000-\\u001F\\u007F]*$" },
 };
 
 /** Where a store lies, as a URL. */
@@ -68,7 +73,7 @@ export const storeUrl: Kind<string> = {
   wanted: "the URL of a store, such as `sqlite:./data/shop.db`, `sqlite:///var/lib/shop.db` or `sqlite::memory:`",
   read: (value) => (typeof value === "string" && sqlitePathOf(value) !== undefined ? value : undefined),
   fromText: asIs,
-  schema: { type: "string", pattern: "^([sS][qQ][lL][iI][tT][eE]:[^?#]+|:memory:)$" },
+  schema: { type: "string", pattern: `^(?:${anyCase("sqlite")}:(?:(?!//)[^?#\\u0000]+|//(?=/[^/])${URL_PATH}+|///)|:memory:)$` },
 };
 
 const PREFIX = /^(?:[A-Za-z_][A-Za-z0-9_]{0,30})?$/;
@@ -106,8 +111,13 @@ export function word<const T extends string>(...words: readonly T[]): Kind<T> {
     wanted: list.length === 1 ? `${list.join("")} (the only one so far)` : `one of ${list.join(", ")}`,
     read: (value) => words.find((each) => typeof value === "string" && each === value.toLowerCase()),
     fromText: asIs,
-    schema: { type: "string", enum: words },
+    schema: wordSchema(words, words),
   };
+}
+
+/** Words as they are proposed, and as they are taken: in any case. */
+function wordSchema(proposed: readonly string[], taken: readonly string[]): JsonSchema {
+  return { anyOf: [{ enum: proposed }, { type: "string", pattern: `^(?:${taken.map((each) => anyCase(each)).join("|")})$` }] };
 }
 
 /** From which messages are written. */
@@ -118,7 +128,7 @@ export const logLevel: Kind<LogLevel | "off"> = {
     return plain === "warning" ? "warn" : plain;
   },
   fromText: asIs,
-  schema: word(...LOG_LEVELS, "off").schema,
+  schema: wordSchema([...LOG_LEVELS, "off"], [...LOG_LEVELS, "warning", "off"]),
 };
 
 export function whole(least: number): Kind<number> {
@@ -126,13 +136,14 @@ export function whole(least: number): Kind<number> {
     wanted: `a whole number of at least ${least}`,
     read: (value) => (typeof value === "number" && Number.isSafeInteger(value) && value >= least ? value : undefined),
     fromText: numeric,
-    schema: { type: "integer", minimum: least },
+    schema: { type: "integer", minimum: least, maximum: Number.MAX_SAFE_INTEGER },
   };
 }
 
-const lengths = (minimum: number): readonly JsonSchema[] => [
-  { type: "number", minimum },
-  { type: "string", pattern: "^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$" },
+/** A fraction of a millisecond is rounded. */
+const lengths = (least: 0 | 1): readonly JsonSchema[] => [
+  { type: "number", minimum: least / 2, maximum: LONGEST },
+  { type: "string", pattern: `^\\s*${least === 0 ? "" : "(?=[\\d.a-z]*[1-9])"}(?:\\d+(?:\\.\\d+)?(?:ms|s|m|h|d))+\\s*$` },
 ];
 const LENGTH = 'milliseconds, or text such as "5s" or "1h30m"';
 
@@ -178,6 +189,8 @@ export const flag: Kind<boolean> = {
 };
 
 function durationMs(value: unknown): Ms | undefined {
+  // `-0s` is not below 0.
+  if (typeof value === "string" && value.trimStart().startsWith("-")) return undefined;
   try {
     return milliseconds(value, "");
   } catch {

@@ -6,6 +6,7 @@ import { readEnv } from "./env.ts";
 import type { Env } from "./env.ts";
 import { parseFile } from "./file.ts";
 import { importFile, isModule } from "./module.ts";
+import { textOf } from "./utf8.ts";
 import { OPTIONS } from "./options.ts";
 import type { ConfigData } from "./options.ts";
 import { withoutSecrets } from "./url.ts";
@@ -73,7 +74,7 @@ function shadowedBy(leaves: Leaves, layers: readonly Leaves[]): ReadonlyMap<stri
 export interface LoadOptions extends Omit<ConfigSources, "file"> {
   /** The path of a YAML or JSON file, or of a module. */
   readonly file?: string | undefined;
-  readonly readFile: (path: string) => Promise<string>;
+  readonly readFile: (path: string) => Promise<Uint8Array>;
   /** Imports the module at a path. */
   readonly load: (path: string) => Promise<unknown>;
   readonly complain?: Complain;
@@ -86,12 +87,12 @@ export interface LoadOptions extends Omit<ConfigSources, "file"> {
 export async function loadConfig({ file, readFile, load, complain = refuse, ...sources }: LoadOptions): Promise<LoadedConfig> {
   if (file === undefined) return resolveConfig(sources, complain);
   // A module is read too, so that one that is not there is told from one that imports what is not there.
-  const text = await read(file, readFile);
-  const source = isModule(file) ? await importFile(file, load, { env: sources.env ?? {} }) : await parseFile(text, file);
+  const bytes = await read(file, readFile);
+  const source = isModule(file) ? await importFile(file, load, { env: sources.env ?? {} }) : await parseFile(textOf(bytes, file), file);
   return resolveConfig({ ...sources, file: source }, complain);
 }
 
-async function read(file: string, readFile: LoadOptions["readFile"]): Promise<string> {
+async function read(file: string, readFile: LoadOptions["readFile"]): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (cause) {

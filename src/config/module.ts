@@ -1,4 +1,4 @@
-/** A configuration that is a program, as `omniq.config.ts`: its default export, or what that answers when it is called. */
+/** A configuration that is a program, as `omniq.config.ts`: its default export, or what that answers when it is called or awaited. */
 import { ConfigError, describe } from "../core/errors.ts";
 import { importHint, lineIn } from "../core/import-hint.ts";
 import type { ConfigInput } from "./options.ts";
@@ -12,7 +12,7 @@ export interface ConfigContext {
   readonly env: Env;
 }
 /** What the default export of `omniq.config.ts` may be. */
-export type ConfigExport = ConfigInput | ((context: ConfigContext) => ConfigInput | Promise<ConfigInput>);
+export type ConfigExport = ConfigInput | Promise<ConfigInput> | ((context: ConfigContext) => ConfigInput | Promise<ConfigInput>);
 
 /** Whether a file is imported instead of read. */
 export function isModule(file: string): boolean {
@@ -21,14 +21,16 @@ export function isModule(file: string): boolean {
 
 /**
  * Imports the file.
- * @throws ConfigError `CONFIG_NOT_LOADED` when that fails or the function throws; `CONFIG_INVALID` without a default export.
+ * @throws ConfigError `CONFIG_NOT_LOADED` when that fails, the function throws or the promise is rejected; `CONFIG_INVALID` without a
+ *   default export.
  */
 export async function importFile(file: string, load: (path: string) => Promise<unknown>, context: ConfigContext): Promise<Source> {
-  const exported = defaultOf(await attempt(file, "be importable", () => load(file)));
-  const data: unknown =
-    typeof exported === "function"
-      ? await attempt(file, "answer a configuration", async () => (await exported(context)) as unknown)
-      : exported;
+  const module = await attempt(file, "be importable", () => load(file));
+  // The default export may be a promise itself.
+  const data = await attempt(file, "answer a configuration", async (): Promise<unknown> => {
+    const exported = defaultOf(module);
+    return typeof exported === "function" ? exported(context) : exported;
+  });
   if (typeof data !== "object" || data === null) {
     throw new ConfigError(
       "CONFIG_INVALID",

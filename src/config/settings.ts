@@ -114,12 +114,14 @@ function refuseContradiction(stores: Readonly<Record<StoreName, StoreSettings>>,
     for (const key of ["durability", "busyTimeout"] as const) {
       const [got, wanted] = [stores[name][key], stores[other][key]];
       if (got === wanted) continue;
-      const path = `${name}.config.${key}`;
-      const place = at(origins?.get(path) ?? origins?.get(`${other}.config.${key}`));
+      // What a store does not say itself is the task queue's.
+      const from = (store: StoreName): string => at(origins?.get(`${store}.config.${key}`) ?? origins?.get(`taskQueue.config.${key}`));
       throw new ConfigError(
         "CONFIG_INVALID",
-        `Expected \`${path}\` to be that of \`${other}\`, which lies in the same place (${String(wanted)}), got ${String(got)}${place}`,
+        `Expected \`${name}.config.${key}\` to be that of \`${other}\`, which lies in the same place: ${textOf(wanted)}${from(other)}, got ${textOf(got)}${from(name)}`,
       );
     }
   }
 }
+
+const textOf = (value: string | number | undefined): string => (value === undefined ? "the default" : String(value));

@@ -15,7 +15,7 @@ export class OmniQError extends Error {
 /** An option, argument or field is not what it must be. Codes: `INVALID_OPTION`, `UNKNOWN_OPTION`, `NOT_EDITABLE`. */
 export class InvalidOptionError extends OmniQError {}
 
-/** A configuration value, file or variable is wrong; the message names where it stands. Codes: `CONFIG_INVALID`, `CONFIG_NOT_FOUND`, `CONFIG_NOT_LOADED`, `CONFIG_SYNTAX`. */
+/** A configuration value, file or variable is wrong; the message names where it stands. Codes: `CONFIG_AMBIGUOUS` (several files), `CONFIG_INVALID`, `CONFIG_NOT_FOUND`, `CONFIG_NOT_LOADED`, `CONFIG_SYNTAX`. */
 export class ConfigError extends OmniQError {}
 
 /** Arguments or a result that cannot be stored and read back unchanged. Codes: `PAYLOAD_REFUSED`, `PAYLOAD_TOO_LARGE`, `PAYLOAD_UNREADABLE`. */

@@ -48,7 +48,7 @@ export function resolveTask(by: Resolving, task: Named, args: Text, options: Enq
 /** What a task and each occurrence of a schedule have alike. The caller has refused unknown options. */
 export function resolveTemplate(by: Resolving, task: Named, args: Text, options: EnqueueOptions): TaskTemplate {
   const { label, description, callback, callbackArgs, unique } = options;
-  checkTaskName(task.name, "name");
+  checkTaskName(task.name, "task.name");
   const merged: CheckedDefaults = { ...by.defaults, ...task.defaults, ...checkDefaults(options) };
   const template: Draft<TaskTemplate> = {
     ...policyOf(merged),

@@ -2,7 +2,7 @@
 import { calendarTime } from "../core/calendar.ts";
 import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
-import { expected } from "../core/errors.ts";
+import { expected, InvalidOptionError } from "../core/errors.ts";
 import type { Ms } from "../core/record.ts";
 import { beginsAfter, checkCron, checkPolicy } from "../core/schedule.ts";
 import type { CatchUp, Overlap, Rule, SchedulePolicy, ScheduleTemplate, Timing } from "../core/schedule.ts";
@@ -99,8 +99,10 @@ function timingOf(options: TimingOptions, now: Ms, overlap: Overlap = "allow"): 
 function ruleOf(options: TimingOptions, after: Ms): Rule {
   const given = TRIGGERS.filter((key) => options[key] !== undefined);
   const { cron, every, at, once, timezone = "UTC" } = options;
-  if (given.length !== 1)
-    throw expected("options", "an object with exactly one of `cron`, `every`, `at` and `once`", given.join(", ") || options);
+  if (given.length !== 1) {
+    const got = given.length === 0 ? "none" : given.map((key) => `\`${key}\``).join(" and ");
+    throw new InvalidOptionError("INVALID_OPTION", `Expected exactly one of \`cron\`, \`every\`, \`at\` and \`once\`, got ${got}`);
+  }
   if (options.timezone !== undefined && cron === undefined) throw expected("timezone", "absent where there is no `cron`", timezone);
   if (cron !== undefined) {
     checkCron(cron, timezone, after);

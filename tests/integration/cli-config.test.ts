@@ -171,7 +171,7 @@ describe("config explain", { tags: ["slow"] }, () => {
     [["config", "explain", "a", "b"], "too many arguments"],
     [["config", "explan"], "Did you mean explain?"],
     [["config", "explain", "--url", "redis://u:hunter2@h"], "Expected `taskQueue.config.url` to be the URL of a store"],
-    [["config", "explain", "--url", "sqlite:a", "--project", "b"], "--url to be given alone"],
+    [["config", "explain", "--url", "sqlite:a", "--project", "b"], "--url to be given alone, got --project too"],
     [["config", "explain", "--config"], "argument missing"],
     [["config"], "Usage: omniq config"],
     [["config", "schema", "--config", "x"], "unknown option '--config'"],
@@ -205,22 +205,68 @@ describe("the file that a command reads", { tags: ["slow"] }, () => {
   const fileOf = async (args: readonly string[] = [], surroundings: Surroundings = {}): Promise<string | null | undefined> =>
     (await explained(["projectName", ...args], surroundings)).get("projectName")?.from;
 
-  test("is the first of its names, that of OMNIQ_CONFIG before, that of --config before all", async () => {
+  test("is the one of its names, that of OMNIQ_CONFIG before, that of --config before all", async () => {
     expect(await fileOf()).toBe("default");
-    write("omniq.json", '{ "projectName": "json" }');
+    const only = (name: string, text: string): void => {
+      rmSync(cwd, { recursive: true });
+      mkdirSync(cwd);
+      write(name, text);
+    };
+    only("omniq.json", '{ "projectName": "json" }');
     expect(await fileOf()).toBe("omniq.json:1:18");
-    write("omniq.yml", "project_name: yml");
+    only("omniq.yml", "project_name: yml");
     expect(await fileOf()).toBe("omniq.yml:1:15");
-    write("omniq.config.mjs", 'export default { projectName: "mjs" };');
+    only("omniq.config.mjs", 'export default { projectName: "mjs" };');
     expect(await fileOf()).toBe("omniq.config.mjs");
-    write("omniq.config.ts", 'const name: string = "ts"; export default async () => ({ projectName: name });');
+    only("omniq.config.ts", 'const name: string = "ts"; export default async () => ({ projectName: name });');
     for (const node of [22, 24] as const) expect(await fileOf([], { node })).toBe("omniq.config.ts");
     mkdirSync(join(cwd, "conf"));
     write("conf/a.yaml", "projectName: a");
+    rmSync(join(cwd, "omniq.config.ts"));
     expect(await fileOf([], { env: { OMNIQ_CONFIG: "conf/a.yaml" } })).toBe("conf/a.yaml:1:14");
     write("vars", "OMNIQ_CONFIG=conf/a.yaml\n");
     expect(await fileOf(["--env-file", "vars"])).toBe("conf/a.yaml:1:14");
+    write("omniq.json", '{ "projectName": "json" }');
     expect(await fileOf(["-c", "omniq.json"], { env: { OMNIQ_CONFIG: "conf/a.yaml" } })).toBe("omniq.json:1:18");
+  });
+
+  test("is not one of several: those that are passed over are named", async () => {
+    write("omniq.yaml", YAML);
+    write("omniq.config.mjs", 'export default { projectName: "mjs" };');
+    const several = await omniq(["stats"]);
+    expect([several.code, several.stdout]).toEqual([1, ""]);
+    expect(several.stderr).toContain("got omniq.config.mjs and omniq.yaml: remove all but one");
+    const all = await omniq(["config", "explain", "projectName"]);
+    expect([all.code, all.stdout]).toEqual([1, expect.stringContaining("from        omniq.config.mjs\n")]);
+    expect(all.stderr).toMatch(/^note: omniq\.yaml is not read: omniq\.config\.mjs is\nerror: Expected one .* \(CONFIG_AMBIGUOUS\)\n$/);
+    const named = await omniq(["config", "explain", "projectName", "--json"], { env: { OMNIQ_CONFIG: "./omniq.yaml" } });
+    expect([named.code, JSON.parse(named.stdout)]).toEqual([0, expect.objectContaining({ from: "./omniq.yaml:1:14" })]);
+    expect(named.stderr).toBe("note: omniq.config.mjs is not read: ./omniq.yaml is\n");
+  });
+
+  test("is none of a folder above, which is told", async () => {
+    write("omniq.yaml", YAML);
+    cwd = join(cwd, "a", "b");
+    mkdirSync(cwd, { recursive: true });
+    const { code, stdout, stderr } = await omniq(["config", "explain", "projectName"]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining("from        default\n")]);
+    expect(stderr).toBe("note: ../../omniq.yaml is not read: only the working directory is searched; name it with --config\n");
+    const doctor = await omniq(["doctor", "--json"]);
+    expect(JSON.parse(doctor.stdout)).toMatchObject({
+      findings: expect.arrayContaining([
+        { check: "configuration", severity: "note", text: expect.stringContaining("../../omniq.yaml is not read") },
+      ]),
+    });
+  });
+
+  test("may print what it likes: stdout is the answer's alone", async () => {
+    write(
+      "omniq.config.mjs",
+      'console.log("loading"); export default async () => { await 0; process.stdout.write("called\\n"); return { projectName: "mjs" }; };',
+    );
+    const { code, stdout, stderr } = await omniq(["config", "explain", "projectName", "--json"]);
+    expect([code, stderr]).toEqual([0, "loading\ncalled\n"]);
+    expect(JSON.parse(stdout)).toMatchObject({ value: "mjs" });
   });
 
   test("is mentioned with --debug alone", async () => {

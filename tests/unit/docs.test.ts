@@ -91,7 +91,7 @@ describe("examples", { tags: ["slow"] }, () => {
     for (const block of code) {
       const file = join(folder, fileOf(block));
       mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, isProgram(block) ? block.text : aroundFragment(block.text));
+      writeFileSync(file, isProgram(block) ? withTasksExported(block.text) : aroundFragment(block));
     }
   });
   afterAll(() => {
@@ -129,11 +129,27 @@ describe("examples", { tags: ["slow"] }, () => {
 /** What a fragment may be told: it uses names that the reader has and nobody declares, and a task that is such a name takes no arguments. */
 const OF_THE_READER = /fragment-\d+\.ts.*: error TS(?:2304|2552|7006|18004|2345: .* to parameter of type 'undefined'\.$)/;
 
-/** A program around a fragment, which knows the library and an `omniq`. It may declare its own. */
-function aroundFragment(text: string): string {
-  const lines = text.split("\n").map((line) => line.replace(/^export /, ""));
-  const prelude = 'import { FatalError, OmniQ, defineTask } from "omniq";\ndeclare const omniq: OmniQ;\n';
-  return `${prelude}{\n${lines.filter((line) => !/^import .* from "omniq";$/.test(line)).join("\n")}}\n`;
+/** The tasks that a program defines. */
+function tasksOf(text: string): readonly string[] {
+  return [...text.matchAll(/^(?:export )?const (\w+) = defineTask\b/gm)].map(([, name = ""]) => name);
+}
+
+/** Fragments of its page are held to the types of its tasks, whether it exports them or not. */
+function withTasksExported(text: string): string {
+  const hidden = tasksOf(text).filter((name) => !text.includes(`export const ${name} `));
+  return hidden.length === 0 ? text : `${text}export { ${hidden.join(", ")} };\n`;
+}
+
+/** A program around a fragment, which knows the library, an `omniq`, and the tasks of the programs before it on its page. It may declare its own. */
+function aroundFragment({ page, line, text }: Block): string {
+  const tasks = new Map<string, string>();
+  for (const block of code)
+    if (block.page === page && block.line < line && isProgram(block))
+      for (const name of tasksOf(block.text)) tasks.set(name, posix.basename(fileOf(block)));
+  const known = [...tasks].map(([name, file]) => `declare const ${name}: typeof import("./${file}").${name};\n`).join("");
+  const lines = text.split("\n").map((each) => each.replace(/^export /, ""));
+  const prelude = `import { FatalError, OmniQ, defineTask } from "omniq";\ndeclare const omniq: OmniQ;\n${known}`;
+  return `${prelude}{\n${lines.filter((each) => !/^import .* from "omniq";$/.test(each)).join("\n")}}\n`;
 }
 
 /** What stands in the `text` block right behind a program; without one it prints nothing. */
@@ -192,7 +208,7 @@ describe("the configuration", () => {
     async (file, text) => {
       const { config } = await loadConfig({
         file,
-        readFile: () => Promise.resolve(text),
+        readFile: () => Promise.resolve(Buffer.from(text)),
         load: () => Promise.reject(new Error("no module")),
       });
       expect(config.projectName).toBe("shop");

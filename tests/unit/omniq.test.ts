@@ -121,7 +121,7 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       const handle = await omniq.enqueueNamed<number>("add", { x: 1, y: 2 }, { tags: ["named"] });
       await drain();
       expect(await handle.result()).toBe(3);
-      await expect(omniq.enqueueNamed("")).rejects.toThrow("Expected `name`");
+      await expect(omniq.enqueueNamed("")).rejects.toThrow("Expected `task.name`");
     });
 
     test("tx is refused where the backend has none", async () => {
@@ -611,8 +611,8 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
     });
 
     test.each([
-      [{}, "Expected `options` to be an object with exactly one of `cron`, `every`, `at` and `once`"],
-      [{ every: "1h", once: true }, 'got "every, once"'],
+      [{}, "Expected exactly one of `cron`, `every`, `at` and `once`, got none"],
+      [{ every: "1h", once: true }, "got `every` and `once`"],
       [{ every: 0 }, "Expected `every` to be a duration longer than 0"],
       [{ cron: "nonsense" }, "Expected `cron` to be a cron expression"],
       [{ cron: "0 0 * * *", timezone: "Mars" }, "Expected `timezone` to be an IANA time zone"],

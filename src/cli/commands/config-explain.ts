@@ -15,6 +15,7 @@ import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 import { plain } from "../text.ts";
+import { unreadFiles } from "../unread.ts";
 
 const COLUMNS: readonly Column[] = [
   { head: "OPTION" },
@@ -38,6 +39,7 @@ export const run: Run = async (given, terminal) => {
       COLUMNS,
       rows.map((row) => [row.option, row.text ?? UNSET, sourceOf(row)]),
     );
+  for (const text of unreadFiles(loaded.file)) terminal.note(`${terminal.paintNote("yellow", "note:")} ${plain(text)}`);
   for (const { message, code } of mistakes) terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} ${plain(message)} (${code})`);
   return mistakes.length === 0 ? EXIT.fine : EXIT.failed;
 };

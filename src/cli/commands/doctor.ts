@@ -18,6 +18,7 @@ import type { FilePlace } from "../places.ts";
 import { statusLine } from "../status-line.ts";
 import type { Terminal } from "../terminal.ts";
 import { count, plain } from "../text.ts";
+import { unreadFiles } from "../unread.ts";
 
 export const run: Run = async (given, terminal) => {
   const findings: Finding[] = [];
@@ -72,6 +73,7 @@ async function configuration(given: Given, terminal: Terminal, tell: Tell): Prom
           "configuration",
           loaded.file === undefined ? "No configuration file, only options, variables and defaults" : `Configuration: ${loaded.file}`,
         ),
+        ...unreadFiles(loaded.file).map((text) => note("configuration", text)),
       );
       return loaded;
     }

@@ -1,6 +1,7 @@
 /** `omniq init`: a small project that works. */
 import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
+import { CONFIG_FILES } from "../../config/find.ts";
 import { OmniQError } from "../../core/errors.ts";
 import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
@@ -53,7 +54,9 @@ function write(folder: string, dependency: string | undefined): Written {
   const name = projectNameOf(basename(folder));
   const files = filesOf(name);
   const isThere = ({ name: file }: { readonly name: string }): boolean => existsSync(join(folder, file));
-  const inTheWay = files.filter((file) => file.mayBeThere !== true && isThere(file)).map((file) => file.name);
+  // A configuration beside another would be none.
+  const unwanted = new Set([...files.filter((file) => file.mayBeThere !== true).map((file) => file.name), ...CONFIG_FILES]);
+  const inTheWay = [...unwanted].filter((file) => existsSync(join(folder, file)));
   if (inTheWay.length > 0)
     throw new OmniQError(
       "INIT_REFUSED",

@@ -1,4 +1,5 @@
 /** `omniq schedules add`. */
+import { isCatchUp, MOST_CAUGHT_UP } from "../../core/schedule.ts";
 import type { OmniQ, ScheduleHandle, ScheduleOptions } from "../../index.ts";
 import { EXIT, UsageError } from "../command.ts";
 import type { Given, Run } from "../command.ts";
@@ -48,7 +49,7 @@ function optionsOf(given: Given): ScheduleOptions {
 
 function catchUpOf(said: string | undefined): ScheduleOptions["catchUp"] {
   if (said === undefined || said === "latest" || said === "skip") return said;
-  if (!/^\d+$/.test(said))
-    throw new UsageError(`Expected --catch-up to be "latest", "skip" or a number from 1 to 1000, got ${plain(said)}`);
-  return { all: Number(said) };
+  const catchUp = { all: /^\d+$/.test(said) ? Number(said) : 0 };
+  if (isCatchUp(catchUp)) return catchUp;
+  throw new UsageError(`Expected --catch-up to be "latest", "skip" or a number from 1 to ${MOST_CAUGHT_UP}, got ${plain(said)}`);
 }

@@ -8,15 +8,20 @@ export const enqueue: readonly CommandSpec[] = [
     about:
       "enqueue a task by its name, and wait for its result if asked to; what its definition says of queue, retries or timeout is not known here: say it with options",
     database: true,
-    arguments: [{ name: "<task>", about: "the name of the definition" }, ARGS],
+    arguments: [{ name: "<task>", about: "the name of the definition", sets: "task.name" }, ARGS],
     options: [
       ARGS_FILE,
       { flags: "-w, --wait [timeout]", about: 'wait for the end, at most so long ("30s"), and answer the result', kind: "duration" },
-      { flags: "--in <duration>", about: 'not before so long from now, such as "10m"', kind: "duration" },
-      { flags: "--at <time>", about: 'not before this time, such as "2026-12-31T08:00Z"', kind: "time" },
+      { flags: "--in <duration>", sets: "runIn", about: 'not before so long from now, such as "10m"', kind: "duration" },
+      { flags: "--at <time>", sets: "runAt", about: 'not before this time, such as "2026-12-31T08:00Z"', kind: "time" },
       { flags: "--id <id>", about: "the id; the same call again does nothing (default: a new one)" },
       { flags: "--depends-on <id>", about: "a task that must have ended before; may be repeated", repeatable: true },
-      { flags: "--if-failed <what>", about: "what becomes of it when one of those does not complete", choices: ["cancel", "run"] },
+      {
+        flags: "--if-failed <what>",
+        sets: "dependsOn.ifFailed",
+        about: "what becomes of it when one of those does not complete",
+        choices: ["cancel", "run"],
+      },
       ...TASK_OPTIONS,
     ],
     examples: [

@@ -1,7 +1,7 @@
 import type { CommandSpec } from "../command.ts";
 import { DRY_RUN, YES } from "../options.ts";
 
-const NAMES = { name: "<names...>", about: "the names of the queues" };
+const NAMES = { name: "<names...>", about: "the names of the queues", sets: "name" };
 
 /** Queues. */
 export const queues: readonly CommandSpec[] = [

@@ -41,7 +41,7 @@ export const schedules: readonly CommandSpec[] = [
     about:
       "make a schedule of a task, or change the one with this id in place; what its definition says of queue, retries or timeout is not known here: say it with options",
     database: true,
-    arguments: [{ name: "[task]", about: "the name of the definition; or --task-id" }, ARGS],
+    arguments: [{ name: "[task]", about: "the name of the definition; or --task-id", sets: "task.name" }, ARGS],
     options: [
       ...TIMING,
       { flags: "--once", about: "once, as soon as possible" },

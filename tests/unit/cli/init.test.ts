@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -6,8 +6,11 @@ import { projectNameOf, filesOf } from "../../../src/cli/init/files.ts";
 import { dependencySpec } from "../../../src/cli/init/install.ts";
 import { manifestAt } from "../../../src/cli/init/manifest.ts";
 import { resolveConfig } from "../../../src/config/load.ts";
+import { CONFIG_FILES } from "../../../src/config/find.ts";
 import { parseFile } from "../../../src/config/file.ts";
+import { execute } from "../../../src/cli/main.ts";
 import { withCode } from "../../fixtures/helpers.ts";
+import { fakeTerminal } from "./fake-terminal.ts";
 
 let dir = "";
 beforeEach(() => {
@@ -35,6 +38,14 @@ describe("the name of a project", () => {
       worker: { config: { maxWorkers: 10 } },
     });
   });
+});
+
+test.each(CONFIG_FILES)("a folder with %s is refused: two configurations would be none", async (name) => {
+  writeFileSync(join(dir, name), "");
+  const fake = fakeTerminal();
+  expect(await execute(["init", dir, "--no-install"], fake.terminal)).toBe(1);
+  expect(fake.lines().join("\n")).toContain(`to hold no ${name} yet, but it does; nothing was written`);
+  expect(readdirSync(dir)).toEqual([name]);
 });
 
 describe("package.json", () => {

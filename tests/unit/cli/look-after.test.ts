@@ -372,7 +372,7 @@ describe("enqueue", () => {
     [["--callback-args", "[1]"], "to be a JSON object"],
     [["--callback-args", "{"], "Expected JSON"],
     [["--in", "soon"], "Expected a duration"],
-    [["--in", "1s", "--at", "2030-01-01"], "`runAt`"],
+    [["--in", "1s", "--at", "2030-01-01"], "--at to be given alone, not together with --in"],
     [["--backoff", "exponental"], "Did you mean exponential?"],
   ])("%j: 2, and nothing is enqueued", async (more, hint) => {
     const { code, text } = await said(["enqueue", "greet", ...more]);

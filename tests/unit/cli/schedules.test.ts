@@ -222,11 +222,11 @@ describe("schedules add", () => {
   test.each([
     [[], "either the name of a task or --task-id"],
     [["report", "--task-id", "x"], "either the name of a task or --task-id"],
-    [["report"], "exactly one of `cron`, `every`, `at` and `once`"],
+    [["report"], "exactly one of --cron, --every, --at and --once, got none"],
     [["report", "--every", "1h", "--once"], "exactly one of"],
     [["report", "{", "--every", "1h"], "to be JSON"],
     [["report", "--every", "1h", "--catch-up", "all"], "--catch-up"],
-    [["report", "--every", "1h", "--catch-up", "1001"], "`catchUp`"],
+    [["report", "--every", "1h", "--catch-up", "1001"], "--catch-up"],
     [["report", "--every", "1h", "--overlap", "skp"], "Did you mean skip?"],
     [["report", "--every", "1h", "--max-runs", "0"], "whole number"],
     [["report", "--cron", "0 0 30 2 *"], "some date matches"],

@@ -8,6 +8,7 @@ import { schemaText } from "../../../scripts/config-schema.ts";
 import { readConfig } from "../../../src/config/check.ts";
 import { jsonSchema } from "../../../src/config/json-schema.ts";
 import { listOptions } from "../../../src/config/options.ts";
+import { milliseconds } from "../../../src/core/duration.ts";
 
 const isValid = new Ajv({ strict: true, allowUnionTypes: true }).compile(jsonSchema());
 const data = (name: string): unknown => parse(readFileSync(new URL(`../../fixtures/data/${name}`, import.meta.url), "utf8"));
@@ -89,36 +90,113 @@ test("has every option, with its documentation and variables", () => {
   }
 });
 
-test("what it takes at an option, the reader takes too", () => {
-  const value = fc.oneof(
-    fc.constantFrom<unknown>(
-      "5s",
-      "1h30m",
-      "250ms",
-      "1.5d",
-      "5 s",
-      "",
-      "sqlite:a.db",
-      "SQLITE:a",
-      ":memory:",
-      "sqlite:a?b",
-      "full",
-      "debug",
-      "async",
-      "sqlite",
-      "a/b",
-      "..",
-      "a_b",
-    ),
-    fc.constantFrom<unknown>(null, true, false, 0, 1, -1, 1.5, 1e9, [], ["a"], ["a", "b"], ["a", "a"], [1], {}),
-    fc.string({ unit: "binary-ascii" }),
-  );
-  fc.assert(
-    fc.property(fc.constantFrom(...listOptions()), value, fc.boolean(), ({ path }, given, snake) => {
-      const keys = path.split(".").map((key) => (snake ? key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : key));
-      const config = keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), given);
-      return !isValid(config) || isRead(config);
-    }),
-    { numRuns: 3_000 },
-  );
+/** All patterns that stand in a schema. */
+function patternsIn(schema: unknown): readonly string[] {
+  if (typeof schema !== "object" || schema === null) return [];
+  return Object.entries(schema).flatMap(([key, value]) => (key === "pattern" && typeof value === "string" ? [value] : patternsIn(value)));
+}
+
+/** Texts that a pattern takes, and such with something put in or taken away. */
+function nearly(pattern: string): fc.Arbitrary<string> {
+  // It cannot look ahead: what that forbids comes up, too.
+  const blind = pattern.replaceAll(/\(\?[=!](?:\[[^\]]*\]|[^()[\]])*\)/g, "");
+  const right = fc.stringMatching(new RegExp(blind, "u"), { maxLength: 30 });
+  const odd = fc.constantFrom("", " ", "\n", "0", "-", "%", "%4", "/", "//", "?", "#", ":", "\u0000", "\u007F", "😀", "x".repeat(200));
+  return fc.tuple(right, fc.nat(30), fc.nat(2), odd).map(([text, at, cut, put]) => text.slice(0, at) + put + text.slice(at + cut));
+}
+
+const ODD_TEXTS = [
+  "FULL",
+  "Warning",
+  "warning",
+  "5s",
+  " 1h30m ",
+  "1.5d\n",
+  "-0s",
+  "0s",
+  "0.4ms",
+  "0.5ms",
+  "999999d",
+  "",
+  "sqlite:///a%2",
+  "SQLite://a",
+  "sqlite:////a",
+  "sqlite:///",
+  "sqlite:/",
+  ":memory:",
+  "s3://x",
+  "..",
+  "a_b",
+  "x".repeat(4_097),
+  "😀".repeat(100),
+];
+const ODD_NUMBERS = [0, -0, 0.4, 0.5, 1, -1, 1.5, 2 ** 53, 2 ** 53 - 1, 36_525 * 86_400_000, 36_525 * 86_400_000 + 1, 1e300];
+
+const anything = fc.oneof(
+  fc.constantFrom<unknown>(...ODD_TEXTS, ...ODD_NUMBERS, null, true, false, [], ["a"], ["a", "a"], ["a", ""], [1], [null], {}),
+  fc.string({ unit: "binary" }),
+  fc.array(fc.string({ unit: "binary-ascii", maxLength: 3 }), { maxLength: 3 }),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.integer(),
+);
+
+/** An option, a value that it may nearly take, and one of the spellings of its keys. */
+const given = fc.constantFrom(...listOptions()).chain(({ path, option }) => {
+  const value = fc.oneof(anything, ...patternsIn(option.kind.schema).map((pattern) => nearly(pattern)));
+  const spelling = fc.array(fc.boolean(), { minLength: 8, maxLength: 8 });
+  return fc.tuple(fc.constant(path), value, spelling);
+});
+
+/** A configuration of this one value. */
+function configOf(path: string, value: unknown, snake: readonly boolean[]): unknown {
+  let i = 0;
+  const keys = path.replaceAll(/[A-Z]/g, (letter) => (snake[i++ % snake.length] === true ? `_${letter.toLowerCase()}` : letter)).split(".");
+  return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+}
+
+/** What a JSON Schema cannot say: lengths in halves of pairs, what a text of a duration comes to, and whether bytes are UTF-8. */
+function isUnsayable(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some((each) => isUnsayable(each));
+  if (typeof value !== "string") return false;
+  if (/\p{Surrogate}|[\u{10000}-\u{10FFFF}]/u.test(value)) return true;
+  if (/^\s*(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+\s*$/.test(value)) return outcome(() => milliseconds(value, "")) !== "more than 0";
+  return outcome(() => (decodeURIComponent(value), 1)) === "refused" && !/%(?![0-9a-f]{2})/i.test(value);
+}
+
+function outcome(step: () => number): "refused" | "0" | "more than 0" {
+  try {
+    return step() > 0 ? "more than 0" : "0";
+  } catch {
+    return "refused";
+  }
+}
+
+describe("whatever is given to an option", () => {
+  test("is right for editors where the reader takes it", () => {
+    fc.assert(
+      fc.property(given, ([path, value, snake]) => {
+        const config = configOf(path, value, snake);
+        return isValid(config) || !isRead(config);
+      }),
+      { numRuns: 4_000 },
+    );
+  });
+
+  test("is wrong for editors where the reader refuses it, as far as a schema can say", () => {
+    fc.assert(
+      fc.property(given, ([path, value, snake]) => {
+        const config = configOf(path, value, snake);
+        return isRead(config) || !isValid(config) || isUnsayable(value);
+      }),
+      { numRuns: 4_000 },
+    );
+  });
+
+  test.each(listOptions().map((listed) => [listed.path, listed.option] as const))("every odd value at %s", (path, { kind }) => {
+    for (const value of [...ODD_TEXTS, ...ODD_NUMBERS, "taskQueue", ...ODD_TEXTS.map((text) => [text])]) {
+      const config = configOf(path, value, [false]);
+      if (!isUnsayable(value)) expect([value, isValid(config)], kind.wanted).toEqual([value, isRead(config)]);
+      else if (isRead(config)) expect([value, isValid(config)]).toEqual([value, true]);
+    }
+  });
 });

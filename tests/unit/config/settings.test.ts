@@ -66,12 +66,12 @@ describe("settingsOf", () => {
 
   test("a place cannot be opened in two ways", () => {
     expect(() => settingsOf(config({ eventStore: { config: { durability: "normal" } } }))).toThrow(
-      "Expected `eventStore.config.durability` to be that of `taskQueue`, which lies in the same place (full), got normal",
+      "Expected `eventStore.config.durability` to be that of `taskQueue`, which lies in the same place: full, got normal",
     );
     const elsewhere = { baseDir: "/r" };
     expect(() =>
       settingsOf(config({ resultStore: { config: { ...elsewhere, busyTimeout: 5 } }, eventStore: { config: elsewhere } })),
-    ).toThrow("Expected `eventStore.config.busyTimeout` to be that of `resultStore`, which lies in the same place (5), got undefined");
+    ).toThrow("Expected `eventStore.config.busyTimeout` to be that of `resultStore`, which lies in the same place: 5, got the default");
     expect(() => settingsOf(config({ eventStore: { config: { baseDir: "/e", durability: "normal" } } }))).not.toThrow();
   });
 });

@@ -16,7 +16,12 @@ import { OmniQ } from "../../../src/index.ts";
 
 /** What `omniq.config.ts` holds, without a file. */
 function from(module: unknown, more: Partial<LoadOptions> = {}): Promise<LoadedConfig> {
-  return loadConfig({ file: "omniq.config.ts", readFile: () => Promise.resolve(""), load: () => Promise.resolve(module), ...more });
+  return loadConfig({
+    file: "omniq.config.ts",
+    readFile: () => Promise.resolve(Buffer.from("")),
+    load: () => Promise.resolve(module),
+    ...more,
+  });
 }
 
 const sourcesOf = ({ origins }: LoadedConfig): Readonly<Record<string, string>> =>
@@ -33,6 +38,7 @@ describe("a module", () => {
     ["an async function", { default: () => Promise.resolve(config) }],
     ["CommonJS", { default: config, "module.exports": config }],
     ["CommonJS made of a module", { default: { __esModule: true, default: config } }],
+    ["a promise", { default: Promise.resolve(config) }],
   ])("exports %s", async (_, module) => {
     const loaded = await from(module);
     expect(loaded.config).toMatchObject({ projectName: "shop", worker: { config: { maxWorkers: 2 } } });
@@ -61,6 +67,10 @@ describe("a module", () => {
     ],
     [{}, "Expected the default export of omniq.config.ts to be a configuration, or a function that answers one, got undefined"],
     [{ default: () => undefined }, "got undefined"],
+    [{ default: null }, "got null"],
+    [{ default: () => () => ({}) }, "got a function"],
+    [{ default: new Map() }, "Expected the configuration to be an object of options, got an instance of Map (omniq.config.ts)"],
+    [{ default: { worker: new Set() } }, "Expected `worker` to be an object of options, got an instance of Set (omniq.config.ts)"],
     [{ default: "s3cr3t" }, "got a text"],
     [{ default: [] }, "Expected the configuration to be an object of options, got an array of 0 (omniq.config.ts)"],
   ])("that is wrong: %o", async (module, message) => {
@@ -75,16 +85,37 @@ describe("a module", () => {
       code: "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX",
       stack: "file:///x/omniq.config.ts:7",
     });
-    await expect(from({ default: () => Promise.reject(no) })).rejects.toMatchObject({
-      code: "CONFIG_NOT_LOADED",
-      message: expect.stringContaining("Expected omniq.config.ts to answer a configuration, got TypeError: password=***"),
-      cause: no,
-    });
+    const odd = new Proxy(
+      {},
+      {
+        has: () => {
+          throw no;
+        },
+      },
+    );
+    for (const exported of [() => Promise.reject(no), Promise.reject(no), odd])
+      await expect(from({ default: exported })).rejects.toMatchObject({
+        code: "CONFIG_NOT_LOADED",
+        message: expect.stringContaining("Expected omniq.config.ts to answer a configuration, got TypeError: password=***"),
+        cause: no,
+      });
     await expect(from(undefined, { load: () => Promise.reject(broken) })).rejects.toMatchObject({
       code: "CONFIG_NOT_LOADED",
       message: expect.stringMatching(
         /^Expected omniq\.config\.ts to be importable, got SyntaxError: enum \(omniq\.config\.ts:7\)\. For .*tsx/,
       ),
+    });
+  });
+
+  test("that throws when it is read is named", async () => {
+    const getter = {
+      get projectName(): never {
+        throw new RangeError("no");
+      },
+    };
+    await expect(from({ default: getter })).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: "Expected `projectName` to be readable, got RangeError: no (omniq.config.ts)",
     });
   });
 
@@ -108,7 +139,7 @@ describe("files on disk", () => {
   });
 
   test.each([...CONFIG_FILES.filter((name) => name.startsWith("omniq.config.")), "omniq.json"])("%s", async (name) => {
-    const loaded = await loadConfig({ file: join(folder, name), readFile: (path) => readFile(path, "utf8"), load: loadModuleAt });
+    const loaded = await loadConfig({ file: join(folder, name), readFile, load: loadModuleAt });
     expect(loaded.config.projectName).toBe("disk");
   });
 
@@ -136,12 +167,24 @@ describe("files on disk", () => {
 });
 
 describe("which file", () => {
-  test("that of OMNIQ_CONFIG, else the first in its order, else none", () => {
+  test("that of OMNIQ_CONFIG, else the one that there is, else none", () => {
     const there = (...names: readonly string[]) => findConfigFile({ OMNIQ_CONFIG: " " }, (path) => names.includes(path));
-    expect(there("omniq.json", "omniq.yml", "omniq.config.cjs")).toBe("omniq.config.cjs");
-    expect(there("omniq.json", "omniq.yaml")).toBe("omniq.yaml");
+    for (const name of CONFIG_FILES) expect(there(name, "other.yaml")).toBe(name);
     expect(there()).toBeUndefined();
     expect(findConfigFile({ OMNIQ_CONFIG: "a/b.yaml" }, () => true)).toBe("a/b.yaml");
+  });
+
+  test("several are refused, all named; the first counts where the mistake is only told", () => {
+    const exists = (path: string): boolean => ["omniq.json", "omniq.yaml", "omniq.config.ts"].includes(path);
+    const refusal = {
+      code: "CONFIG_AMBIGUOUS",
+      message:
+        "Expected one configuration file in the working directory, got omniq.config.ts, omniq.yaml and omniq.json: remove all but one, or name the one that counts (OMNIQ_CONFIG, --config)",
+    };
+    expect(() => findConfigFile({}, exists)).toThrow(expect.objectContaining(refusal));
+    const mistakes: ConfigError[] = [];
+    expect(findConfigFile({}, exists, (mistake) => mistakes.push(mistake))).toBe("omniq.config.ts");
+    expect(mistakes).toEqual([expect.objectContaining(refusal)]);
   });
 });
 
@@ -257,17 +300,40 @@ describe("mistakes", () => {
     expect(config).toMatchObject({ taskDefaults: { maxRetries: 1 }, logging: { level: "info" } });
   });
 
+  test("of two variables that place all stores are one", () => {
+    const mistakes: string[] = [];
+    const env = { OMNIQ_URL: "sqlite:a.db", OMNIQ_BASE_DIR: "./data", OMNIQ_EVENT_STORAGE_URL: "sqlite:e.db" };
+    const { config } = resolveConfig({ env, fileOf: (name) => (name === "OMNIQ_BASE_DIR" ? ".env" : undefined) }, ({ message }) =>
+      mistakes.push(message),
+    );
+    expect(mistakes).toEqual([
+      "Expected `taskQueue.config.url` (OMNIQ_URL) to be given alone, got `taskQueue.config.baseDir` (OMNIQ_BASE_DIR in .env) too",
+    ]);
+    expect(config.eventStore.config).toEqual({ url: "sqlite:e.db" });
+    const object = { taskQueue: { config: { url: "sqlite:a", baseDir: "b" } }, eventStore: { config: { url: "sqlite:a", baseDir: "b" } } };
+    resolveConfig({ object }, ({ message }) => mistakes.push(message));
+    expect(mistakes.slice(1)).toEqual([
+      "Expected `taskQueue.config.url` to be given alone, got `taskQueue.config.baseDir` too",
+      "Expected `eventStore.config.url` to be given alone, got `eventStore.config.baseDir` too",
+    ]);
+  });
+
   test("of stores that contradict each other name their place", async () => {
     const text = "taskQueue: { config: { durability: normal } }\neventStore:\n  config:\n    durability: full\n";
-    const { config, origins } = await loadConfig({ file: "omniq.yaml", readFile: () => Promise.resolve(text), load: loadModuleAt });
-    expect(() => settingsOf(config, origins)).toThrow("(normal), got full (omniq.yaml:4:17)");
+    const { config, origins } = await loadConfig({
+      file: "omniq.yaml",
+      readFile: () => Promise.resolve(Buffer.from(text)),
+      load: loadModuleAt,
+    });
+    expect(() => settingsOf(config, origins)).toThrow("in the same place: normal (omniq.yaml:1:36), got full (omniq.yaml:4:17)");
   });
 
   test("of a JSON file say that it is one, with line and column", async () => {
-    const load = (text: string) => loadConfig({ file: "omniq.json", readFile: () => Promise.resolve(text), load: loadModuleAt });
+    const load = (text: string) =>
+      loadConfig({ file: "omniq.json", readFile: () => Promise.resolve(Buffer.from(text)), load: loadModuleAt });
     await expect(load('{\n  "projectName": "a",\n  "projectName": "b"\n}')).rejects.toMatchObject({
       code: "CONFIG_SYNTAX",
-      message: "Expected omniq.json to be JSON, got an error (omniq.json:3:3): Map keys must be unique",
+      message: "Expected omniq.json to be JSON, got an error (omniq.json:3:3): `projectName` is given twice, first on line 2",
     });
     await expect(load('{\n  "worker": {\n    "confg": {}\n  }\n}')).rejects.toThrow(
       "Expected `worker` to have known keys only, got `confg` (omniq.json:3:5). Did you mean `config`?",
