@@ -278,8 +278,8 @@ const QUEUES: Sql = `SELECT name, max(paused_at) AS paused_at FROM (SELECT name,
 
 export async function queues(db: Db): Promise<readonly QueueRow[]> {
   return (await db.all(QUEUES)).map((row) => {
-    const pausedAt = optionalInt(row["paused_at"]);
-    return { name: str(row["name"]), ...(pausedAt === undefined ? {} : { pausedAt }) };
+    const [name, pausedAt] = [str(row["name"]), optionalInt(row["paused_at"])];
+    return pausedAt === undefined ? { name } : { name, pausedAt };
   });
 }
 

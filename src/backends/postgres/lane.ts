@@ -12,7 +12,7 @@ const LARGEST = 1_000;
 
 interface Waiting {
   readonly call: EnqueueCall;
-  resolve(answers: readonly Enqueued[]): void;
+  readonly resolve: (answers: readonly Enqueued[]) => void;
   readonly reject: (error: unknown) => void;
 }
 

@@ -1,4 +1,5 @@
 /** Checks of the backend's options, and the pool that they name: before any connection is made. */
+import type { Pool } from "pg";
 import { withoutSecrets } from "../../config/url.ts";
 import { expected, StorageError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/nearest.ts";
@@ -58,8 +59,8 @@ export async function poolOf(options: PostgresBackendOptions): Promise<{ readonl
       },
     };
   }
-  const { Pool } = await driver();
-  const own = new Pool({
+  const pg = await driver();
+  const own = new pg.Pool({
     connectionString: url,
     max: connections,
     keepAlive: true,
@@ -71,7 +72,7 @@ export async function poolOf(options: PostgresBackendOptions): Promise<{ readonl
   return { pool: own, end: () => own.end() };
 }
 
-async function driver(): Promise<Pick<typeof import("pg"), "Pool">> {
+async function driver(): Promise<{ readonly Pool: typeof Pool }> {
   try {
     const { default: pg } = await import("pg");
     return pg;
