@@ -16,11 +16,6 @@ export async function main(argv: readonly string[], as?: Run): Promise<void> {
     // Nothing is known of what still runs.
     process.exit(complain(terminal, error, argv));
   });
-  // Whoever has something to end first listens for itself.
-  const interrupted = (): void => {
-    if (process.listenerCount("SIGINT") === 1) process.exit(EXIT.interrupted);
-  };
-  process.on("SIGINT", interrupted);
   // Reached only where nothing is left to wait for: a module of the user's whose promise never settles must not look like success.
   const stuck = (): void => {
     terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} It waits for a promise that nothing will settle any more.`);

@@ -2,6 +2,7 @@
  * The worker of `omniq dev`, in a process of its own: tells its parent which files it loads, stops when the parent asks for it, and
  * also when the parent is gone.
  */
+import "../signals.ts";
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
 import { EXIT } from "../command.ts";

@@ -10,6 +10,7 @@ import { EXIT, UsageError } from "../command.ts";
 import type { ExitCode, Given } from "../command.ts";
 import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
+import { Interrupted } from "../interrupt.ts";
 import { placesOf } from "../places.ts";
 import type { Terminal } from "../terminal.ts";
 import { plain, plainLines } from "../text.ts";
@@ -21,12 +22,14 @@ import type { Stops } from "./stops.ts";
 const GRACE = 10_000;
 const SHORTEST_LEASE = 100;
 
-/** Resolves when the worker was asked to stop and has, or, with `--drain`, when nothing is ready any more. */
+/**
+ * Resolves when the worker was asked to stop and has, or, with `--drain`, when nothing is ready any more. It can be asked from the first
+ * moment on, while modules are imported and set up, too.
+ */
 export async function work(given: Given, terminal: Terminal, stops: Stops): Promise<ExitCode> {
   const options = workerOptions(given);
-  const loaded = await configured(given, terminal);
-  const config: ConfigData = { ...loaded.config, logging: { ...loaded.config.logging, level: levelOf(given, loaded) } };
-  const logger = stderrLogger(config.logging.disabled ? { level: "off" } : config.logging);
+  // Until it is known what the configuration says.
+  let logger = stderrLogger({ level: given.flag("quiet") ? "warn" : "info" });
   const stopping = new Stopping({
     grace: given.duration("grace") ?? GRACE,
     say: (text) => {
@@ -44,11 +47,18 @@ export async function work(given: Given, terminal: Terminal, stops: Stops): Prom
   });
   const untold = tellUncaught(terminal);
   try {
-    return await run({ given, config, logger, stopping, options });
+    const loaded = await stopping.unlessAsked(configured(given, terminal));
+    const config: ConfigData = { ...loaded.config, logging: { ...loaded.config.logging, level: levelOf(given, loaded) } };
+    logger = stderrLogger(config.logging.disabled ? { level: "off" } : config.logging);
+    await run({ given, config, logger, stopping, options });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
   } finally {
     unlisten();
     untold();
   }
+  // Asked once, a worker does what it was asked; a drain that was interrupted has not.
+  return stopping.asked > (given.flag("drain") ? 0 : 1) ? EXIT.interrupted : EXIT.fine;
 }
 
 interface Running {
@@ -59,26 +69,23 @@ interface Running {
   readonly options: Omit<OmniQWorkerOptions, "tasks" | "modules">;
 }
 
-async function run({ given, config, logger, stopping, options }: Running): Promise<ExitCode> {
+async function run({ given, config, logger, stopping, options }: Running): Promise<void> {
   const modules: TaskModule[] = [];
-  for (const file of taskFilesOf(given.texts("tasks"))) modules.push(await importTasks(file));
+  for (const file of taskFilesOf(given.texts("tasks"))) modules.push(await stopping.unlessAsked(importTasks(file)));
   const omniq = OmniQ.fromConfig(config, { logger });
   try {
-    for (const module of modules) await setUp(module, omniq);
+    for (const module of modules) await stopping.unlessAsked(setUp(module, omniq));
     const worker = omniq.worker({ ...options, modules: modules.map(({ url }) => url) });
     stopping.watch(worker);
     report(worker, logger);
-    // Asked once, a worker does what it was asked; a drain that was interrupted has not.
-    const isDrain = given.flag("drain");
     if (stopping.asked === 0)
       await runUntilAsked({
         worker,
-        isDrain,
+        isDrain: given.flag("drain"),
         stopping,
         say: (text, fields = {}) => logger.info(text, { component: "worker", ...fields }),
         fields: about(config, modules, options),
       });
-    return stopping.asked > (isDrain ? 0 : 1) ? EXIT.interrupted : EXIT.fine;
   } finally {
     await omniq.close();
   }
