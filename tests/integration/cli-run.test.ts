@@ -330,13 +330,26 @@ describe("dev", { tags: ["slow"] }, () => {
     expect((await dev.ended).code).toBe(signal === "SIGTERM" ? 0 : null);
   });
 
-  test("kills a worker that computes without an end", async () => {
+  /** One whose worker computes without an end. */
+  async function startBusy(): Promise<CliProcess> {
     write("text.ts", greeting("x"));
     write("tasks.ts", `${DEV}\nexport const busy = defineTask({ name: "busy", handler: () => { for (;;); } });`);
     await enqueued(["busy", undefined]);
     const dev = start("dev", "--grace", "1ms");
     await dev.says("Worker started");
     await until(() => withShop(async (omniq) => (await omniq.tasks.find({ func: "busy", status: "running" })).items.length === 1));
+    return dev;
+  }
+
+  test("leaves none behind at SIGKILL that computes without an end", async () => {
+    const dev = await startBusy();
+    const pid = await pidOf(dev);
+    dev.child.kill("SIGKILL");
+    await until(() => isGone(pid));
+  });
+
+  test("kills a worker that computes without an end", async () => {
+    const dev = await startBusy();
     dev.child.kill("SIGINT");
     await dev.says("did not stop in time and was killed");
     expect((await dev.ended).code).toBe(0);
