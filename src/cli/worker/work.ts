@@ -123,7 +123,8 @@ function workerOptions(given: Given): Running["options"] {
   const [concurrency, lease] = [given.whole("concurrency"), given.duration("lease")];
   if (lease !== undefined && lease < SHORTEST_LEASE) throw new UsageError(`Expected --lease to be at least ${SHORTEST_LEASE} ms`);
   return {
-    ...(queues === undefined ? {} : { queues }),
+    // A name that is said twice is served where it stands first.
+    ...(queues === undefined ? {} : { queues: [...new Set(queues)] }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(lease === undefined ? {} : { lease }),
   };
