@@ -345,7 +345,9 @@ describe("dev", { tags: ["slow"] }, () => {
     const dev = await startBusy();
     const pid = await pidOf(dev);
     dev.child.kill("SIGKILL");
-    await until(() => isGone(pid));
+    await until(() => isGone(pid)).finally(() => {
+      if (!isGone(pid)) process.kill(pid, "SIGKILL");
+    });
   });
 
   test("kills a worker that computes without an end", async () => {

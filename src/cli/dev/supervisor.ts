@@ -62,7 +62,7 @@ export class Supervisor {
 
   /** What the child does not tell: configurations that are not modules, and files that are not there yet. */
   #alwaysWatched(): readonly string[] {
-    const named = [this.#given.text("config"), this.#terminal.env["OMNIQ_CONFIG"], this.#given.text("envFile")];
+    const named = [this.#given.text("config"), this.#terminal.env["OMNIQ_CONFIG"], this.#given.text("env")];
     const tasks = this.#given.texts("tasks");
     return [
       ...named.flatMap((file) => (file === undefined || file === "" ? [] : [file])),
@@ -143,7 +143,7 @@ export class Supervisor {
 /** The options of the worker, as they are typed. */
 function argumentsOf(given: Given): readonly string[] {
   const flag = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  const texts = ["config", "envFile", "url", "project", "baseDir", "queues"].flatMap((name) => {
+  const texts = ["config", "env", "url", "project", "baseDir", "queues"].flatMap((name) => {
     const value = given.text(name);
     return value === undefined ? [] : [`${flag(name)}=${value}`];
   });
