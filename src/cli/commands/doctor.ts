@@ -1,6 +1,6 @@
 /** `omniq doctor`: looks for trouble, changes nothing, and says what helps. */
 import { examine, fileFacts, isHollow, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
-import type { Backlog } from "../../backends/sqlite/examine.ts";
+import type { Backlog, FileFacts } from "../../backends/sqlite/examine.ts";
 import { OmniQError } from "../../core/errors.ts";
 import { OmniQ } from "../../index.ts";
 import { EXIT } from "../command.ts";
@@ -16,6 +16,7 @@ import { ownVersion, versionIn } from "../own-package.ts";
 import { placesOf } from "../places.ts";
 import type { FilePlace } from "../places.ts";
 import { statusLine } from "../status-line.ts";
+import { systemSentence } from "../system-error.ts";
 import type { Terminal } from "../terminal.ts";
 import { count, plain } from "../text.ts";
 
@@ -114,6 +115,18 @@ async function lookAt({ config, origins }: Configured, look: Look): Promise<void
   }
 }
 
+/** Undefined, and a finding, where the file system lets nobody look. */
+function factsOf(path: string, tell: Tell): FileFacts | undefined {
+  try {
+    return fileFacts(path);
+  } catch (error) {
+    const why = systemSentence(error);
+    if (why === undefined) throw error;
+    tell(problem("file", why, "run it as the user of the workers, or give this user the right"));
+    return undefined;
+  }
+}
+
 /** Answers what waits in it, where it can be worked with. */
 function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Backlog | undefined {
   const { path } = place;
@@ -121,7 +134,8 @@ function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Backlog 
     tell(note("file", "The database lies in the memory of another process: nothing of it can be seen from here"));
     return undefined;
   }
-  const facts = fileFacts(path);
+  const facts = factsOf(path, tell);
+  if (facts === undefined) return undefined;
   tell(...fileFindings(facts));
   if (facts.is !== "file" || facts.bytes === 0 || isHollow(facts)) return undefined;
   const line = statusLine(terminal);

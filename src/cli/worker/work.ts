@@ -13,7 +13,6 @@ import type { Configured } from "../configured.ts";
 import { Interrupted } from "../interrupt.ts";
 import { placesOf } from "../places.ts";
 import type { Terminal } from "../terminal.ts";
-import { plain, plainLines } from "../text.ts";
 import { importTasks, setUp, taskFilesOf } from "./modules.ts";
 import type { TaskModule } from "./modules.ts";
 import { Stopping } from "./stops.ts";
@@ -45,7 +44,6 @@ export async function work(given: Given, terminal: Terminal, stops: Stops): Prom
   terminal.whenNobodyReads(() => {
     stopping.ask();
   });
-  const untold = tellUncaught(terminal);
   try {
     const loaded = await stopping.unlessAsked(configured(given, terminal));
     const config: ConfigData = { ...loaded.config, logging: { ...loaded.config.logging, level: levelOf(given, loaded) } };
@@ -55,7 +53,6 @@ export async function work(given: Given, terminal: Terminal, stops: Stops): Prom
     if (!(error instanceof Interrupted)) throw error;
   } finally {
     unlisten();
-    untold();
   }
   // Asked once, a worker does what it was asked; a drain that was interrupted has not.
   return stopping.asked > (given.flag("drain") ? 0 : 1) ? EXIT.interrupted : EXIT.fine;
@@ -167,18 +164,6 @@ function report(worker: Worker, logger: Logger): void {
   worker.on("failed", (ran) => {
     logger.error(`${ran.func} failed`, { ...fields(ran), error: withoutSecrets(`${ran.error.name}: ${ran.error.message}`) });
   });
-}
-
-/** What user code throws into the air ends the process: whoever reads the log wants to see where. */
-function tellUncaught(terminal: Terminal): () => void {
-  const tell = (error: unknown): void => {
-    if (error instanceof Error) for (const line of plainLines(error.stack ?? "")) terminal.note(line);
-    else terminal.note(plain(String(error)));
-  };
-  process.prependListener("uncaughtException", tell);
-  return () => {
-    process.off("uncaughtException", tell);
-  };
 }
 
 /**
