@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** The bin `omniq`: looks at the version of Node before anything else. Written so that Node 14 can read it: no newer syntax, and nothing imported that has any. */
-import "./signals.ts";
+import { endOnSignals } from "./signals.ts";
+
+endOnSignals();
 
 import("../node-version.ts").then(
   () => import("./main.ts").then(({ main }) => main(process.argv.slice(2))),

@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { defineTask, FatalError, OmniQ } from "../../src/index.ts";
@@ -214,6 +215,16 @@ describe.concurrent("each command", { tags: ["slow"] }, () => {
     expect(stderr).toMatch(/^error: .* \(STORAGE_NOT_FOUND\)$/m);
     expect(readdirSync(cwd)).toEqual(before);
   });
+});
+
+test.each(["SIGINT", "SIGTERM"] as const)("doctor ends at %s while it waits for a locked file", { tags: ["slow"] }, async (signal) => {
+  const cwd = copy();
+  const other = new DatabaseSync(join(cwd, "omniq_data", "omniq.db"));
+  other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+  const { code, stdout } = await omniq(["doctor"], { cwd, env: signalled(signal, 2) });
+  other.close();
+  expect(code).toBe(130);
+  expect(stdout).not.toContain("STORAGE_BUSY");
 });
 
 describe.concurrent.each(["SIGINT", "SIGTERM"] as const)("%s while it works", { tags: ["slow"] }, (signal) => {

@@ -8,7 +8,7 @@ import { StorageError } from "../../core/errors.ts";
 import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
 import { configured } from "../configured.ts";
-import { Interrupted, listenForInterrupts } from "../interrupt.ts";
+import { endNow, Interrupted, listenForInterrupts } from "../interrupt.ts";
 import { placesOf, refuseMemory } from "../places.ts";
 import type { FilePlace } from "../places.ts";
 import { statusLine } from "../status-line.ts";
@@ -68,14 +68,4 @@ function nameOf(file: string, { holds }: FilePlace): string {
 function sentence({ file, bytes: size, tasks, took }: BackedUp, { holds }: FilePlace): string {
   const what = holds.includes("tasks") ? count(tasks, "task") : holds.join(" and ");
   return `${plain(file)}: ${what}, ${bytes(size)}, checked, in ${formatDuration(took)}`;
-}
-
-/**
- * What SQLite does on its thread cannot be stopped, and the process would wait for it: only a signal ends it at once. Whichever came, it is
- * the one that every shell takes for 130.
- */
-function endNow(): void {
-  if (process.platform === "win32") return;
-  process.removeAllListeners("SIGINT");
-  process.kill(process.pid, "SIGINT");
 }

@@ -1,5 +1,5 @@
 /** `omniq doctor`: looks for trouble, changes nothing, and says what helps. */
-import { examine, fileFacts, isHollow, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
+import { fileFacts, isHollow, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
 import type { Backlog, FileFacts } from "../../backends/sqlite/examine.ts";
 import { OmniQError } from "../../core/errors.ts";
 import { OmniQ } from "../../index.ts";
@@ -8,6 +8,7 @@ import type { Given, Run } from "../command.ts";
 import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
 import { databaseFindings } from "../doctor/database.ts";
+import { examined } from "../doctor/examined.ts";
 import { fileFindings } from "../doctor/file.ts";
 import { countOf, note, ok, printFinding, problem, warning } from "../doctor/finding.ts";
 import type { Finding } from "../doctor/finding.ts";
@@ -96,7 +97,7 @@ async function lookAt({ config, origins }: Configured, look: Look): Promise<void
   const readable: Backlog[] = [];
   for (const place of places) {
     if (places.length > 1 && !given.flag("json")) terminal.line(terminal.paint("bold", `${place.holds.join(", ")}: ${plain(place.path)}`));
-    const backlog = lookAtFile(place, look);
+    const backlog = await lookAtFile(place, look);
     if (backlog !== undefined) readable.push(backlog);
   }
   const [first] = readable;
@@ -128,7 +129,7 @@ function factsOf(path: string, tell: Tell): FileFacts | undefined {
 }
 
 /** Answers what waits in it, where it can be worked with. */
-function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Backlog | undefined {
+async function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Promise<Backlog | undefined> {
   const { path } = place;
   if (path === ":memory:") {
     tell(note("file", "The database lies in the memory of another process: nothing of it can be seen from here"));
@@ -141,7 +142,7 @@ function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Backlog 
   const line = statusLine(terminal);
   try {
     line.say("Checking the file …");
-    const found = examine(place, given.flag("full"));
+    const found = await examined(place, given.flag("full"));
     line.end();
     tell(...databaseFindings(found, given.flag("full")));
     return found.version === SCHEMA_VERSION && found.damage.length === 0 ? found.backlog : undefined;

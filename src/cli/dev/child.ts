@@ -1,12 +1,12 @@
 /**
- * The worker of `omniq dev`, in a process of its own, told the id of its parent and how long it may outlive it: tells its parent which files it loads, stops when the parent asks for it, and
- * also when the parent is gone.
+ * The worker of `omniq dev`, in a process of its own: is told the id of its parent and how long it may outlive it, tells which files it
+ * loads, stops when the parent asks for it, and also when the parent is gone.
  */
-import "../signals.ts";
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { main } from "../main.ts";
+import { endOnSignals } from "../signals.ts";
 import type { Stops } from "../worker/stops.ts";
 import { leaveSoon, work } from "../worker/work.ts";
 import type { Guarded } from "./guard-thread.ts";
@@ -26,6 +26,8 @@ registerHooks({
     return next(url, context);
   },
 });
+
+endOnSignals();
 
 const [parent, patience, ...args] = process.argv.slice(2);
 const guarded: Guarded = { parent: Number(parent), patience: Number(patience) };
