@@ -199,6 +199,7 @@ describe("worker", { tags: ["slow"] }, () => {
   test.each([
     ["nothing to run", {}, [], /Expected a file with tasks .* omniq init \(MODULE_NOT_FOUND\)/],
     ["a file that is not there", {}, ["--tasks", "none.ts"], /there is no none\.ts/],
+    ["a folder", {}, ["--tasks", "."], /but \. is a folder \(MODULE_NOT_FOUND\)/],
     [
       "a module without tasks",
       { "tasks.js": "export const a = 1;" },

@@ -1,5 +1,5 @@
 /** The modules with the tasks: which files, importing them, and their `setup`. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ModuleError } from "../../core/errors.ts";
@@ -22,6 +22,8 @@ export interface TaskModule {
 export function taskFilesOf(named: readonly string[]): readonly string[] {
   const missing = named.find((file) => !existsSync(file));
   if (missing !== undefined) throw new ModuleError("MODULE_NOT_FOUND", `Expected --tasks to name a file, but there is no ${missing}`);
+  const folder = named.find((file) => statSync(file).isDirectory());
+  if (folder !== undefined) throw new ModuleError("MODULE_NOT_FOUND", `Expected --tasks to name a file, but ${folder} is a folder`);
   if (named.length > 0) return named;
   const found = TASK_FILES.find((file) => existsSync(file));
   if (found !== undefined) return [found];
