@@ -27,7 +27,8 @@ not ours; the error says where it looked, and what it found instead.
   \`--dry-run\` only tells.
 - **Times** are \`2026-12-31\` or \`2026-12-31T23:59:59Z\`; without a zone they are those of this machine. Where a time has passed, \`90m\` or \`7d\` means so
   long ago. **Durations** are milliseconds or text such as \`5s\`, \`1h30m\`, \`7d\`.
-- **Interrupted.** Ctrl-C ends what runs in order; a second one ends it at once. A reader that leaves early (\`| head\`) is no error.
+- **Interrupted.** Ctrl-C or SIGTERM ends what runs in order, with 130; a second one ends it at once. \`worker\` and \`dev\` end with 0 at the first:
+  to be asked is how they end. \`backup\` ends by SIGINT itself, which is 130 to a shell. A reader that leaves early (\`| head\`) is no error.
 
 | exit code | means |
 | --- | --- |

@@ -257,6 +257,7 @@ export function homeOf(
     random: systemRandom,
     newId,
     identity: hostIdentity,
+    isGone,
     yieldTurn,
     now: () => clock.now(),
     defaults: taskDefaults,

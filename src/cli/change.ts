@@ -153,7 +153,7 @@ async function changeAll(
     progress.stop();
     interrupt.end();
   }
-  return { outcomes, interrupted: interrupt.signal.aborted };
+  return { outcomes, interrupted: outcomes.length < targets.length };
 }
 
 async function changeOne(omniq: OmniQ, given: Given, change: Change, { id, phase }: Target): Promise<Outcome> {

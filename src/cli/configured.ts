@@ -6,7 +6,6 @@ import type { Complain, Source } from "../config/check.ts";
 import { findConfigFile } from "../config/find.ts";
 import { loadConfig, resolveConfig } from "../config/load.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { ConfigError } from "../core/errors.ts";
 import { textOf } from "../config/utf8.ts";
 import { loadModuleAt, readFileAt } from "../host.ts";
 import { UsageError } from "./command.ts";
@@ -27,7 +26,7 @@ export interface Configured extends LoadedConfig {
  */
 export async function configured(given: Given, terminal: Terminal, complain: Complain = refuse): Promise<Configured> {
   const named = namedIn(given);
-  const { env, fileOf } = variables(given.text("envFile"), terminal.env);
+  const { env, fileOf } = variables(given.text("env"), terminal.env);
   const file = given.text("config") ?? findConfigFile(env, existsSync, complain);
   if (file !== undefined && given.flag("debug")) terminal.note(`configuration file: ${plain(file)}`);
   const sources = { file, env, fileOf, named };
@@ -53,13 +52,14 @@ function variables(file: string | undefined, env: Terminal["env"]) {
   return { env: { ...set, ...env }, fileOf: (name: string) => (name in env || !(name in set) ? undefined : file) };
 }
 
+/** @throws UsageError for a file that cannot be read. */
 function bytesOf(file: string): Uint8Array {
   try {
     return readFileSync(file);
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-    const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
-    throw new ConfigError("CONFIG_NOT_FOUND", `Expected ${file} to be a file of variables, but ${why}`, { cause });
+    const why = code === "ENOENT" ? `there is no ${file}` : `${file} cannot be read (${code})`;
+    throw new UsageError(`Expected --env to name a file of variables, but ${why}`, { cause });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Which database a command means; opened only if it is there, is one of ours and needs no change. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { SCHEMA_VERSION, versionAt } from "../backends/sqlite/examine.ts";
 import { StorageError } from "../core/errors.ts";
@@ -38,9 +38,11 @@ export async function withDatabaseToFill(given: Given, terminal: Terminal, fill:
 
 function checkFile(place: FilePlace): void {
   const { path } = place;
-  if (path === ":memory:" || !existsSync(path)) throw notFound(path);
+  const there = path === ":memory:" ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (there === undefined) throw notFound(path);
+  if (there.isDirectory()) throw new StorageError("STORAGE_NOT_FOUND", `Expected a database at ${path}, but it is a folder`);
   // SQLite would delete the WAL of an empty file, also when it only reads.
-  const version = statSync(path).size === 0 ? 0 : versionAt(place);
+  const version = there.size === 0 ? 0 : versionAt(place);
   if (version === 0) throw new StorageError("FOREIGN_SCHEMA", `Expected ${path} to be a database of OmniQ, but it has no tables of ours`);
   if (version < SCHEMA_VERSION) {
     throw new StorageError(
@@ -64,7 +66,7 @@ function notFound(path: string): StorageError {
 
 /** A few projects that lie in a folder. */
 function projectsIn(folder: string): readonly string[] {
-  if (!existsSync(folder)) return [];
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith(".db"))
     .map((name) => name.slice(0, -".db".length))

@@ -34,3 +34,13 @@ export function listenForInterrupts(atOnce: () => void): Interrupt {
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
+
+/**
+ * Where SQLite works on a thread: that cannot be stopped, and the end of the process would wait for it. Only a signal ends it at once; whichever
+ * came, it is the one that every shell takes for 130.
+ */
+export function endNow(): void {
+  if (process.platform === "win32") return;
+  process.removeAllListeners("SIGINT");
+  process.kill(process.pid, "SIGINT");
+}

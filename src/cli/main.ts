@@ -8,20 +8,17 @@ import { Interrupted } from "./interrupt.ts";
 import { ownVersion } from "./own-package.ts";
 import { parse } from "./program.ts";
 import { Terminal } from "./terminal.ts";
+import { systemSentence } from "./system-error.ts";
 import { plain, plainLines } from "./text.ts";
+import { uncaught } from "./user-code.ts";
 
 /** Runs one command and sets the exit code of the process. @param as instead of what the command does. */
 export async function main(argv: readonly string[], as?: Run): Promise<void> {
   const terminal = new Terminal(process);
-  process.on("uncaughtException", (error) => {
+  process.on("uncaughtException", (error, origin) => {
     // Nothing is known of what still runs.
-    process.exit(complain(terminal, error, argv));
+    process.exit(complain(terminal, uncaught(error, origin), argv));
   });
-  // Whoever has something to end first listens for itself.
-  const interrupted = (): void => {
-    if (process.listenerCount("SIGINT") === 1) process.exit(EXIT.interrupted);
-  };
-  process.on("SIGINT", interrupted);
   // Reached only where nothing is left to wait for: a module of the user's whose promise never settles must not look like success.
   const stuck = (): void => {
     terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} It waits for a promise that nothing will settle any more.`);
@@ -54,11 +51,12 @@ function complain(terminal: Terminal, error: unknown, argv: readonly string[], s
   // The parser has said it already; help and version come this way, too.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.misused;
   if (error instanceof Interrupted) return EXIT.interrupted;
-  const message = error instanceof Error ? messageOf(error, spec) : String(error);
+  const system = systemSentence(error);
+  const message = system ?? (error instanceof Error ? messageOf(error, spec) : String(error));
   const code = error instanceof OmniQError ? ` (${error.code})` : "";
   terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} ${plain(message)}${code}`);
   if (argv.includes("--debug") && error instanceof Error) for (const line of plainLines(stackOf(error))) terminal.note(line);
-  else if (!(error instanceof OmniQError || error instanceof UsageError))
+  else if (!(system !== undefined || error instanceof OmniQError || error instanceof UsageError))
     terminal.note("This was not foreseen; --debug shows where it happened.");
   return error instanceof UsageError || error instanceof InvalidOptionError ? EXIT.misused : EXIT.failed;
 }

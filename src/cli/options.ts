@@ -29,7 +29,7 @@ export const DATABASE: readonly OptionSpec[] = [
     flags: "-c, --config <file>",
     about: "the configuration file (or OMNIQ_CONFIG; default: an omniq.config.ts, omniq.yaml … here)",
   },
-  { flags: "--env-file <file>", about: "a file of variables; those that are set already count more" },
+  { flags: "--env <file>", about: "a file of variables; those that are set already count more" },
   { flags: "--url <url>", about: "the database, such as sqlite:./data/shop.db (or OMNIQ_URL)" },
   { flags: "--project <name>", about: "the database <base-dir>/<name>.db (or OMNIQ_PROJECT_NAME; default omniq)" },
   { flags: "--base-dir <folder>", about: "the folder of the project's database (or OMNIQ_BASE_DIR; default ./omniq_data)" },

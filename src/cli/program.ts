@@ -1,9 +1,10 @@
 /** The parser, made from the command table. */
 import { styleText } from "node:util";
 import { Argument, Command, Option } from "commander";
+import { nearest } from "../core/nearest.ts";
 import { Given } from "./command.ts";
 import type { ArgumentSpec, CommandSpec, OptionSpec } from "./command.ts";
-import { COMMANDS, GROUPS } from "./commands.ts";
+import { COMMANDS, GROUPS, optionsOf } from "./commands.ts";
 import { COMMON, DATABASE } from "./options.ts";
 import { readerOf } from "./values.ts";
 import type { Terminal } from "./terminal.ts";
@@ -44,9 +45,24 @@ export function parse(argv: readonly string[], version: string, terminal: Termin
       if (command instanceof Command) asked = { spec, given: new Given(command.args, command.optsWithGlobals(), argv) };
     });
   }
-  for (const command of allOf(program)) command.showHelpAfterError(`Try: ${nameOf(command)} --help`);
+  for (const command of allOf(program)) {
+    command.showHelpAfterError(`Try: ${nameOf(command)} --help`);
+    // A group, or the whole, has few options of its own: who gives it another one has not come to the command yet.
+    if (command.commands.length > 0)
+      command.configureOutput({ outputError: (text, write) => write(plainLines(withHint(text)).join("\n")) });
+  }
   program.parse([...argv], { from: "user" });
   return asked;
+}
+
+/** To an unknown option that the parser has nothing like: where it, or one like it, is taken. */
+function withHint(message: string): string {
+  const [, typed] = /^error: unknown option '(--[^'=]+)(?:=[^']*)?'\n$/.exec(message) ?? [];
+  if (typed === undefined) return message;
+  const known = COMMANDS.flatMap((spec) => optionsOf(spec)).map(({ flags }) => /--[\w-]+/.exec(flags)?.[0] ?? "");
+  if (known.includes(typed)) return `${message}(${typed} stands behind its command)\n`;
+  const near = nearest(typed, known);
+  return near === undefined ? message : `${message}(Did you mean ${near}, behind its command?)\n`;
 }
 
 const EXAMPLES: CommandSpec["examples"] = [

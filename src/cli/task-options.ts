@@ -14,6 +14,13 @@ export const ARGS: ArgumentSpec = {
 };
 export const ARGS_FILE: OptionSpec = { flags: "--args-file <file>", about: "read the arguments from a file of JSON" };
 
+/** What makes more of a name than a name. */
+export const DEFINITIONS: OptionSpec = {
+  flags: "--tasks <file>",
+  about: "a module that exports the definition: its options, its schema and its name count then; may be repeated",
+  repeatable: true,
+};
+
 export const TASK_OPTIONS: readonly OptionSpec[] = [
   { flags: "-q, --queue <name>", sets: "queueName", about: "the queue it waits in (default: default)" },
   { flags: "-p, --priority <number>", about: "higher is taken first (default: 0)", whole: { min: -1_000_000_000, max: 1_000_000_000 } },

@@ -31,9 +31,12 @@ export class Terminal {
     this.stderr = stderr;
     this.env = env;
     // Whoever reads has gone (`omniq events | head`): that is no failure, and what still runs would only write on.
-    for (const stream of [stdout, stderr]) {
+    for (const [stream, path] of [
+      [stdout, "the standard output"],
+      [stderr, "the standard error"],
+    ] as const) {
       stream.on("error", (error: NodeJS.ErrnoException) => {
-        if (error.code !== "EPIPE") throw error;
+        if (error.code !== "EPIPE") throw Object.assign(error, { path });
         this.#gone();
       });
     }

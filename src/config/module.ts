@@ -8,7 +8,7 @@ import { withoutSecrets } from "./url.ts";
 
 /** What a configuration that is a function is called with. */
 export interface ConfigContext {
-  /** The variables that count: those of the process, and those of an `--env-file`. */
+  /** The variables that count: those of the process, and those of an `--env`. */
   readonly env: Env;
 }
 /** What the default export of `omniq.config.ts` may be. */

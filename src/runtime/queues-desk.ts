@@ -4,8 +4,9 @@ import type { Ms } from "../core/record.ts";
 import type { Phase } from "../core/task.ts";
 import { TaskQueue } from "../components/task-queue.ts";
 import { queueName } from "./defaults.ts";
+import { lifeOf } from "./life.ts";
+import type { Life } from "./life.ts";
 import type { Shared } from "./shared.ts";
-import { isAlive } from "./why.ts";
 
 /** A queue that is or was paused, or has tasks that have not ended. */
 export interface QueueInfo {
@@ -28,8 +29,10 @@ export interface WorkerInfo {
   readonly concurrency: number;
   readonly startedAt: Date;
   readonly seenAt: Date;
-  /** Whether it was seen within its lease. */
+  /** Whether it was seen within its lease, and its process has not certainly ended. */
   readonly alive: boolean;
+  /** Whether this machine knows that its process has ended: then it is not alive, however recently it was seen. */
+  readonly gone: boolean;
 }
 
 /** Tasks of a phase are counted up to here. */
@@ -98,7 +101,7 @@ export class WorkersDesk {
     return this.#shared.access.use(async ({ main }) => {
       const now = await main.now();
       const rows = await main.presence.workers(WORKERS);
-      return rows.filter((row) => row.role === "worker").map((row) => infoOf(row, now));
+      return rows.filter((row) => row.role === "worker").map((row) => infoOf(row, lifeOf(row, now, this.#shared.isGone)));
     });
   }
 }
@@ -107,7 +110,7 @@ function maybeDate(ms: Ms | undefined): Date | undefined {
   return ms === undefined ? undefined : new Date(ms);
 }
 
-function infoOf(row: WorkerRow, now: Ms): WorkerInfo {
+function infoOf(row: WorkerRow, life: Life): WorkerInfo {
   return {
     id: row.worker,
     host: row.host,
@@ -117,6 +120,7 @@ function infoOf(row: WorkerRow, now: Ms): WorkerInfo {
     concurrency: row.concurrency,
     startedAt: new Date(row.arrivedAt),
     seenAt: new Date(row.seenAt),
-    alive: isAlive(row, now),
+    alive: life === "alive",
+    gone: life === "gone",
   };
 }

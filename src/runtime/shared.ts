@@ -1,6 +1,7 @@
 /** What the parts of one OmniQ share: the way to the stores and what the composition root hands in. */
 import type { Clock, Random } from "../core/clock.ts";
 import type { Access } from "./access.ts";
+import type { IsGone } from "./lookout.ts";
 import type { Resolving } from "./options.ts";
 import type { Logger } from "./signatures.ts";
 
@@ -17,6 +18,7 @@ export interface Shared extends Resolving {
   readonly clock: Clock;
   readonly random: Random;
   readonly identity: () => HostIdentity;
+  readonly isGone: IsGone;
   readonly logger: Logger;
   /** Resolves in a later turn of the event loop. */
   readonly yieldTurn: () => Promise<void>;

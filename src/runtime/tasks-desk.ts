@@ -125,7 +125,7 @@ export class TasksDesk {
   /** Why a task is not running, in a sentence and in a typed object. */
   async why(id: TaskId): Promise<Why> {
     checkTarget(id);
-    return this.#shared.access.use((stores) => whyOf(stores, id));
+    return this.#shared.access.use((stores) => whyOf(stores, id, this.#shared.isGone));
   }
 
   async #each<A extends string>(

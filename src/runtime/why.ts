@@ -4,6 +4,9 @@ import { formatDuration } from "../core/duration.ts";
 import type { Ms, TaskId } from "../core/record.ts";
 import { isFinal } from "../core/task.ts";
 import type { Final, Phase, StoredTask } from "../core/task.ts";
+import { lifeOf } from "./life.ts";
+import type { Life } from "./life.ts";
+import type { IsGone } from "./lookout.ts";
 import type { Stores } from "./stores.ts";
 
 /** A parent that has not let its child go. `phase` is absent when it is gone. */
@@ -21,7 +24,14 @@ export type WhyCase =
     }
   | {
       readonly reason: "running";
-      readonly details: { readonly worker: string | undefined; readonly since: Date | undefined; readonly workerIsSilent: boolean };
+      readonly details: {
+        readonly worker: string | undefined;
+        readonly since: Date | undefined;
+        /** Not seen within its lease, or gone. */
+        readonly workerIsSilent: boolean;
+        /** This machine knows that its process has ended. */
+        readonly workerIsGone: boolean;
+      };
     }
   /** It runs and was asked to stop. */
   | { readonly reason: "cancelling"; readonly details: { readonly worker: string | undefined } }
@@ -57,18 +67,20 @@ const COUNTED = 1_000;
 const LAST_TIME: Ms = 8_640_000_000_000_000;
 const WORKERS = 1_000;
 
-export async function whyOf(stores: Stores, id: TaskId): Promise<Why> {
+export async function whyOf(stores: Stores, id: TaskId, isGone: IsGone): Promise<Why> {
   const [task] = await stores.main.desk.get([id]);
   if (task === undefined)
     return { taskId: id, phase: undefined, reason: "missing", details: {}, text: `There is no task with the id ${id} (any more).` };
   const now = await stores.main.now();
-  const found = await caseOf(stores, task, now);
+  const found = await caseOf(stores, task, (worker) => lifeOf(worker, now, isGone), now);
   return { taskId: id, phase: task.phase, ...found, text: sentence(found, now) };
 }
 
-async function caseOf(stores: Stores, task: StoredTask, now: Ms): Promise<WhyCase> {
+type LifeOf = (worker: WorkerRow) => Life;
+
+async function caseOf(stores: Stores, task: StoredTask, life: LifeOf, now: Ms): Promise<WhyCase> {
   if (isFinal(task)) return ended(task);
-  if (task.status === "running") return running(stores, task, now);
+  if (task.status === "running") return running(stores, task, life);
   if (task.mark !== undefined) {
     return { reason: "ending", details: { as: task.mark === "expired" ? "expired" : "cancelled", because: task.reason } };
   }
@@ -76,7 +88,7 @@ async function caseOf(stores: Stores, task: StoredTask, now: Ms): Promise<WhyCas
   if (task.openParents > 0)
     return { reason: "blocked", details: { openParents: task.openParents, parents: await openParents(stores, task) } };
   if (task.dueAt > now) return later(task);
-  return ready(stores, task, now);
+  return ready(stores, task, life);
 }
 
 function ended(task: StoredTask): WhyCase {
@@ -84,12 +96,13 @@ function ended(task: StoredTask): WhyCase {
   return { reason: "final", details: { status, endedAt: date(task.completedAt), because: task.reason } };
 }
 
-async function running(stores: Stores, task: StoredTask, now: Ms): Promise<WhyCase> {
+async function running(stores: Stores, task: StoredTask, life: LifeOf): Promise<WhyCase> {
   if (task.mark !== undefined) return { reason: "cancelling", details: { worker: task.worker } };
   const workers = await stores.main.presence.workers(WORKERS);
   const worker = workers.find((row) => row.worker === task.worker);
-  const workerIsSilent = worker === undefined || !isAlive(worker, now);
-  return { reason: "running", details: { worker: task.worker, since: date(task.startedAt), workerIsSilent } };
+  const is = worker === undefined ? "silent" : life(worker);
+  const told = { workerIsSilent: is !== "alive", workerIsGone: is === "gone" };
+  return { reason: "running", details: { worker: task.worker, since: date(task.startedAt), ...told } };
 }
 
 function later(task: StoredTask): WhyCase {
@@ -98,12 +111,12 @@ function later(task: StoredTask): WhyCase {
   return { reason: "retry", details: { at, retryCount: task.retryCount, maxRetries: task.maxRetries } };
 }
 
-async function ready(stores: Stores, task: StoredTask, now: Ms): Promise<WhyCase> {
+async function ready(stores: Stores, task: StoredTask, life: LifeOf): Promise<WhyCase> {
   const { queue: queueName, func } = task;
   const queues = await stores.main.desk.queues();
   const pausedAt = date(queues.find((queue) => queue.name === queueName)?.pausedAt);
   if (pausedAt !== undefined) return { reason: "queue-paused", details: { queueName, pausedAt } };
-  const alive = (await stores.main.presence.workers(WORKERS)).filter((row) => row.role === "worker" && isAlive(row, now));
+  const alive = (await stores.main.presence.workers(WORKERS)).filter((row) => row.role === "worker" && life(row) === "alive");
   const serving = alive.filter((row) => row.queues.includes(queueName));
   if (serving.length === 0) return { reason: "no-worker-for-queue", details: { queueName, workers: alive.length } };
   const knowing = serving.filter((row) => row.names.includes(func));
@@ -125,11 +138,6 @@ async function openParents(stores: Stores, task: StoredTask): Promise<readonly O
   return open.slice(0, NAMED);
 }
 
-/** Whether a worker was seen within its lease, by the backend's clock: good enough to tell people, not to take its claims. */
-export function isAlive(worker: WorkerRow, now: Ms): boolean {
-  return now - worker.seenAt <= worker.leaseMs;
-}
-
 function sentence({ reason, details }: WhyCase, now: Ms): string {
   const at = (time: Date): string => `${time.toISOString()} (in ${formatDuration(Math.max(0, time.getTime() - now))})`;
   switch (reason) {
@@ -138,7 +146,7 @@ function sentence({ reason, details }: WhyCase, now: Ms): string {
     case "final":
       return `It has ended: ${details.status}${details.endedAt === undefined ? "" : ` at ${details.endedAt.toISOString()}`}${because(details.because)}.`;
     case "running":
-      return `It runs${details.since === undefined ? "" : ` since ${details.since.toISOString()}`} on worker ${details.worker}${details.workerIsSilent ? ", which has not been heard of for longer than its lease" : ""}.`;
+      return runningText(details);
     case "cancelling":
       return `It runs on worker ${details.worker} and was asked to stop.`;
     case "ending":
@@ -158,6 +166,12 @@ function sentence({ reason, details }: WhyCase, now: Ms): string {
     case "waiting":
       return waitingText(details);
   }
+}
+
+function runningText({ worker, since, workerIsSilent, workerIsGone }: Extract<WhyCase, { reason: "running" }>["details"]): string {
+  const where = `${since === undefined ? "" : ` since ${since.toISOString()}`} on worker ${worker}`;
+  if (workerIsGone) return `It ran${where}, whose process has ended: the next worker takes it over.`;
+  return `It runs${where}${workerIsSilent ? ", which has not been heard of for longer than its lease" : ""}.`;
 }
 
 function because(why: string | undefined): string {

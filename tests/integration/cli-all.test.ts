@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { defineTask, FatalError, OmniQ } from "../../src/index.ts";
@@ -129,6 +130,19 @@ async function run(name: string, args: readonly string[], cwd: string, closed = 
   return end;
 }
 
+/**
+ * Sends the process a signal as soon as so many listen for SIGINT: the first is there before any command, the second is the command's own.
+ * Its children are left alone.
+ */
+function signalled(signal: NodeJS.Signals, listeners: number): Readonly<Record<string, string>> {
+  const hook = `delete process.env.NODE_OPTIONS;
+    let left = ${listeners};
+    process.on("newListener", (event) => {
+      if (event === "SIGINT" && --left === 0) setImmediate(() => process.kill(process.pid, "${signal}"));
+    });`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hook)}` };
+}
+
 describe.concurrent("each command", { tags: ["slow"] }, () => {
   test.each(rows)("%s: help", async (name) => {
     const { code, stdout, stderr } = await omniq([...words(name), "--help"], { cwd: sample });
@@ -166,6 +180,15 @@ describe.concurrent("each command", { tags: ["slow"] }, () => {
     if (json !== "nothing") expect(stdout).not.toBe("");
   });
 
+  test.each(rows)("%s: either signal, as early as it can come, ends it with 130, if it has not done its work by then", async (name) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      const said = await omniq([...words(name), ...useOf(name).args], { cwd: copy(), env: signalled(signal, 1) });
+      expect([0, 130]).toContain(said.code);
+      expect(said.stderr).not.toMatch(/error|^\s+at /m);
+      if (said.code === 0 && useOf(name).endless !== true) expect(said.stdout).toMatch(/\n$/);
+    }
+  });
+
   test.each(rows)("%s: a reader that leaves early is no error", async (name) => {
     const { code, stderr } = await run(name, useOf(name).args, copy(), true);
     expect(stderr).not.toContain("error:");
@@ -191,5 +214,29 @@ describe.concurrent("each command", { tags: ["slow"] }, () => {
     expect(linesOf(stderr)).toHaveLength(1);
     expect(stderr).toMatch(/^error: .* \(STORAGE_NOT_FOUND\)$/m);
     expect(readdirSync(cwd)).toEqual(before);
+  });
+});
+
+test.each(["SIGINT", "SIGTERM"] as const)("doctor ends at %s while it waits for a locked file", { tags: ["slow"] }, async (signal) => {
+  const cwd = copy();
+  const other = new DatabaseSync(join(cwd, "omniq_data", "omniq.db"));
+  other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+  const { code, stdout } = await omniq(["doctor"], { cwd, env: signalled(signal, 2) });
+  other.close();
+  expect(code).toBe(130);
+  expect(stdout).not.toContain("STORAGE_BUSY");
+});
+
+describe.concurrent.each(["SIGINT", "SIGTERM"] as const)("%s while it works", { tags: ["slow"] }, (signal) => {
+  test.each([
+    [130, ["events", "--follow"]],
+    [130, ["stats", "--watch", "--json"]],
+    [130, ["enqueue", "greet", "--queue", "nobodys", "--wait"]],
+    [130, ["demo", "files", "--base-dir", "made", "--pace", "60000"]],
+    // To be asked to stop is how these end.
+    [0, ["worker", "--quiet"]],
+    [0, ["dev", "--quiet"]],
+  ])("%i from %j", async (code, args) => {
+    expect((await omniq(args, { cwd: copy(), env: signalled(signal, 2) })).code).toBe(code);
   });
 });

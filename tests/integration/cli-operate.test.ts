@@ -256,17 +256,20 @@ describe("backup", { tags: ["slow"] }, () => {
     expect(readdirSync(dir)).toEqual(["omniq_data"]);
   });
 
-  test("that is interrupted dies of the signal and leaves nothing behind", async () => {
-    await withShop(async (omniq) => {
-      for (let i = 0; i < 20; i++)
-        await omniq.enqueueMany(Array.from({ length: 1_000 }, () => echo.with({ n: 1 }, { description: "x".repeat(2_000) })));
-    });
-    const backup = startCli(["backup", "copy.db"], { cwd: dir });
-    await until(() => readdirSync(dir).some((name) => name.endsWith(".partial")));
-    backup.child.kill("SIGINT");
-    expect(await backup.ended).toEqual({ code: null, signal: "SIGINT" });
-    expect(readdirSync(dir)).toEqual(["omniq_data"]);
-  });
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "that is interrupted by %s ends at once, as 130 to a shell, and leaves nothing behind",
+    async (signal) => {
+      await withShop(async (omniq) => {
+        for (let i = 0; i < 20; i++)
+          await omniq.enqueueMany(Array.from({ length: 1_000 }, () => echo.with({ n: 1 }, { description: "x".repeat(2_000) })));
+      });
+      const backup = startCli(["backup", "copy.db"], { cwd: dir });
+      await until(() => readdirSync(dir).some((name) => name.endsWith(".partial")));
+      backup.child.kill(signal);
+      expect(await backup.ended).toEqual({ code: null, signal: "SIGINT" });
+      expect(readdirSync(dir)).toEqual(["omniq_data"]);
+    },
+  );
 });
 
 describe("doctor", { tags: ["slow"] }, () => {

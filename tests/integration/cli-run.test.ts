@@ -137,17 +137,33 @@ describe("worker", { tags: ["slow"] }, () => {
     expect(await statusOf(deaf ?? "")).toBe("pending");
   });
 
-  test("asked to stop while it begins, it does not begin, and ends with 0", async () => {
-    const setup = `import { existsSync, writeFileSync } from "node:fs";
-export async function setup() { writeFileSync("in-setup", ""); while (!existsSync("go")) await sleep(5); }`;
-    write("tasks.ts", `${TASKS.replace(/export async function setup.*\n/, "")}${setup}`);
+  const WAITS = `writeFileSync("begun", ""); await new Promise(() => setInterval(() => {}, 60_000));`;
+  const FS = 'import { writeFileSync } from "node:fs";\n';
+  const LONG_BEGINNINGS: readonly (readonly [string, string, string])[] = [
+    ["a configuration", "omniq.config.ts", `${FS}${WAITS}\nexport default {};`],
+    ["a tasks module", "tasks.ts", `${FS}${TASKS}${WAITS}`],
+    ["a setup()", "tasks.ts", `${FS}${TASKS.replace(/export async function setup.*\n/, "")}export async function setup() { ${WAITS} }`],
+  ];
+
+  test.each(LONG_BEGINNINGS)("asked to stop while %s takes long, it ends soon, claims nothing, and ends with 0", async (_, file, text) => {
+    write("tasks.ts", TASKS);
+    write(file, text);
+    const [waiting] = await enqueued(["quick", { n: 1 }]);
     const worker = start("worker");
-    await until(() => existsSync(join(dir, "in-setup")));
+    await until(() => existsSync(join(dir, "begun")));
     worker.child.kill("SIGTERM");
-    await worker.says("Stopping: nothing runs.");
-    write("go", "");
     expect(await worker.ended).toEqual({ code: 0, signal: null });
+    expect(worker.stderr()).toContain("Stopping: nothing runs.");
     expect(worker.stderr()).not.toContain("Worker started");
+    expect(await statusOf(waiting ?? "")).toBe("pending");
+  });
+
+  test("a drain that is interrupted while it begins ends with 130", async () => {
+    write("tasks.ts", `${FS}${TASKS}${WAITS}`);
+    const worker = start("worker", "--drain");
+    await until(() => existsSync(join(dir, "begun")));
+    worker.child.kill("SIGINT");
+    expect(await worker.ended).toEqual({ code: 130, signal: null });
   });
 
   test("a log that nobody reads any more is a graceful stop", async () => {
@@ -183,6 +199,7 @@ export async function setup() { writeFileSync("in-setup", ""); while (!existsSyn
   test.each([
     ["nothing to run", {}, [], /Expected a file with tasks .* omniq init \(MODULE_NOT_FOUND\)/],
     ["a file that is not there", {}, ["--tasks", "none.ts"], /there is no none\.ts/],
+    ["a folder", {}, ["--tasks", "."], /but \. is a folder \(MODULE_NOT_FOUND\)/],
     [
       "a module without tasks",
       { "tasks.js": "export const a = 1;" },
@@ -314,13 +331,28 @@ describe("dev", { tags: ["slow"] }, () => {
     expect((await dev.ended).code).toBe(signal === "SIGTERM" ? 0 : null);
   });
 
-  test("kills a worker that computes without an end", async () => {
+  /** One whose worker computes without an end. */
+  async function startBusy(): Promise<CliProcess> {
     write("text.ts", greeting("x"));
     write("tasks.ts", `${DEV}\nexport const busy = defineTask({ name: "busy", handler: () => { for (;;); } });`);
     await enqueued(["busy", undefined]);
     const dev = start("dev", "--grace", "1ms");
     await dev.says("Worker started");
     await until(() => withShop(async (omniq) => (await omniq.tasks.find({ func: "busy", status: "running" })).items.length === 1));
+    return dev;
+  }
+
+  test("leaves none behind at SIGKILL that computes without an end", async () => {
+    const dev = await startBusy();
+    const pid = await pidOf(dev);
+    dev.child.kill("SIGKILL");
+    await until(() => isGone(pid)).finally(() => {
+      if (!isGone(pid)) process.kill(pid, "SIGKILL");
+    });
+  });
+
+  test("kills a worker that computes without an end", async () => {
+    const dev = await startBusy();
     dev.child.kill("SIGINT");
     await dev.says("did not stop in time and was killed");
     expect((await dev.ended).code).toBe(0);

@@ -8,6 +8,7 @@ import { StorageError } from "../../core/errors.ts";
 import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
 import { configured } from "../configured.ts";
+import { endNow, Interrupted, listenForInterrupts } from "../interrupt.ts";
 import { placesOf, refuseMemory } from "../places.ts";
 import type { FilePlace } from "../places.ts";
 import { statusLine } from "../status-line.ts";
@@ -22,7 +23,7 @@ export const run: Run = async (given, terminal) => {
   // All of them before the first is written: half a set would be copies of two moments.
   for (const place of places) refuseTarget(place.path, nameOf(file, place), given.flag("force"));
   const line = statusLine(terminal);
-  const interrupt = dieBySignal();
+  const interrupt = listenForInterrupts(endNow);
   try {
     // Tasks first: of what has ended in their copy, the results were written before.
     for (const [i, place] of places.entries()) {
@@ -39,8 +40,8 @@ export const run: Run = async (given, terminal) => {
       else terminal.line(sentence(made, place));
     }
   } catch (error) {
-    interrupt.die();
-    throw error;
+    if (interrupt.signal.aborted) endNow();
+    throw interrupt.signal.aborted ? new Interrupted() : error;
   } finally {
     interrupt.end();
   }
@@ -67,28 +68,4 @@ function nameOf(file: string, { holds }: FilePlace): string {
 function sentence({ file, bytes: size, tasks, took }: BackedUp, { holds }: FilePlace): string {
   const what = holds.includes("tasks") ? count(tasks, "task") : holds.join(" and ");
   return `${plain(file)}: ${what}, ${bytes(size)}, checked, in ${formatDuration(took)}`;
-}
-
-/** Takes the unfinished copy away first. What SQLite does on its thread cannot be stopped: only the signal itself ends the process at once. */
-function dieBySignal(): { readonly signal: AbortSignal; die(): void; end(): void } {
-  const controller = new AbortController();
-  let by: NodeJS.Signals | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    by = signal;
-    controller.abort();
-  };
-  const end = (): void => {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  return {
-    signal: controller.signal,
-    end,
-    die: () => {
-      if (by === undefined) return;
-      // Without a listener, whosever, it is the system that ends the process.
-      process.removeAllListeners(by);
-      process.kill(process.pid, by);
-    },
-  };
 }

@@ -1,6 +1,6 @@
 /** `omniq doctor`: looks for trouble, changes nothing, and says what helps. */
-import { examine, fileFacts, isHollow, isLocked, READ_WAIT, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
-import type { Backlog } from "../../backends/sqlite/examine.ts";
+import { fileFacts, isHollow, READ_WAIT, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
+import type { Backlog, FileFacts } from "../../backends/sqlite/examine.ts";
 import { OmniQError } from "../../core/errors.ts";
 import { OmniQ } from "../../index.ts";
 import { EXIT } from "../command.ts";
@@ -8,6 +8,7 @@ import type { Given, Run } from "../command.ts";
 import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
 import { databaseFindings, lockFinding } from "../doctor/database.ts";
+import { examined } from "../doctor/examined.ts";
 import { fileFindings } from "../doctor/file.ts";
 import { countOf, note, ok, printFinding, problem, warning } from "../doctor/finding.ts";
 import type { Finding } from "../doctor/finding.ts";
@@ -16,6 +17,7 @@ import { ownVersion, versionIn } from "../own-package.ts";
 import { placesOf } from "../places.ts";
 import type { FilePlace } from "../places.ts";
 import { statusLine } from "../status-line.ts";
+import { systemSentence } from "../system-error.ts";
 import type { Terminal } from "../terminal.ts";
 import { count, plain } from "../text.ts";
 import { unreadFiles } from "../unread.ts";
@@ -100,7 +102,7 @@ async function lookAt({ config, origins }: Configured, look: Look): Promise<void
   const readable: Backlog[] = [];
   for (const place of places) {
     if (places.length > 1 && !given.flag("json")) terminal.line(terminal.paint("bold", `${place.holds.join(", ")}: ${plain(place.path)}`));
-    const backlog = lookAtFile(place, look);
+    const backlog = await lookAtFile(place, look);
     if (backlog !== undefined) readable.push(backlog);
   }
   const [first] = readable;
@@ -119,22 +121,34 @@ async function lookAt({ config, origins }: Configured, look: Look): Promise<void
   }
 }
 
+/** Undefined, and a finding, where the file system lets nobody look. */
+function factsOf(path: string, tell: Tell): FileFacts | undefined {
+  try {
+    return fileFacts(path);
+  } catch (error) {
+    const why = systemSentence(error);
+    if (why === undefined) throw error;
+    tell(problem("file", why, "run it as the user of the workers, or give this user the right"));
+    return undefined;
+  }
+}
+
 /** Answers what waits in it, where it can be worked with. */
-function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Backlog | undefined {
+async function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Promise<Backlog | undefined> {
   const { path } = place;
   if (path === ":memory:") {
     tell(note("file", "The database lies in the memory of another process: nothing of it can be seen from here"));
     return undefined;
   }
-  const facts = fileFacts(path);
+  const facts = factsOf(path, tell);
+  if (facts === undefined) return undefined;
   tell(...fileFindings(facts));
   if (facts.is !== "file" || facts.bytes === 0 || isHollow(facts)) return undefined;
   const line = statusLine(terminal);
   try {
     line.say("Checking the file …");
-    const found = examine(place, given.flag("full"));
     const wait = Math.max(place.busyTimeout, LONG_HELD);
-    const locked = found.version === SCHEMA_VERSION && isLocked(place, wait);
+    const { facts: found, locked } = await examined({ place, full: given.flag("full"), wait });
     line.end();
     tell(...databaseFindings(found, given.flag("full")), ...(locked ? [lockFinding(wait)] : []));
     return found.version === SCHEMA_VERSION && found.damage.length === 0 ? found.backlog : undefined;

@@ -1,10 +1,11 @@
-/** `omniq enqueue`: a task by its name; what checks its arguments is the worker that runs it. */
+/** `omniq enqueue`: a task by its name; without its definition, what checks its arguments is the worker that runs it. */
 import { ResultExpiredError, ResultNotStoredError, TaskCancelledError, TaskExpiredError, TaskFailedError } from "../../core/errors.ts";
 import { nearest } from "../../core/nearest.ts";
 import type { EnqueueOptions, OmniQ, TaskHandle } from "../../index.ts";
 import { EXIT, UsageError } from "../command.ts";
-import type { ExitCode, Given, Run } from "../command.ts";
+import type { ExitCode, Given } from "../command.ts";
 import { withDatabaseToFill } from "../database.ts";
+import { definitionOf, leaving } from "../definitions.ts";
 import { listenForInterrupts } from "../interrupt.ts";
 import { argsOf, taskOptionsOf } from "../task-options.ts";
 import type { Terminal } from "../terminal.ts";
@@ -12,17 +13,19 @@ import { jsonLines, plain } from "../text.ts";
 
 const READABLE = 120;
 
-export const run: Run = async (given, terminal) => {
+export const run = leaving(async (given, terminal) => {
+  const name = given.argument(0) ?? "";
   const args = await argsOf(given, terminal);
   const options = optionsOf(given);
+  const task = await definitionOf(given, name);
   return withDatabaseToFill(given, terminal, async (omniq) => {
-    const handle = await omniq.enqueueNamed(given.argument(0) ?? "", args, options);
+    const handle = await (task === undefined ? omniq.enqueueNamed(name, args, options) : omniq.enqueue(task, args, options));
     if (given.flag("wait") || given.duration("wait") !== undefined) return wait(omniq, handle, given, terminal);
     if (given.flag("json")) terminal.json({ id: handle.id, created: handle.created });
     else terminal.line(said(handle, given));
     return EXIT.fine;
   });
-};
+});
 
 function optionsOf(given: Given): EnqueueOptions {
   const parents = given.texts("dependsOn");

@@ -7,6 +7,7 @@ import type { Run } from "../command.ts";
 import { configured } from "../configured.ts";
 import { placesOf } from "../places.ts";
 import type { FilePlace } from "../places.ts";
+import { systemSentence } from "../system-error.ts";
 import { bytes, count, plain } from "../text.ts";
 
 /** Less room than this, and the next commit may fail. */
@@ -29,20 +30,21 @@ export const run: Run = async (given, terminal) => {
 function troubleOf(place: FilePlace): string | undefined {
   const { path } = place;
   if (path === ":memory:") return "the database lies in the memory of another process";
-  const facts = fileFacts(path);
-  if (facts.is === "missing") return `there is no database at ${path}`;
-  if (isHollow(facts)) return `${path} is empty, and the WAL beside it is not`;
   try {
+    const facts = fileFacts(path);
+    if (facts.is === "missing") return `there is no database at ${path}`;
+    if (isHollow(facts)) return `${path} is empty, and the WAL beside it is not`;
     const version = facts.bytes === 0 ? 0 : versionAt(place);
     if (version === 0) return `${path} is no database of OmniQ`;
     if (version !== SCHEMA_VERSION) return `${path} has schema version ${version}, and this version of OmniQ works with ${SCHEMA_VERSION}`;
     proveWritable(place, place.busyTimeout);
+    const { free } = facts.fileSystem;
+    return free !== undefined && free < LEAST_FREE ? `the file system of ${path} has only ${bytes(free)} left` : undefined;
   } catch (error) {
-    if (error instanceof StorageError) return error.message;
-    throw error;
+    const why = error instanceof StorageError ? error.message : systemSentence(error);
+    if (why === undefined) throw error;
+    return why;
   }
-  const { free } = facts.fileSystem;
-  return free !== undefined && free < LEAST_FREE ? `the file system of ${path} has only ${bytes(free)} left` : undefined;
 }
 
 async function liveWorkers(omniq: OmniQ): Promise<number> {

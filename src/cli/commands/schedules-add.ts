@@ -2,20 +2,24 @@
 import { isCatchUp, MOST_CAUGHT_UP } from "../../core/schedule.ts";
 import type { OmniQ, ScheduleHandle, ScheduleOptions } from "../../index.ts";
 import { EXIT, UsageError } from "../command.ts";
-import type { Given, Run } from "../command.ts";
+import type { Given } from "../command.ts";
 import { withDatabaseToFill } from "../database.ts";
+import { definitionOf, leaving } from "../definitions.ts";
 import { scheduleJson, scheduleOf, timingOf, untilOf } from "../schedule.ts";
 import { argsOf, taskOptionsOf } from "../task-options.ts";
 import { plain, time } from "../text.ts";
 
-export const run: Run = async (given, terminal) => {
+export const run = leaving(async (given, terminal) => {
   if ((given.argument(0) === undefined) === (given.text("taskId") === undefined)) {
     throw new UsageError("Expected either the name of a task or --task-id");
   }
+  if (given.text("taskId") !== undefined && given.texts("tasks").length > 0) {
+    throw new UsageError("Expected --tasks together with the name of a task, got --task-id: that one brings all it has");
+  }
   const args = await argsOf(given, terminal);
-  const options = optionsOf(given);
+  const make = await makerOf(given, args, optionsOf(given));
   return withDatabaseToFill(given, terminal, async (omniq) => {
-    const { id, created, changed } = await make(omniq, given, args, options);
+    const { id, created, changed } = await make(omniq);
     const schedule = await scheduleOf(omniq, id);
     if (given.flag("json")) terminal.json({ ...scheduleJson(schedule), created, changed });
     else {
@@ -26,11 +30,17 @@ export const run: Run = async (given, terminal) => {
     }
     return EXIT.fine;
   });
-};
+});
 
-function make(omniq: OmniQ, given: Given, args: unknown, options: ScheduleOptions): Promise<ScheduleHandle> {
+type Make = (omniq: OmniQ) => Promise<ScheduleHandle>;
+
+/** By a task's id, by its definition, or by its name alone. */
+async function makerOf(given: Given, args: unknown, options: ScheduleOptions): Promise<Make> {
   const taskId = given.text("taskId");
-  return taskId === undefined ? omniq.scheduleNamed(given.argument(0) ?? "", args, options) : omniq.scheduleTask(taskId, options);
+  if (taskId !== undefined) return (omniq) => omniq.scheduleTask(taskId, options);
+  const name = given.argument(0) ?? "";
+  const task = await definitionOf(given, name);
+  return (omniq) => (task === undefined ? omniq.scheduleNamed(name, args, options) : omniq.schedule(task, args, options));
 }
 
 function optionsOf(given: Given): ScheduleOptions {

@@ -6,6 +6,7 @@ import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
 import { withDatabase } from "../database.ts";
 import { styleOfEvent } from "./events.ts";
+import { lifeOf, styleOfLife } from "../life.ts";
 import { styleOfPhase } from "../phase.ts";
 import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
@@ -93,7 +94,7 @@ async function printWorkers(terminal: Terminal, { workers }: Counted): Promise<v
       { head: "QUEUES", cut: "end" },
       { head: "SLOTS", align: "right" },
       { head: "SEEN", align: "right" },
-      { head: "", style: (value) => (value === "silent" ? "red" : "green") },
+      { head: "", style: styleOfLife },
     ],
     workers.map((worker) => [
       worker.id,
@@ -102,7 +103,7 @@ async function printWorkers(terminal: Terminal, { workers }: Counted): Promise<v
       worker.queues.join(", "),
       String(worker.concurrency),
       `${formatDuration(Math.max(0, now - worker.seenAt.getTime()))} ago`,
-      worker.alive ? "alive" : "silent",
+      lifeOf(worker),
     ]),
   );
 }

@@ -11,10 +11,15 @@ export function bash(completion: Completion): string {
   );
   return `# bash completion of omniq. Load it with: source <(omniq completion bash)
 _omniq() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}" command="" words="" known="" i
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}" command="" words="" known="" before="" i
   COMPREPLY=()
+  case "$previous$current" in
+    --*=) current="" ;;
+    =*) previous="\${COMP_WORDS[COMP_CWORD - 2]}" ;;
+  esac
+  case "$current" in --*=*) previous="\${current%%=*}" before="\${current%%=*}=" current="\${current#*=}" ;; esac
   for ((i = 1; i < COMP_CWORD; i++)); do
-    case "\${COMP_WORDS[i]}" in -*) continue ;; esac
+    case "\${COMP_WORDS[i]}" in -*|=) continue ;; esac
     case "$command" in
       "") command="\${COMP_WORDS[i]}" ;;
       ${groups.map(({ name }) => name).join("|")}) command="$command \${COMP_WORDS[i]}" ;;
@@ -30,7 +35,7 @@ ${groups.map(({ name }) => `    "${name}") words="${namesOf(membersOf(completion
 ${own.join("\n")}
     esac
   fi
-  [[ -n "$words" ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))
+  [[ -n "$words" ]] && COMPREPLY=($(compgen -P "$before" -W "$words" -- "$current"))
   return 0
 }
 complete -F _omniq omniq

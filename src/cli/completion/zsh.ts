@@ -50,5 +50,7 @@ function zshFlag(flag: Flag): readonly string[] {
         : flag.values.length === 0
           ? ":value: "
           : `:value:(${flag.values.join(" ")})`;
-  return spellings(flag).map((each) => quoted(`${flag.repeatable ? "*" : ""}${each}[${zshText(flag.about)}]${value}`));
+  // A value may stand behind an equals sign, too.
+  const spelt = spellings(flag).map((each) => (value !== "" && each.startsWith("--") ? `${each}=` : each));
+  return spelt.map((each) => quoted(`${flag.repeatable ? "*" : ""}${each}[${zshText(flag.about)}]${value}`));
 }

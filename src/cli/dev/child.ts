@@ -1,13 +1,15 @@
 /**
- * The worker of `omniq dev`, in a process of its own: tells its parent which files it loads, stops when the parent asks for it, and
- * also when the parent is gone.
+ * The worker of `omniq dev`, in a process of its own: is told the id of its parent and how long it may outlive it, tells which files it
+ * loads, stops when the parent asks for it, and also when the parent is gone.
  */
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
-import { EXIT } from "../command.ts";
+import { Worker } from "node:worker_threads";
 import { main } from "../main.ts";
+import { endOnSignals } from "../signals.ts";
 import type { Stops } from "../worker/stops.ts";
 import { leaveSoon, work } from "../worker/work.ts";
+import type { Guarded } from "./guard-thread.ts";
 
 /** What the child tells. */
 export interface Loaded {
@@ -25,8 +27,11 @@ registerHooks({
   },
 });
 
-/** Without a parent it is over after so long, whatever it waits for: longer than the grace of a worker and its last writes. */
-const LAST = 20_000;
+endOnSignals();
+
+const [parent, patience, ...args] = process.argv.slice(2);
+const guarded: Guarded = { parent: Number(parent), patience: Number(patience) };
+new Worker(new URL(`./guard-thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url), { workerData: guarded }).unref();
 
 /** The terminal's Ctrl-C reaches the parent, too, and only the parent counts. */
 const parentStops: Stops = (ask) => {
@@ -36,7 +41,6 @@ const parentStops: Stops = (ask) => {
   };
   const onGone = (): void => {
     ask("the end of the parent");
-    setTimeout(() => process.exit(EXIT.failed), LAST).unref();
   };
   process.on("SIGINT", ignore).on("SIGTERM", onGone).on("message", onMessage).on("disconnect", onGone);
   // The parent may have gone while this process began.
@@ -48,5 +52,5 @@ const parentStops: Stops = (ask) => {
   };
 };
 
-await main(["worker", ...process.argv.slice(2)], (given, terminal) => work(given, terminal, parentStops));
+await main(["worker", ...args], (given, terminal) => work(given, terminal, parentStops));
 leaveSoon();

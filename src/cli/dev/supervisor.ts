@@ -56,9 +56,13 @@ export class Supervisor {
     }
   }
 
+  get #grace(): number {
+    return this.#given.duration("grace") ?? GRACE;
+  }
+
   /** What the child does not tell: configurations that are not modules, and files that are not there yet. */
   #alwaysWatched(): readonly string[] {
-    const named = [this.#given.text("config"), this.#terminal.env["OMNIQ_CONFIG"], this.#given.text("envFile")];
+    const named = [this.#given.text("config"), this.#terminal.env["OMNIQ_CONFIG"], this.#given.text("env")];
     const tasks = this.#given.texts("tasks");
     return [
       ...named.flatMap((file) => (file === undefined || file === "" ? [] : [file])),
@@ -68,13 +72,9 @@ export class Supervisor {
   }
 
   #start(): void {
-    const child = fork(
-      fileURLToPath(new URL(`./child.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url)),
-      argumentsOf(this.#given),
-      {
-        stdio: ["inherit", "inherit", "inherit", "ipc"],
-      },
-    );
+    const file = fileURLToPath(new URL(`./child.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url));
+    const args = [process.pid, this.#grace + AFTER_GRACE, ...argumentsOf(this.#given)].map(String);
+    const child = fork(file, args, { stdio: ["inherit", "inherit", "inherit", "ipc"] });
     this.#child = child;
     child.on("message", (message) => {
       if (typeof message === "object" && "loaded" in message && typeof message.loaded === "string") this.#watcher.add(message.loaded);
@@ -111,7 +111,7 @@ export class Supervisor {
     if (this.#child === undefined) this.#start();
     else if (!this.#restart) {
       this.#restart = true;
-      this.#stopChild(this.#given.duration("grace") ?? GRACE);
+      this.#stopChild(this.#grace);
     }
   }
 
@@ -122,7 +122,7 @@ export class Supervisor {
     this.#asked++;
     if (this.#child === undefined) this.#stopped(this.#asked === 1 ? EXIT.fine : EXIT.interrupted);
     else if (this.#asked > 2) this.#child.kill("SIGKILL");
-    else this.#stopChild(this.#asked === 1 ? (this.#given.duration("grace") ?? GRACE) : 0);
+    else this.#stopChild(this.#asked === 1 ? this.#grace : 0);
   }
 
   #stopChild(grace: number): void {
@@ -143,7 +143,7 @@ export class Supervisor {
 /** The options of the worker, as they are typed. */
 function argumentsOf(given: Given): readonly string[] {
   const flag = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  const texts = ["config", "envFile", "url", "project", "baseDir", "queues"].flatMap((name) => {
+  const texts = ["config", "env", "url", "project", "baseDir", "queues"].flatMap((name) => {
     const value = given.text(name);
     return value === undefined ? [] : [`${flag(name)}=${value}`];
   });

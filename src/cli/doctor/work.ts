@@ -41,13 +41,15 @@ function workerFindings({ workers, backlog }: Work): readonly Finding[] {
     alive.length === 0
       ? note("workers", "No worker is alive", "omniq worker --tasks FILE")
       : ok("workers", count(alive.length, "live worker")),
-    ...silent.map(({ id, host, pid }) =>
+    ...silent.map(({ id, host, pid, gone }) =>
       warning(
         "workers.silent",
-        `The worker ${id} (${host}, pid ${pid}) is silent and holds ${count(backlog.held.get(id) ?? 0, "task")}`,
+        `The worker ${id} (${host}, pid ${pid}) ${gone ? "has ended without a word" : "is silent"} and holds ${count(backlog.held.get(id) ?? 0, "task")}`,
         alive.length === 0
           ? "start a worker: it takes them over"
-          : "another worker takes them over within its lease; if this stays, look at its log",
+          : gone
+            ? "another worker takes them over at once; if this stays, look at its log"
+            : "another worker takes them over within its lease; if this stays, look at its log",
       ),
     ),
   ];

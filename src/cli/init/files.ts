@@ -86,6 +86,7 @@ worker:
     maxWorkers: 10 # how many tasks run at a time
 `;
 
+/** Without its tag, npm takes the typescript of a clone that omniq is linked from for installed, and finds no `tsc`. */
 const readmeOf = (name: string): string => `# ${name}
 
 Background tasks with OmniQ.
@@ -97,7 +98,7 @@ Background tasks with OmniQ.
 | \`npm run worker\` | a worker as in production |
 | \`npx omniq tasks list\` | what there is; \`npx omniq --help\` shows all commands |
 | \`npx omniq doctor\` | is something wrong? |
-| \`npx -p typescript tsc\` | check the types |
+| \`npx -p typescript@latest tsc\` | check the types |
 
 The tasks are in \`tasks.ts\`, the configuration is in \`omniq.yaml\`, and all data lies in \`data/\`.
 `;

@@ -1,5 +1,6 @@
 /** The live view: a picture as lines that fit the terminal. */
 import { formatDuration } from "../../core/duration.ts";
+import { lifeOf, styleOfLife } from "../life.ts";
 import { styleOfPhase } from "../phase.ts";
 import { OPEN } from "../queues.ts";
 import { tableLines } from "../table.ts";
@@ -200,9 +201,9 @@ function workers({ workers: all, at }: Picture): Section {
       { head: "SLOTS", ...right },
       { head: "UP", ...right },
       { head: "SEEN", ...right },
-      { head: "", style: (value) => (value === "silent" ? "red" : "green") },
+      { head: "", style: styleOfLife },
     ],
-    rows: all.map(({ id, host, pid, queues, concurrency, startedAt, seenAt, alive }) => [
+    rows: all.map(({ id, host, pid, queues, concurrency, startedAt, seenAt, alive, gone }) => [
       id,
       host,
       String(pid),
@@ -210,7 +211,7 @@ function workers({ workers: all, at }: Picture): Section {
       String(concurrency),
       age(startedAt, at),
       `${age(seenAt, at)} ago`,
-      alive ? "alive" : "silent",
+      lifeOf({ alive, gone }),
     ]),
     total: all.length,
     empty: "none",

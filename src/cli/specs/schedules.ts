@@ -1,6 +1,6 @@
 import type { CommandSpec, OptionSpec } from "../command.ts";
 import { limit } from "../options.ts";
-import { ARGS, ARGS_FILE, TASK_OPTIONS } from "../task-options.ts";
+import { ARGS, ARGS_FILE, DEFINITIONS, TASK_OPTIONS } from "../task-options.ts";
 
 const ID = { name: "<id>", about: "the id of the schedule" };
 const IDS = { name: "<ids...>", about: "the ids of the schedules" };
@@ -39,7 +39,7 @@ export const schedules: readonly CommandSpec[] = [
   {
     name: "schedules add",
     about:
-      "make a schedule of a task, or change the one with this id in place; what its definition says of queue, retries or timeout is not known here: say it with options",
+      "make a schedule of a task, or change the one with this id in place; what its definition says of queue, retries, timeout and arguments counts with --tasks",
     database: true,
     arguments: [{ name: "[task]", about: "the name of the definition; or --task-id", sets: "task.name" }, ARGS],
     options: [
@@ -57,6 +57,7 @@ export const schedules: readonly CommandSpec[] = [
       },
       { flags: "--task-id <id>", about: "instead of a name: a task whose definition, arguments and options are copied" },
       ARGS_FILE,
+      DEFINITIONS,
       ...TASK_OPTIONS,
     ],
     examples: [

@@ -1,12 +1,12 @@
 /** The modules with the tasks: which files, importing them, and their `setup`. */
-import { existsSync } from "node:fs";
-import { relative, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { withoutSecrets } from "../../config/url.ts";
-import { ModuleError, OmniQError } from "../../core/errors.ts";
+import { existsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ModuleError } from "../../core/errors.ts";
 import { importHint } from "../../core/import-hint.ts";
 import { loadModule } from "../../host.ts";
 import type { OmniQ } from "../../index.ts";
+import { saying } from "../user-code.ts";
 
 /** Where tasks are looked for when no `--tasks` names a file. */
 export const TASK_FILES = ["tasks", "src/tasks"].flatMap((name) => ["ts", "mts", "js", "mjs"].map((ending) => `${name}.${ending}`));
@@ -22,6 +22,8 @@ export interface TaskModule {
 export function taskFilesOf(named: readonly string[]): readonly string[] {
   const missing = named.find((file) => !existsSync(file));
   if (missing !== undefined) throw new ModuleError("MODULE_NOT_FOUND", `Expected --tasks to name a file, but there is no ${missing}`);
+  const folder = named.find((file) => statSync(file).isDirectory());
+  if (folder !== undefined) throw new ModuleError("MODULE_NOT_FOUND", `Expected --tasks to name a file, but ${folder} is a folder`);
   if (named.length > 0) return named;
   const found = TASK_FILES.find((file) => existsSync(file));
   if (found !== undefined) return [found];
@@ -55,25 +57,6 @@ export async function setUp({ file, exports }: TaskModule, omniq: OmniQ): Promis
   } catch (cause) {
     throw new ModuleError("MODULE_SETUP_FAILED", `Expected setup() of ${file} to succeed, got ${saying(cause)}`, { cause });
   }
-}
-
-/** The error in a sentence, with the line of the user's own file. */
-function saying(error: unknown): string {
-  if (!(error instanceof Error)) return `${typeof error === "string" ? error : "something that is no Error"} thrown`;
-  const code = error instanceof OmniQError ? ` (${error.code})` : "";
-  const where = placeOf(error.stack ?? "");
-  return `${error.name}: ${withoutSecrets(error.message)}${code}${where === undefined ? "" : ` at ${where}`}`;
-}
-
-/** The first place of a stack in a file outside node_modules, from the working directory if it is short so. */
-function placeOf(stack: string): string | undefined {
-  for (const [, url = "", path = "", at = ""] of stack.matchAll(/(?:(file:\/\/[^\s():]*)|(?<!\w)(\/[^\s():]+)):(\d+(?::\d+)?)/g)) {
-    const file = url === "" ? path : fileURLToPath(url);
-    if (file.includes("/node_modules/")) continue;
-    const near = relative(process.cwd(), file);
-    return `${near.startsWith("..") ? file : near}:${at}`;
-  }
-  return undefined;
 }
 
 /** A name that is not exported is a SyntaxError, too, but no matter of what Node can take away. */

@@ -2,6 +2,7 @@
 import type { Worker } from "../../index.ts";
 import { EXIT } from "../command.ts";
 import type { ExitCode } from "../command.ts";
+import { Interrupted } from "../interrupt.ts";
 
 /** Who asks: calls `ask` each time, with a word for who it was; returns the function that ends it. */
 export type Stops = (ask: (by: string) => void) => () => void;
@@ -51,6 +52,19 @@ export class Stopping {
   /** Resolves when the worker has stopped because it was asked to. */
   get done(): Promise<void> {
     return this.#done;
+  }
+
+  /**
+   * A step before there is a worker: the import of a module, its `setup`. Whoever asks to stop waits for none of them, however long it
+   * takes; what it still comes to is not heard.
+   * @throws Interrupted when it was asked to stop before the step has ended.
+   */
+  async unlessAsked<T>(step: Promise<T>): Promise<T> {
+    step.catch(() => {});
+    const asked = this.#done.then((): never => {
+      throw new Interrupted();
+    });
+    return Promise.race([step, asked]);
   }
 
   /** From now on it is this worker that is stopped, also if that was asked for before. */

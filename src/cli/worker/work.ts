@@ -10,9 +10,9 @@ import { EXIT, UsageError } from "../command.ts";
 import type { ExitCode, Given } from "../command.ts";
 import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
+import { Interrupted } from "../interrupt.ts";
 import { placesOf } from "../places.ts";
 import type { Terminal } from "../terminal.ts";
-import { plain, plainLines } from "../text.ts";
 import { importTasks, setUp, taskFilesOf } from "./modules.ts";
 import type { TaskModule } from "./modules.ts";
 import { Stopping } from "./stops.ts";
@@ -21,12 +21,14 @@ import type { Stops } from "./stops.ts";
 const GRACE = 10_000;
 const SHORTEST_LEASE = 100;
 
-/** Resolves when the worker was asked to stop and has, or, with `--drain`, when nothing is ready any more. */
+/**
+ * Resolves when the worker was asked to stop and has, or, with `--drain`, when nothing is ready any more. It can be asked from the first
+ * moment on, while modules are imported and set up, too.
+ */
 export async function work(given: Given, terminal: Terminal, stops: Stops): Promise<ExitCode> {
   const options = workerOptions(given);
-  const loaded = await configured(given, terminal);
-  const config: ConfigData = { ...loaded.config, logging: { ...loaded.config.logging, level: levelOf(given, loaded) } };
-  const logger = stderrLogger(config.logging.disabled ? { level: "off" } : config.logging);
+  // Until it is known what the configuration says.
+  let logger = stderrLogger({ level: given.flag("quiet") ? "warn" : "info" });
   const stopping = new Stopping({
     grace: given.duration("grace") ?? GRACE,
     say: (text) => {
@@ -42,13 +44,18 @@ export async function work(given: Given, terminal: Terminal, stops: Stops): Prom
   terminal.whenNobodyReads(() => {
     stopping.ask();
   });
-  const untold = tellUncaught(terminal);
   try {
-    return await run({ given, config, logger, stopping, options });
+    const loaded = await stopping.unlessAsked(configured(given, terminal));
+    const config: ConfigData = { ...loaded.config, logging: { ...loaded.config.logging, level: levelOf(given, loaded) } };
+    logger = stderrLogger(config.logging.disabled ? { level: "off" } : config.logging);
+    await run({ given, config, logger, stopping, options });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
   } finally {
     unlisten();
-    untold();
   }
+  // Asked once, a worker does what it was asked; a drain that was interrupted has not.
+  return stopping.asked > (given.flag("drain") ? 0 : 1) ? EXIT.interrupted : EXIT.fine;
 }
 
 interface Running {
@@ -59,26 +66,23 @@ interface Running {
   readonly options: Omit<OmniQWorkerOptions, "tasks" | "modules">;
 }
 
-async function run({ given, config, logger, stopping, options }: Running): Promise<ExitCode> {
+async function run({ given, config, logger, stopping, options }: Running): Promise<void> {
   const modules: TaskModule[] = [];
-  for (const file of taskFilesOf(given.texts("tasks"))) modules.push(await importTasks(file));
+  for (const file of taskFilesOf(given.texts("tasks"))) modules.push(await stopping.unlessAsked(importTasks(file)));
   const omniq = OmniQ.fromConfig(config, { logger });
   try {
-    for (const module of modules) await setUp(module, omniq);
+    for (const module of modules) await stopping.unlessAsked(setUp(module, omniq));
     const worker = omniq.worker({ ...options, modules: modules.map(({ url }) => url) });
     stopping.watch(worker);
     report(worker, logger);
-    // Asked once, a worker does what it was asked; a drain that was interrupted has not.
-    const isDrain = given.flag("drain");
     if (stopping.asked === 0)
       await runUntilAsked({
         worker,
-        isDrain,
+        isDrain: given.flag("drain"),
         stopping,
         say: (text, fields = {}) => logger.info(text, { component: "worker", ...fields }),
         fields: about(config, modules, options),
       });
-    return stopping.asked > (isDrain ? 0 : 1) ? EXIT.interrupted : EXIT.fine;
   } finally {
     await omniq.close();
   }
@@ -116,7 +120,8 @@ function workerOptions(given: Given): Running["options"] {
   const [concurrency, lease] = [given.whole("concurrency"), given.duration("lease")];
   if (lease !== undefined && lease < SHORTEST_LEASE) throw new UsageError(`Expected --lease to be at least ${SHORTEST_LEASE} ms`);
   return {
-    ...(queues === undefined ? {} : { queues }),
+    // A name that is said twice is served where it stands first.
+    ...(queues === undefined ? {} : { queues: [...new Set(queues)] }),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(lease === undefined ? {} : { lease }),
   };
@@ -159,18 +164,6 @@ function report(worker: Worker, logger: Logger): void {
   worker.on("failed", (ran) => {
     logger.error(`${ran.func} failed`, { ...fields(ran), error: withoutSecrets(`${ran.error.name}: ${ran.error.message}`) });
   });
-}
-
-/** What user code throws into the air ends the process: whoever reads the log wants to see where. */
-function tellUncaught(terminal: Terminal): () => void {
-  const tell = (error: unknown): void => {
-    if (error instanceof Error) for (const line of plainLines(error.stack ?? "")) terminal.note(line);
-    else terminal.note(plain(String(error)));
-  };
-  process.prependListener("uncaughtException", tell);
-  return () => {
-    process.off("uncaughtException", tell);
-  };
 }
 
 /**

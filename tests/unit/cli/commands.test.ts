@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,9 @@ import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { execute } from "../../../src/cli/main.ts";
 import { widthOf } from "../../../src/cli/text.ts";
+import { hostIdentity } from "../../../src/host.ts";
 import { defineTask, OmniQ } from "../../../src/index.ts";
+import { SQLiteBackend } from "../../../src/sqlite.ts";
 import { fakeTerminal } from "./fake-terminal.ts";
 
 const long = "a word and another one, ".repeat(20);
@@ -38,9 +41,13 @@ afterAll(() => {
   rmSync(dir, { recursive: true });
 });
 
-async function said(argv: readonly string[], columns?: number): Promise<{ readonly code: number; readonly lines: readonly string[] }> {
+async function said(
+  argv: readonly string[],
+  columns?: number,
+  base = dir,
+): Promise<{ readonly code: number; readonly lines: readonly string[] }> {
   const fake = fakeTerminal(columns === undefined ? {} : { columns });
-  const code = await execute([...argv, "--base-dir", dir], fake.terminal);
+  const code = await execute([...argv, "--base-dir", base], fake.terminal);
   return { code, lines: fake.lines().map((line) => stripVTControlCharacters(line)) };
 }
 
@@ -129,6 +136,21 @@ describe("stats", () => {
       .at(-1);
     expect(line).toMatch(new RegExp(` ${process.pid} +a, b +3 +[\\d.]+m?s ago +alive$`));
     await omniq.close();
+    rmSync(own, { recursive: true });
+  });
+
+  test.runIf(hostIdentity().boot !== "")("tell that a worker's process has ended, and health that none lives", async () => {
+    const own = mkdtempSync(join(tmpdir(), "omniq-stats-"));
+    const backend = new SQLiteBackend({ baseDir: own, projectName: "omniq" });
+    await backend.open();
+    const { pid } = spawnSync(process.execPath, ["--version"]);
+    const row = { worker: "w", role: "worker", queues: ["a"], names: ["work"], leaseMs: 12_000, concurrency: 1 } as const;
+    await backend.presence.arrive({ ...row, ...hostIdentity(), pid });
+    const stats = await said(["stats"], undefined, own);
+    expect(stats.lines.at(-1)).toMatch(/^w .* ago +gone$/);
+    expect((await said(["health", "--worker"], undefined, own)).code).toBe(1);
+    expect((await said(["queues", "list", "--json"], undefined, own)).lines).toEqual([""]);
+    await backend.close();
     rmSync(own, { recursive: true });
   });
 });

@@ -53,6 +53,27 @@ describe.runIf(has("bash"))("bash", () => {
     expect(nothing).toEqual([]);
   });
 
+  test("completes the value behind an equals sign, whether bash parts words there (it does by default) or not", () => {
+    const list = ["tasks", "list"];
+    expect(
+      offered([
+        [...list, "--phase", "=", "re"],
+        [...list, "--phase", "="],
+        [...list, "--phase=re"],
+        [...list, "--queue", "=", "x"],
+        [...list, "--queue=x"],
+        [...list, "--phase", "=", "ready", "--sta"],
+      ]),
+    ).toEqual([
+      ["ready", "retrying"],
+      ["ready", "delayed", "retrying", "blocked", "running", "completed", "failed", "cancelled", "expired"],
+      ["--phase=ready", "--phase=retrying"],
+      [],
+      [],
+      ["--status"],
+    ]);
+  });
+
   test("knows every command with all its options", () => {
     const answers = offered(COMMANDS.map(({ name }) => [...name.split(" "), "--"]));
     COMMANDS.forEach((spec, i) => {

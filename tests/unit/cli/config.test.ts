@@ -28,7 +28,7 @@ async function said(argv: readonly string[], columns?: number): Promise<{ readon
 describe("config explain", () => {
   test("fits on a terminal", async () => {
     for (const columns of [72, 120]) {
-      const { code, lines } = await said(["explain", "--env-file", join(dir, "vars")], columns);
+      const { code, lines } = await said(["explain", "--env", join(dir, "vars")], columns);
       expect(code).toBe(0);
       expect(lines.length).toBeGreaterThan(40);
       for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(columns);
@@ -36,7 +36,7 @@ describe("config explain", () => {
   });
 
   test("reads the file that a variable of the env file names", async () => {
-    const { lines } = await said(["explain", "worker.config.maxWorkers", "--json", "--env-file", join(dir, "vars"), "--debug"]);
+    const { lines } = await said(["explain", "worker.config.maxWorkers", "--json", "--env", join(dir, "vars"), "--debug"]);
     const file = join(dir, "omniq.yaml");
     expect(lines[0]).toBe(`configuration file: ${file}`);
     expect(JSON.parse(lines[1] ?? "")).toEqual({
@@ -58,11 +58,11 @@ describe("config explain", () => {
     const { code, lines } = await said(["explain", "projectName", "-c", join(dir, "wrong.yaml")]);
     expect(code).toBe(1);
     expect(lines.filter((line) => line.startsWith("error:"))).toHaveLength(2);
-    expect(await said(["explain", "--env-file", join(dir, "none")])).toMatchObject({
-      code: 1,
-      lines: [expect.stringContaining("none to be a file of variables, but there is no such file")],
+    expect(await said(["explain", "--env", join(dir, "none")])).toMatchObject({
+      code: 2,
+      lines: [expect.stringMatching(/^error: Expected --env to name a file of variables, but there is no .*none$/)],
     });
-    expect((await said(["explain", "--env-file", dir])).lines[0]).toContain("it cannot be read (EISDIR)");
+    expect((await said(["explain", "--env", dir])).lines[0]).toContain("cannot be read (EISDIR)");
     expect(await said(["explain", "wroker"])).toMatchObject({ code: 2 });
     expect(await said(["explain", "--url", "nonsense"])).toMatchObject({ code: 2 });
     expect(await said(["explain", "--url", "sqlite:a", "--project", "b"])).toMatchObject({ code: 2 });

@@ -95,6 +95,7 @@ describe("of the work", () => {
     startedAt: new Date(now),
     seenAt: new Date(now),
     alive: true,
+    gone: false,
   };
   const work: Work = { schedules: [], queues: [], workers: [alive], backlog: { ready: [], held: new Map() }, now };
   const late = new Schedule({ id: "late", interval: "1h", createdAt: new Date(now - 10_000_000) });
@@ -128,6 +129,11 @@ describe("of the work", () => {
       ["warning queues.no-worker"],
     ],
     ["a silent worker without tasks is none", { workers: [alive, { ...alive, id: "s", alive: false }] }, []],
+    [
+      "a worker that has ended and holds tasks",
+      { workers: [alive, { ...alive, id: "s", alive: false, gone: true }], backlog: { ready: [], held: new Map([["s", 2]]) } },
+      ["warning workers.silent"],
+    ],
     ["no worker", { workers: [] }, ["note workers"]],
   ])("%s", (_, facts, wrong) => {
     expect(wrongIn(workFindings({ ...work, ...facts }))).toEqual(wrong);

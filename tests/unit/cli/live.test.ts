@@ -92,6 +92,7 @@ const picture = (rows: number): Picture => {
       startedAt: at(100),
       seenAt: at(i),
       alive: i % 2 === 0,
+      gone: i % 4 === 3,
     })),
   };
 };

@@ -52,6 +52,17 @@ async function fill(): Promise<void> {
 }
 const phaseOf = async (id: string): Promise<string | undefined> => (await omniq.tasks.get(id))?.phase;
 
+test("a signal that comes when nothing is left to be changed interrupts nothing: 0", async () => {
+  await fill();
+  // The first set is under way when the command has begun to listen, and it is the only one.
+  const interrupt = (event: string | symbol): void => {
+    if (event === "SIGTERM") setImmediate(() => process.emit("SIGTERM"));
+  };
+  process.on("newListener", interrupt);
+  const { code, text } = await said(["tasks", "cancel", "--queue", "mail", "--yes"]).finally(() => process.off("newListener", interrupt));
+  expect({ code, text }).toEqual({ code: 0, text: "3 tasks cancelled." });
+});
+
 describe("tasks by their ids", () => {
   test("are cancelled, with the reason", async () => {
     await fill();

@@ -1,5 +1,6 @@
 /** The two steps of a stop: what is said, and what a second signal is. */
 import { describe, expect, test } from "vitest";
+import { Interrupted } from "../../../src/cli/interrupt.ts";
 import { Stopping } from "../../../src/cli/worker/stops.ts";
 
 function rig({ running = 0 } = {}) {
@@ -58,6 +59,17 @@ describe("asked to stop", () => {
     expect(exits).toEqual([]);
     ask();
     expect(exits).toEqual([130]);
+  });
+
+  test("before there is a worker: no step is waited for any longer, and what it comes to is not heard", async () => {
+    const { stopping, ask } = rig();
+    expect(await stopping.unlessAsked(Promise.resolve("ended"))).toBe("ended");
+    await expect(stopping.unlessAsked(Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+    let fail: (error: Error) => void = () => {};
+    const step = stopping.unlessAsked(new Promise<never>((_, reject) => (fail = reject)));
+    ask();
+    await expect(step).rejects.toBeInstanceOf(Interrupted);
+    fail(new Error("too late"));
   });
 
   test("before there is a worker: the second ends the process", async () => {

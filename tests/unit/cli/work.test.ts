@@ -65,6 +65,22 @@ describe("worker", () => {
     expect(messages().slice(-2)).toEqual(["Stopping: nothing runs.", "Worker stopped"]);
   });
 
+  test("a queue that is named twice is served once, where it stands first", async () => {
+    let ask: (by: string) => void = () => {};
+    const { ended } = run(
+      (given) => {
+        ask = given;
+        return () => {};
+      },
+      "--queues",
+      "b,a,b",
+    );
+    const started = await until(() => logged.find((line) => line.includes("Worker started")));
+    expect(JSON.parse(started)).toMatchObject({ queues: "b, a" });
+    ask("test");
+    expect(await ended).toBe(0);
+  });
+
   test.each([
     ["--queues", "a,,b"],
     ["--lease", "5ms"],

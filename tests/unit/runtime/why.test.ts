@@ -1,5 +1,7 @@
 /** Every reason why a task does not run, in its sentence and its typed object. */
+import { spawnSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { hostIdentity } from "../../../src/host.ts";
 import { defineTask, OmniQ } from "../../../src/index.ts";
 import type { Backend, Worker } from "../../../src/index.ts";
 import { SQLiteBackend } from "../../../src/sqlite.ts";
@@ -184,5 +186,29 @@ test("a mark that waits to be written down is told as such", async () => {
     details: { as: "cancelled", because: "by hand" },
     text: "It will not run: it is cancelled: by hand, and the next worker or client writes that down.",
   });
+  await omniq.close();
+});
+
+/** A worker whose process has ended a moment ago, without a word, and that holds one of two tasks. */
+async function orphaned(omniq: OmniQ<unknown>, backend: Backend): Promise<void> {
+  const { pid } = spawnSync(process.execPath, ["--version"]);
+  const worker = { worker: "w", role: "worker", queues: ["default"], names: ["noop"], leaseMs: 12_000, concurrency: 1 } as const;
+  await backend.presence.arrive({ ...worker, ...hostIdentity(), pid });
+  await omniq.enqueueMany([noop.with(undefined, { id: "held" }), noop.with(undefined, { id: "waits" })]);
+  await backend.work.claim({ worker: "w", limit: 1, of: { due: true, queues: ["default"], names: ["noop"], announce: false } });
+}
+
+test.runIf(hostIdentity().boot !== "")("a worker whose process has ended is gone at once, long before its lease is over", async () => {
+  const backend = new ModelBackend({ clock: new TestClock() });
+  const omniq = new OmniQ<unknown>({ backend });
+  await omniq.open();
+  await orphaned(omniq, backend);
+  expect(await omniq.workers.list()).toMatchObject([{ id: "w", alive: false, gone: true }]);
+  expect(await omniq.tasks.why("held")).toMatchObject({
+    reason: "running",
+    details: { workerIsSilent: true, workerIsGone: true },
+    text: expect.stringMatching(/^It ran since .* on worker w, whose process has ended: the next worker takes it over\.$/) as string,
+  });
+  expect(await omniq.tasks.why("waits")).toMatchObject({ reason: "no-worker-for-queue", details: { workers: 0 } });
   await omniq.close();
 });
