@@ -38,7 +38,7 @@ import * as presence from "./presence.ts";
 import { release } from "./release.ts";
 import * as results from "./results.ts";
 import * as schedules from "./schedules.ts";
-import { progress, settle } from "./settle.ts";
+import { isPlainEnd, progress, settle, settlePlain } from "./settle.ts";
 import { sweep } from "./sweep.ts";
 import { enqueueInTx } from "./tx.ts";
 import type { PostgresTx } from "./tx.ts";
@@ -139,7 +139,8 @@ export class PostgresBackend implements Backend<PostgresTx> {
     return {
       enqueue: (calls, tx) => this.#enqueue(calls, tx),
       claim: (ask) => ("due" in ask.of ? this.#single((db) => claim(db, ask)) : this.#whole((db) => claim(db, ask))),
-      settle: (set, thenClaim) => this.#whole((db) => settle(db, set, thenClaim)),
+      settle: async (set, thenClaim) =>
+        isPlainEnd(set, thenClaim) ? settlePlain(this.#open().engine, set, thenClaim) : this.#whole((db) => settle(db, set, thenClaim)),
       progress: (set) => this.#single((db) => progress(db, set)),
       release: (limit) => this.#whole((db) => release(db, limit)),
     };

@@ -5,7 +5,7 @@ import { WorkerUnknownError } from "../../core/errors.ts";
 import type { StoredTask } from "../../core/task.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import type { Row } from "./link.ts";
+import type { Param, Row } from "./link.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { CLAIMED_COLUMNS, claimedTask, TASK_COLUMNS } from "./task-row.ts";
 import { markOf, storedTask } from "../shared/task-row.ts";
@@ -27,11 +27,11 @@ export async function claim(db: Db, ask: ClaimAsk): Promise<Claims> {
 
 /** The names to look for: those that the worker knows, or (`any`) all that are ready, one index seek a name. */
 const KNOWN_NAMES = `unnest(${LIST(6)}) AS k(name)`;
-const ANY_NAME = `(WITH RECURSIVE f(x) AS (
+const ANY_NAME = `LATERAL (WITH RECURSIVE f(x) AS (
   SELECT min(func) FROM {tasks} WHERE stage = ${STAGE.ready} AND queue_name = q.name
   UNION ALL
   SELECT (SELECT min(func) FROM {tasks} WHERE stage = ${STAGE.ready} AND queue_name = q.name AND func > x) FROM f WHERE x IS NOT NULL)
-  SELECT x AS name FROM f WHERE x IS NOT NULL) AS k`;
+  SELECT x AS name FROM f WHERE x IS NOT NULL AND $6::text IS NULL) AS k`;
 
 /** How many rows more than asked are looked at of each name: others may be taking the first ones at this moment. */
 const SPARE = 64;
@@ -41,7 +41,7 @@ const SPARE = 64;
  * Nested loops keep the order, and stop: a later queue is not even looked at. An expired row is taken out by the claim itself, never
  * filtered in its WHERE: a million of them in front would be read by every claim.
  */
-const picked = (names: string): Sql => `facts AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM {workers} WHERE id = $1::text) AS known,
+const taking = (names: string): Sql => `facts AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM {workers} WHERE id = $1::text) AS known,
     (SELECT min(due_at) FROM {tasks} WHERE stage = ${STAGE.timed}) AS due, (SELECT value FROM {omniq_meta} WHERE key = 'fence_floor') AS floor),
   picked AS MATERIALIZED (SELECT l.rid FROM unnest(${LIST(2)}) WITH ORDINALITY AS q(name, place)
     CROSS JOIN LATERAL (SELECT c.rid FROM ${names} CROSS JOIN LATERAL (SELECT t.rid, t.priority, t.due_at FROM {tasks} t
@@ -62,39 +62,78 @@ const picked = (names: string): Sql => `facts AS MATERIALIZED (SELECT EXISTS (SE
     fence = greatest(t.fence, (SELECT floor FROM facts)) + 1, revision = t.revision + 1, worker = $1::text
     FROM picked WHERE t.rid = picked.rid RETURNING t.*)`;
 
-const TOLD = `told AS (INSERT INTO {events}(event_type, task_id, queue_name, worker_id, schedule_id, timestamp)
+const TOLD: Sql = `begun AS (INSERT INTO {events}(event_type, task_id, queue_name, worker_id, schedule_id, timestamp)
   SELECT 'executing', id, queue_name, $1::text, schedule_id, {now} FROM taken WHERE stage = ${STAGE.running} AND $5::int = 1)`;
 
-const due = (names: string): Sql => `WITH ${picked(names)}, ${TOLD}
-  SELECT f.known, f.due, {now} AS now, t.queue_name, ${CLAIMED_COLUMNS} FROM facts f LEFT JOIN taken t ON true`;
-const DUE = { known: due(KNOWN_NAMES), any: due(ANY_NAME) } as const;
+/** Ready in the snapshot, but somebody else is taking it at this moment, or has: if that comes to nothing, it has to be looked at again. */
+const skipped = (
+  names: string,
+): Sql => `(SELECT count(*) FROM picked) < $3::bigint AND EXISTS (SELECT 1 FROM unnest(${LIST(2)}) AS q(name) CROSS JOIN ${names}
+  JOIN {tasks} r ON r.stage = ${STAGE.ready} AND r.queue_name = q.name AND r.func = k.name WHERE r.rid NOT IN (SELECT rid FROM picked)
+  AND NOT EXISTS (SELECT 1 FROM {queues} p WHERE p.name = q.name AND p.paused_at IS NOT NULL))`;
+
+/** A claim, behind other parts of the statement; `more` are columns that they answer. */
+const due = (names: string, before: Sql, more: Sql): Sql => `WITH ${taking(names)}, ${TOLD}${before}
+  SELECT f.known, f.due, {now} AS now${more}, ${skipped(names)} AS skipped, t.queue_name, ${CLAIMED_COLUMNS} FROM facts f LEFT JOIN taken t ON true`;
+
+/** The statement that claims what is due, with other parts before it; their parameters are from `$7` on. */
+export interface Claiming {
+  readonly known: Sql;
+  readonly any: Sql;
+}
+export function claiming(before: Sql = "", more: Sql = ""): Claiming {
+  const part = before === "" ? "" : `, ${before}`;
+  const columns = more === "" ? "" : `, ${more}`;
+  return { known: due(KNOWN_NAMES, part, columns), any: due(ANY_NAME, part, columns) };
+}
+const DUE = claiming();
 
 const PROMOTE: Sql = `UPDATE {tasks} SET stage = ${STAGE.ready} WHERE rid IN (SELECT rid FROM {tasks} WHERE stage = ${STAGE.timed} AND due_at <= {now}
   ORDER BY due_at, rid LIMIT $1 FOR UPDATE SKIP LOCKED)`;
 
 async function claimDue(db: Db, ask: ClaimAsk, of: DueAsk): Promise<Claims> {
-  const first = await take(db, ask, of, false);
-  if (first.due === undefined || first.due > first.now) return answer(db, ask, of, first, false);
-  // Something has fallen due: nothing was taken, since it may have to go first.
-  const promoted = await db.run(PROMOTE, PROMOTIONS);
-  return answer(db, ask, of, await take(db, ask, of, true), promoted === PROMOTIONS);
+  return await taken(db, ask, of, await take(db, ask, of, false));
 }
 
-interface Taken {
+/** What a statement of `claiming` took; what falls due first is promoted and taken with it. */
+export async function taken(db: Db, ask: ClaimAsk, of: DueAsk, first: Taken): Promise<Claims> {
+  if (first.due === undefined || first.due > first.now) return await answer(db, ask, of, first, false);
+  // Something has fallen due: nothing was taken, since it may have to go first.
+  const promoted = await db.run(PROMOTE, PROMOTIONS);
+  return await answer(db, ask, of, await take(db, ask, of, true), promoted === PROMOTIONS);
+}
+
+export interface Taken {
+  /** The first row of the answer, which is there also where nothing was taken. */
+  readonly facts: Row;
   readonly rows: readonly Row[];
   readonly now: number;
   readonly due: number | undefined;
+  readonly skipped: boolean;
 }
 
-async function take(db: Db, { worker, limit }: ClaimAsk, of: DueAsk, promoted: boolean): Promise<Taken> {
+/** @throws WorkerUnknownError, with nothing written. */
+export async function take(
+  db: Db,
+  { worker, limit }: ClaimAsk,
+  of: DueAsk,
+  promoted: boolean,
+  sql = DUE,
+  more: readonly Param[] = [],
+): Promise<Taken> {
   const asked = [worker, list([...new Set(of.queues)]), limit, promoted ? 1 : 0, of.announce ? 1 : 0];
-  const rows = of.names === "any" ? await db.all(DUE.any, ...asked) : await db.all(DUE.known, ...asked, list(of.names));
+  const any = of.names === "any";
+  const rows = await db.all(any ? sql.any : sql.known, ...asked, any ? null : list(of.names), ...more);
   const [facts] = rows;
   if (facts?.["known"] !== 1) throw new WorkerUnknownError(worker);
-  return { rows: rows.filter((row) => row["id"] !== null), now: int(facts["now"]), due: optionalInt(facts["due"]) };
+  const [now, due] = [int(facts["now"]), optionalInt(facts["due"])];
+  return { facts, rows: rows.filter((row) => row["id"] !== null), now, due, skipped: facts["skipped"] === 1 };
 }
 
-async function answer(db: Db, ask: ClaimAsk, of: DueAsk, { rows, now, due }: Taken, more: boolean): Promise<Claims> {
+/** So soon is looked again where others were taking the last of what was ready. */
+const AGAIN = 10;
+
+async function answer(db: Db, ask: ClaimAsk, of: DueAsk, { rows, now, due, skipped }: Taken, more: boolean): Promise<Claims> {
   const place = new Map([...new Set(of.queues)].map((queue, i) => [queue, i]));
   const tasks = rows.map((row) => claimedTask(row, str(row["queue_name"]), ask.worker, now));
   const order = (a: StoredTask, b: StoredTask): number =>
@@ -106,7 +145,9 @@ async function answer(db: Db, ask: ClaimAsk, of: DueAsk, { rows, now, due }: Tak
     const whole = expired.get(task.id);
     return whole === undefined ? claimTo("run", task, now) : claimTo("expired", whole, now);
   });
-  return { claims, more: more || claims.length >= ask.limit, ...(due === undefined ? {} : { nextDueIn: Math.max(0, due - now) }) };
+  const wait = due === undefined ? undefined : Math.max(0, due - now);
+  const nextDueIn = skipped ? Math.min(wait ?? AGAIN, AGAIN) : wait;
+  return { claims, more: more || claims.length >= ask.limit, ...(nextDueIn === undefined ? {} : { nextDueIn }) };
 }
 
 const BY_IDS: Sql = `SELECT ${TASK_COLUMNS}, {now} AS now FROM {tasks} t WHERE id = ANY(${LIST(1)})`;

@@ -3,24 +3,26 @@ import { INLINE_RELEASES } from "../../core/backend.ts";
 import type { ClaimAsk, Claims, Progress, Settled, Settlement } from "../../core/backend.ts";
 import type { NewEvent } from "../../core/event.ts";
 import type { NewTask } from "../../core/task.ts";
-import { claim } from "./claim.ts";
+import { claim, claiming, take, taken } from "./claim.ts";
+import type { DueAsk } from "./claim.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { addOne } from "./enqueue.ts";
+import type { Row } from "./link.ts";
 import { EVENT_COLUMNS, EVENTS_SENT, EVENT_VALUES, sentEvent } from "./events.ts";
 import { freeDependents } from "./release.ts";
 import { putResults, RESULTS_SENT, sentResult } from "./results.ts";
 import { STAGE } from "../shared/stage.ts";
-import { int, str } from "../shared/values.ts";
+import { int, json, str } from "../shared/values.ts";
 
 /** The ownership condition, once: this very claim still holds the row. */
-const OWNED = "t.id = s.i AND t.fence = s.f AND t.stage > 3 AND t.stage < 6 AND t.worker IS NOT NULL";
+const OWNED = "t.id = s.i AND t.fence = s.f AND t.stage + 0 > 3 AND t.stage + 0 < 6 AND t.worker IS NOT NULL";
 
 /**
  * A cancellation asked meanwhile is not forgotten: a row that was to run again waits to be ended instead. One that was held to be ended
  * and comes back is as it was before: nothing ran. `n` is when it runs again, NULL where it ends.
  */
-const SETTLED: Sql = `settled AS (UPDATE {tasks} t SET
+const settling = (first: number, only = "true"): Sql => `settled AS (UPDATE {tasks} t SET
     stage = CASE WHEN s.n IS NULL THEN ${STAGE.finished} WHEN t.stage = ${STAGE.doomed} OR t.mark IS NOT NULL THEN ${STAGE.doomed}
       WHEN s.n > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END,
     status = CASE WHEN s.n IS NOT NULL AND t.stage = ${STAGE.doomed} THEN t.status ELSE s.st END,
@@ -37,19 +39,63 @@ const SETTLED: Sql = `settled AS (UPDATE {tasks} t SET
     started_at = CASE WHEN s.n IS NULL OR s.r = 1 OR t.stage = ${STAGE.doomed} THEN t.started_at END,
     worker = NULL, revision = t.revision + 1
     FROM (SELECT i, f, st, rs, r, b, c, CASE WHEN af IS NOT NULL THEN least({now} + af, ${Number.MAX_SAFE_INTEGER}) END AS n
-      FROM json_to_recordset($1::json) AS j(i text, f bigint, st text, rs text, r bigint, b bigint, c bigint, af bigint)) AS s
-    WHERE ${OWNED} RETURNING t.id, t.rid, t.stage, t.status, t.has_children, t.depends_on IS NOT NULL AND t.status <> 'completed' AS was_child),
-  stored AS (${putResults(`${RESULTS_SENT(2)} WHERE r.t IN (SELECT id FROM settled)`)}),
-  told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS_SENT(3)} WHERE e.w IN (SELECT id FROM settled)),
+      FROM json_to_recordset($${first}::json) AS j(i text, f bigint, st text, rs text, r bigint, b bigint, c bigint, af bigint)) AS s
+    WHERE ${OWNED} AND ${only} RETURNING t.id, t.rid, t.stage, t.status, t.has_children, t.depends_on IS NOT NULL AND t.status <> 'completed' AS was_child),
+  stored AS (${putResults(`${RESULTS_SENT(first + 1)} WHERE r.t IN (SELECT id FROM settled)`)}),
+  told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS_SENT(first + 2)} WHERE e.w IN (SELECT id FROM settled)),
   parents AS (INSERT INTO {releases}(parent, status) SELECT id, status FROM settled WHERE has_children AND stage = ${STAGE.finished}
-    ON CONFLICT (parent) DO UPDATE SET status = excluded.status)`;
-const SETTLE: Sql = `WITH ${SETTLED} SELECT id, rid, status, stage = ${STAGE.finished} AND has_children AS frees, was_child FROM settled`;
+    ON CONFLICT (parent) DO UPDATE SET status = excluded.status),
+  cut AS (DELETE FROM {dependencies} d USING settled s WHERE s.was_child AND d.child = s.rid)`;
+/** As one value: the ids, each with 1 where children are to be freed. */
+const DONE: Sql = `(SELECT coalesce(json_agg(json_build_array(id, status, (stage = ${STAGE.finished} AND has_children)::int)), '[]')::text FROM settled) AS done`;
+const SETTLE: Sql = `WITH ${settling(1)} SELECT ${DONE}`;
+/** Both in one statement and one round trip; for a worker that is unknown neither is done. */
+const SETTLE_AND_CLAIM = claiming(settling(7, "(SELECT known FROM facts)"), DONE);
 
 export interface Answer {
   readonly settled: readonly Settled[];
   readonly next?: Claims;
 }
 
+/** Whether one statement is all: nothing is enqueued, nothing can be claimed that was just settled, no task comes twice. */
+export function isPlainEnd(set: readonly Settlement[], thenClaim?: ClaimAsk): boolean {
+  const ids = new Set(set.map(({ id }) => id));
+  const ends = set.every((each) => (each.to === "again" ? thenClaim === undefined || each.after > 0 : (each.enqueue ?? []).length === 0));
+  return set.length > 0 && ends && ids.size === set.length && (thenClaim === undefined || "due" in thenClaim.of);
+}
+
+/** A part of the whole that can be done by itself: what is left in between is known to the database (`releases`). */
+export interface Steps {
+  single<R>(step: (db: Db) => Promise<R>): Promise<R>;
+  transact<R>(step: (db: Db) => Promise<R>): Promise<R>;
+}
+
+/** The common end: one statement, in one round trip; only where a parent has ended a second transaction frees its children. */
+export async function settlePlain(steps: Steps, set: readonly Settlement[], thenClaim?: ClaimAsk): Promise<Answer> {
+  const of = thenClaim !== undefined && "due" in thenClaim.of ? thenClaim.of : undefined;
+  const { done, next, settled } = await steps.single(async (db) => {
+    const first = thenClaim === undefined || of === undefined ? undefined : await settleAndTake(db, set, thenClaim, of);
+    const ended = doneOf(first === undefined ? await db.get(SETTLE, ...sentOf(set)) : first.facts);
+    tellOf(db, set);
+    const claims = first === undefined || thenClaim === undefined || of === undefined ? undefined : await taken(db, thenClaim, of, first);
+    return { done: ended, next: claims, settled: await answersOf(db, set, ended) };
+  });
+  const parents = [...done].filter(([, { frees }]) => frees);
+  if (parents.length === 0) return next === undefined ? { settled } : { settled, next };
+  await steps.transact(async (db) => {
+    for (const [id, { status }] of parents) await freeDependents(db, id, status, INLINE_RELEASES);
+  });
+  if (next === undefined || thenClaim === undefined || next.claims.length >= thenClaim.limit)
+    return next === undefined ? { settled } : { settled, next };
+  const more = await steps.single((db) => claim(db, { ...thenClaim, limit: thenClaim.limit - next.claims.length }));
+  return { settled, next: { ...more, claims: [...next.claims, ...more.claims] } };
+}
+
+function settleAndTake(db: Db, set: readonly Settlement[], ask: ClaimAsk, of: DueAsk): ReturnType<typeof take> {
+  return take(db, ask, of, false, SETTLE_AND_CLAIM, sentOf(set));
+}
+
+/** Any set, inside a transaction. */
 export async function settle(db: Db, set: readonly Settlement[], thenClaim?: ClaimAsk): Promise<Answer> {
   const settled = await settleAll(db, set);
   return thenClaim === undefined ? { settled } : { settled, next: await claim(db, thenClaim) };
@@ -79,19 +125,34 @@ function apart(set: readonly Settlement[]): readonly (readonly Settlement[])[] {
 
 async function settleSome(db: Db, set: readonly Settlement[]): Promise<readonly Settled[]> {
   if (set.length === 0) return [];
-  const results = set.flatMap(({ result }) => (result === undefined ? [] : [sentResult(result)]));
-  const events = set.flatMap((each) => each.events.map((event) => ({ ...sentEvent(event), w: each.id })));
-  const rows = await db.all(SETTLE, list(set.map((each) => sentSettlement(each))), list(results), list(events));
-  const done = new Set(rows.map((row) => str(row["id"])));
-  for (const row of rows) if (row["was_child"] === 1) await db.run("DELETE FROM {dependencies} WHERE child = $1", int(row["rid"]));
-  for (const row of rows) if (row["frees"] === 1) await freeDependents(db, str(row["id"]), str(row["status"]), INLINE_RELEASES);
+  const done = doneOf(await db.get(SETTLE, ...sentOf(set)));
+  for (const [id, { status, frees }] of done) if (frees) await freeDependents(db, id, status, INLINE_RELEASES);
   for (const each of set) {
     if (each.to === "again" || !done.has(each.id)) continue;
     for (const task of each.enqueue ?? []) await addCallback(db, task);
   }
-  db.hints.add("task");
-  if (set.some(({ to }) => to !== "again")) db.hints.add("end");
+  tellOf(db, set);
   return await answersOf(db, set, done);
+}
+
+function tellOf(db: Db, set: readonly Settlement[]): void {
+  if (set.some(({ to }) => to === "again")) db.hints.add("task");
+  if (set.some(({ to }) => to !== "again")) db.hints.add("end");
+}
+
+/** What was settled, by id. */
+type Done = ReadonlyMap<string, { readonly status: string; readonly frees: boolean }>;
+
+function doneOf(row: Row | undefined): Done {
+  const entries = json(row?.["done"]);
+  const each = Array.isArray(entries) ? entries : [];
+  return new Map(each.map(([id, status, frees]: unknown[]) => [String(id), { status: String(status), frees: frees === 1 }]));
+}
+
+function sentOf(set: readonly Settlement[]): readonly [string, string, string] {
+  const results = set.flatMap(({ result }) => (result === undefined ? [] : [sentResult(result)]));
+  const events = set.flatMap((each) => each.events.map((event) => ({ ...sentEvent(event), w: each.id })));
+  return [list(set.map((each) => sentSettlement(each))), list(results), list(events)];
 }
 
 function sentSettlement(settlement: Settlement): object {
@@ -115,7 +176,7 @@ function sentSettlement(settlement: Settlement): object {
 const WHY: Sql = `SELECT id, fence, worker FROM {tasks} WHERE id = ANY(${LIST(1)})`;
 
 /** Why nothing was written. The same claim's second settlement is harmless and told apart, since its first answer may have been lost. */
-async function answersOf(db: Db, set: readonly Settlement[], done: ReadonlySet<string>): Promise<readonly Settled[]> {
+async function answersOf(db: Db, set: readonly Settlement[], done: Done): Promise<readonly Settled[]> {
   const refused = set.filter(({ id }) => !done.has(id));
   const rows = refused.length === 0 ? [] : await db.all(WHY, list(refused.map(({ id }) => id)));
   const byId = new Map(rows.map((row) => [str(row["id"]), row]));
