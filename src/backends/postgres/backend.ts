@@ -54,6 +54,11 @@ export interface PostgresBackendOptions {
   readonly schema?: string;
   /** Connections of OmniQ's own pool at most. Default 10. */
   readonly connections?: number;
+  /**
+   * Whether connections keep prepared statements. Default: those of OmniQ's own pool do. Give `false` behind a pooler that hands a
+   * connection to others between transactions (PgBouncer in transaction mode, unless it has `max_prepared_statements`).
+   */
+  readonly prepare?: boolean;
   /** After so long a statement is given up, and its connection closed. Default 10 s. */
   readonly queryTimeout?: Duration;
   /** Told the time instead of the database's own clock: for tests. */
@@ -186,6 +191,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
     const listener = new Listener({ ...common, clock: systemClock, sender, onHint: (hint) => this.#tell(hint) });
     const engine = new Engine({
       ...common,
+      prepare: this.#options.prepare ?? this.#options.pool === undefined,
       place: this.#place,
       onHints: (hints) => {
         for (const hint of hints) this.#tell(hint);

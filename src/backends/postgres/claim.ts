@@ -60,7 +60,7 @@ const taking = (names: string): Sql => `facts AS MATERIALIZED (SELECT EXISTS (SE
     next_retry_at = CASE WHEN t.expires_at <= {now} THEN t.next_retry_at END,
     unique_key = CASE WHEN t.unique_until = ${UNTIL.started} AND NOT coalesce(t.expires_at <= {now}, false) THEN NULL ELSE t.unique_key END,
     fence = greatest(t.fence, (SELECT floor FROM facts)) + 1, revision = t.revision + 1, worker = $1::text
-    FROM picked WHERE t.rid = picked.rid RETURNING t.*)`;
+    FROM picked WHERE t.rid = picked.rid RETURNING ${CLAIMED_COLUMNS})`;
 
 const TOLD: Sql = `begun AS (INSERT INTO {events}(event_type, task_id, queue_name, worker_id, schedule_id, timestamp)
   SELECT 'executing', id, queue_name, $1::text, schedule_id, {now} FROM taken WHERE stage = ${STAGE.running} AND $5::int = 1)`;
@@ -74,7 +74,7 @@ const skipped = (
 
 /** A claim, behind other parts of the statement; `more` are columns that they answer. */
 const due = (names: string, before: Sql, more: Sql): Sql => `WITH ${taking(names)}, ${TOLD}${before}
-  SELECT f.known, f.due, {now} AS now${more}, ${skipped(names)} AS skipped, t.queue_name, ${CLAIMED_COLUMNS} FROM facts f LEFT JOIN taken t ON true`;
+  SELECT f.known, f.due, {now} AS now${more}, ${skipped(names)} AS skipped, t.* FROM facts f LEFT JOIN taken t ON true`;
 
 /** The statement that claims what is due, with other parts before it; their parameters are from `$7` on. */
 export interface Claiming {

@@ -7,19 +7,17 @@ import { flushEvents } from "./events.ts";
 import { isContention, isCut, isDuplicate, storageError } from "./failure.ts";
 import type { Names } from "./names.ts";
 import { linkTo } from "./pool.ts";
-import type { PoolClient, PoolLike } from "./pool.ts";
+import type { LinkOptions, PoolClient, PoolLike } from "./pool.ts";
 
 /** So often a transaction runs again because of others before that is an error. */
 const ATTEMPTS = 8;
 
-export interface EngineOptions {
+export interface EngineOptions extends LinkOptions {
   readonly pool: PoolLike;
   readonly names: Names;
   /** The place as people know it, without secrets. */
   readonly place: string;
   readonly random: Random;
-  /** Milliseconds after which a statement is given up. */
-  readonly deadline: number;
   readonly onHints: (hints: ReadonlySet<Hint>) => void;
 }
 
@@ -72,9 +70,9 @@ export class Engine {
   }
 
   async #once<R>(step: (db: Db) => Promise<R>, whole: boolean): Promise<R> {
-    const { pool, names, deadline, onHints } = this.#options;
+    const { pool, names, onHints } = this.#options;
     const client = await pool.connect();
-    const db = new Db(linkTo(client, deadline), names);
+    const db = new Db(linkTo(client, this.#options), names);
     let broken: unknown;
     try {
       if (whole) await db.run("BEGIN");

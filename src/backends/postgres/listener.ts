@@ -3,7 +3,7 @@ import type { Hint } from "../../core/backend.ts";
 import type { Clock, Random } from "../../core/clock.ts";
 import type { Names } from "./names.ts";
 import { linkTo } from "./pool.ts";
-import type { Notified, PoolClient, PoolLike } from "./pool.ts";
+import type { LinkOptions, Notified, PoolClient, PoolLike } from "./pool.ts";
 
 /** What is told within so many milliseconds goes as one notification: each takes a lock of the whole server when it commits. */
 const GATHER = 5;
@@ -29,6 +29,7 @@ export interface ListenerOptions {
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #channel: string;
+  readonly #link: LinkOptions;
   #client: PoolClient | undefined;
   #stopped = true;
   #failures = 0;
@@ -39,6 +40,7 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#link = { deadline: options.deadline, prepare: false };
     // An identifier has 63 bytes at most.
     this.#channel = `omniq_${options.names.schema}`.slice(0, 60);
   }
@@ -71,7 +73,7 @@ export class Listener {
         if (this.#client === client) this.#heard(message);
       });
       this.#client = client;
-      await linkTo(client, this.#options.deadline).query(`LISTEN ${this.#options.names.quoted(this.#channel)}`, []);
+      await linkTo(client, this.#link).query(`LISTEN ${this.#options.names.quoted(this.#channel)}`, []);
       if (this.#failures > 0) this.#options.onHint("any");
       this.#failures = 0;
       this.#later(ALIVE_EVERY, () => this.#stillThere());
@@ -84,7 +86,7 @@ export class Listener {
     const client = this.#client;
     if (client === undefined) return;
     try {
-      await linkTo(client, this.#options.deadline).query("SELECT 1", []);
+      await linkTo(client, this.#link).query("SELECT 1", []);
       this.#later(ALIVE_EVERY, () => this.#stillThere());
     } catch {
       this.#lost();
@@ -131,7 +133,7 @@ export class Listener {
       try {
         const client = await this.#options.pool.connect();
         try {
-          await linkTo(client, this.#options.deadline).query("SELECT pg_notify($1, $2)", [this.#channel, payload]);
+          await linkTo(client, this.#link).query("SELECT pg_notify($1, $2)", [this.#channel, payload]);
           client.release();
         } catch (error) {
           client.release(true);

@@ -2,10 +2,10 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Sql } from "./db.ts";
 
-/** The database's own clock: one time for a whole transaction. */
-const OWN_CLOCK = "floor(extract(epoch from now()) * 1000)::bigint";
+/** The database's own clock: one time for a whole transaction. As a subquery it is worked out once a statement, and not once a row and use. */
+const OWN_CLOCK = "(SELECT floor(extract(epoch from now()) * 1000)::bigint)";
 /** Inside the caller's transaction, which may have begun long ago: the time of the statement. */
-const OF_THE_STATEMENT = "floor(extract(epoch from statement_timestamp()) * 1000)::bigint";
+const OF_THE_STATEMENT = "(SELECT floor(extract(epoch from statement_timestamp()) * 1000)::bigint)";
 
 export class Names {
   readonly schema: string;

@@ -6,11 +6,11 @@ import { refuseUnknown } from "../../core/nearest.ts";
 import type { PostgresBackendOptions } from "./backend.ts";
 import type { PoolLike } from "./pool.ts";
 
-const OPTIONS = ["projectName", "url", "pool", "schema", "connections", "queryTimeout", "clock", "random"];
+const OPTIONS = ["projectName", "url", "pool", "schema", "connections", "prepare", "queryTimeout", "clock", "random"];
 
 export function checkOptions(options: PostgresBackendOptions): void {
   refuseUnknown(options, OPTIONS, "the options of PostgresBackend");
-  const { projectName, url, pool, schema, connections } = options;
+  const { projectName, url, pool, schema, connections, prepare } = options;
   if (projectName !== undefined && (typeof projectName !== "string" || projectName === ""))
     throw expected("projectName", "a name", projectName);
   if (url !== undefined && !isUrl(url))
@@ -20,6 +20,7 @@ export function checkOptions(options: PostgresBackendOptions): void {
     throw expected("pool", "given without `url` and `connections`, which are for a pool of OmniQ's own", "both");
   if (schema !== undefined && !isSchema(schema))
     throw expected("schema", "1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`", schema);
+  if (prepare !== undefined && typeof prepare !== "boolean") throw expected("prepare", "true or false", prepare);
   if (connections !== undefined && !(Number.isSafeInteger(connections) && connections >= 2))
     throw expected("connections", "a whole number from 2 on", connections);
 }

@@ -39,11 +39,32 @@ function isRow(value: object): value is Row {
   return !Array.isArray(value);
 }
 
-/** A client as somewhere to send statements; each is given up when it takes longer than `deadline` milliseconds. */
-export function linkTo(client: PoolClient, deadline: number): Link {
+/** Names of statements that a connection may keep: planning the claim anew each time took as long as running it. */
+const prepared = new Map<string, string>();
+/** More texts than this folder has. */
+const MOST_PREPARED = 200;
+
+function nameOf(text: string): { readonly name?: string } {
+  const known = prepared.get(text);
+  if (known !== undefined) return { name: known };
+  if (prepared.size >= MOST_PREPARED) return {};
+  const name = `omniq_${prepared.size}`;
+  prepared.set(text, name);
+  return { name };
+}
+
+export interface LinkOptions {
+  /** Each statement is given up when it takes longer, in milliseconds. */
+  readonly deadline: number;
+  /** Whether the connection is one's own between transactions, and may keep prepared statements. */
+  readonly prepare: boolean;
+}
+
+/** A client as somewhere to send statements. */
+export function linkTo(client: PoolClient, { deadline, prepare }: LinkOptions): Link {
   return {
     async query(text: string, values: readonly Param[]): Promise<Answer> {
-      const answer = await client.query({ text, values, types, query_timeout: deadline });
+      const answer = await client.query({ text, values, types, query_timeout: deadline, ...(prepare && values.length > 0 ? nameOf(text) : {}) });
       // A text of several statements (a migration) is answered one by one.
       if (Array.isArray(answer)) return { rows: [], count: 0 };
       const { rows, rowCount } = answer;

@@ -27,10 +27,13 @@ const SELDOM = [
 const SELDOM_TOO = ["description", "depends_on", "callback", "schedule_id", "kwargs"];
 const COLUMNS = [...SELDOM, ...SELDOM_TOO];
 
-/** What a claim reads. Most tasks have nothing in the columns that are seldom used: these come as one text, or NULL. */
-export const CLAIMED_COLUMNS = `rid, id, func, args, priority, due_at, revision, fence, attempt, retry_count, crash_count, max_retries, retry_delay,
-  max_crashes, store_result, created_at, CASE WHEN num_nonnulls(${COLUMNS.join(", ")}, tags) > 0 THEN
-  json_build_object(${COLUMNS.map((column) => `'${column}', ${column}`).join(", ")}, 'tags', array_to_json(tags)::text)::text END AS seldom`;
+const PLAIN = ["rid", "id", "func", "queue_name", "stage", "args", "priority", "due_at", "revision", "fence", "attempt", "retry_count", "crash_count"];
+const POLICY = ["max_retries", "retry_delay", "max_crashes", "store_result", "created_at"];
+
+/** What a claim reads of a row `t`. Most tasks have nothing in the columns that are seldom used: these come as one text, or NULL. */
+export const CLAIMED_COLUMNS = `${[...PLAIN, ...POLICY].map((column) => `t.${column}`).join(", ")},
+  CASE WHEN num_nonnulls(${COLUMNS.map((column) => `t.${column}`).join(", ")}, t.tags) > 0 THEN
+  json_build_object(${COLUMNS.map((column) => `'${column}', t.${column}`).join(", ")}, 'tags', array_to_json(t.tags)::text)::text END AS seldom, t.schedule_id`;
 
 /** A task that was claimed to be run at `now`, of a row of CLAIMED_COLUMNS. With a `mark` it was not, and its status is not told. */
 export function claimedTask(row: Row, queue: string, worker: string, now: number): StoredTask {
