@@ -1,20 +1,25 @@
 import { defineConfig } from "vitest/config";
 
 /** A test file is in exactly one project: its folder says which. */
-const project = (name: string, testTimeout: number) => ({
+const project = (name: string, testTimeout: number, globalSetup: readonly string[] = []) => ({
   extends: true as const,
   test: {
     name,
     include: [`tests/${name}/**/*.test.ts`],
     testTimeout,
     hookTimeout: testTimeout,
+    globalSetup: [...globalSetup],
   },
 });
 
 export default defineConfig({
   test: {
     reporters: ["default", ["json", { outputFile: ".tmp/results.json" }]],
-    projects: [project("unit", 10_000), project("integration", 60_000), project("performance", 60_000)],
+    projects: [
+      project("unit", 10_000),
+      project("integration", 60_000, ["tests/fixtures/postgres-server.ts"]),
+      project("performance", 60_000),
+    ],
     tags: [{ name: "slow", description: "takes seconds: real processes, kills, packed tarballs" }],
     coverage: {
       provider: "v8",

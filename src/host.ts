@@ -3,10 +3,10 @@
  * identity. Everything else is handed them.
  */
 import { v7 } from "uuid";
-import { sqlitePathOf, withoutSecrets } from "./config/url.ts";
+import { isPostgresUrl, sqlitePathOf, withoutSecrets } from "./config/url.ts";
 import type { Backend } from "./core/backend.ts";
 import type { Clock, Random } from "./core/clock.ts";
-import { expected, InvalidOptionError } from "./core/errors.ts";
+import { expected } from "./core/errors.ts";
 import { LOG_LEVELS } from "./core/logging.ts";
 import type { LogComponent, LogLevel } from "./core/logging.ts";
 import { jsonLogLine, prettyLine } from "./runtime/log-line.ts";
@@ -184,8 +184,8 @@ function writeLog(entry: LogEntry): void {
   stderr.write(`${stderr.isTTY ? prettyLine(new Date(), entry, paint) : jsonLogLine(new Date(), entry)}\n`);
 }
 
-/** Where a backend lies and how it is opened: either a file (`path`, or `baseDir` and `projectName`) or memory (`path: ":memory:"`). */
-export interface BackendPlace {
+/** Where a backend lies and how it is opened: a file (`path`, or `baseDir` and `projectName`) or memory (`path: ":memory:"`). */
+export interface FilePlace {
   readonly projectName?: string;
   readonly baseDir?: string;
   readonly path?: string;
@@ -195,26 +195,33 @@ export interface BackendPlace {
   readonly clock?: Clock;
 }
 
-const SCHEMES = "sqlite:<path> (such as sqlite:./data/shop.db) and sqlite::memory:";
+/** The same on a PostgreSQL server. */
+export interface ServerPlace {
+  readonly projectName?: string;
+  readonly url: string;
+  readonly schema?: string;
+  readonly clock?: Clock;
+}
+
+const SCHEMES = "sqlite:<path> (such as sqlite:./data/shop.db), sqlite::memory: and postgres://<host>/<database>";
 
 /**
- * The path that the URL of a store names.
- * @throws InvalidOptionError for a scheme that is not known, or not built yet.
+ * What the URL of a store names: a file, or a server.
+ * @throws InvalidOptionError for a scheme that is not known.
  */
-export function pathOfUrl(url: unknown, name: string): string {
+export function placeOfUrl(url: unknown, name: string): { readonly path: string } | { readonly url: string } {
   const path = typeof url === "string" ? sqlitePathOf(url) : undefined;
-  if (path !== undefined) return path;
-  if (typeof url === "string" && /^postgres(?:ql)?:/i.test(url)) {
-    throw new InvalidOptionError(
-      "INVALID_OPTION",
-      `Expected \`${name}\` to be ${SCHEMES}, got a postgres: URL: that backend is not built yet`,
-    );
-  }
+  if (path !== undefined) return { path };
+  if (typeof url === "string" && isPostgresUrl(url)) return { url };
   throw expected(name, `a URL of a known scheme: ${SCHEMES}`, typeof url === "string" ? withoutSecrets(url) : url);
 }
 
 /** The backend of a place, not opened yet. Its code and driver are loaded by this call, and not before. */
-export async function backendAt(place: BackendPlace): Promise<Backend> {
+export async function backendAt(place: FilePlace | ServerPlace): Promise<Backend> {
+  if ("url" in place) {
+    const { PostgresBackend } = await import("./postgres.ts");
+    return new PostgresBackend(place);
+  }
   const { SQLiteBackend } = await import("./sqlite.ts");
   return new SQLiteBackend(place);
 }

@@ -12,7 +12,7 @@ import {
   isGone,
   loadModuleAt,
   newId,
-  pathOfUrl,
+  placeOfUrl,
   backendAt,
   readFileAt,
   stderrLogger,
@@ -82,7 +82,7 @@ export class OmniQ<Tx = SQLiteHandle> implements AsyncDisposable {
    * @throws InvalidOptionError for a wrong or unknown option, and for two that contradict each other.
    */
   constructor(options: OmniQOptions<Tx> = {}) {
-    const setup = configured.get(options) ?? setupOf(options, pathOfUrl);
+    const setup = configured.get(options) ?? setupOf(options, placeOfUrl);
     const shared = sharedOf(setup);
     this.#setup = setup;
     this.#shared = shared;

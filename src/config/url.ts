@@ -16,6 +16,11 @@ export function sqlitePathOf(url: string): string | undefined {
   return decoded !== undefined && /^\/[A-Za-z]:/.test(decoded) ? decoded.slice(1) : decoded;
 }
 
+/** Whether a text is a URL of a PostgreSQL database: `postgres://user:password@host:port/database`. */
+export function isPostgresUrl(url: string): boolean {
+  return /^postgres(?:ql)?:\/\//i.test(url) && URL.canParse(url);
+}
+
 function decode(path: string): string | undefined {
   try {
     return decodeURIComponent(path);

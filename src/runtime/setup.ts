@@ -16,7 +16,7 @@ export interface OmniQOptions<Tx = unknown> {
   readonly projectName?: string | undefined;
   /** The folder of the file, made where it is missing. Default `./omniq_data`. */
   readonly baseDir?: string | undefined;
-  /** Instead of `baseDir`: `sqlite:./data/shop.db`, `sqlite::memory:`. */
+  /** Instead of `baseDir`: `sqlite:./data/shop.db`, `sqlite::memory:`, `postgres://user@host/database` (which needs the package `pg`). */
   readonly url?: string | undefined;
   /** Instead of both: a backend of your own making. One that is open already stays open when OmniQ is closed. */
   readonly backend?: Backend<Tx> | undefined;
@@ -28,6 +28,8 @@ export interface OmniQOptions<Tx = unknown> {
   readonly durability?: "full" | "normal" | undefined;
   /** Put before every table's name, so that the file may be your own. */
   readonly tablePrefix?: string | undefined;
+  /** The schema of a PostgreSQL database that holds the tables, made where it is missing. Default `omniq`. */
+  readonly schema?: string | undefined;
   /** What a task gets that neither its options nor its definition say. */
   readonly taskDefaults?: TaskDefaults | undefined;
   /** How long what has ended is kept. Default 7 days, failed tasks and events 30; `false` keeps. */
@@ -72,6 +74,7 @@ const KEYS = [
   "events",
   "durability",
   "tablePrefix",
+  "schema",
   "taskDefaults",
   "retention",
   "payloadLimit",
@@ -81,18 +84,22 @@ const KEYS = [
 
 /**
  * Checks what was given; nothing is opened.
- * @param pathOf the file that a URL names. @throws InvalidOptionError for a wrong or unknown option, and for two that contradict each other.
+ * @param placeOf what a URL names. @throws InvalidOptionError for a wrong or unknown option, and for two that contradict each other.
  */
-export function setupOf(options: OmniQOptions, pathOf: (url: unknown, name: string) => string): Setup {
+export function setupOf(options: OmniQOptions, placeOf: PlaceOf): Setup {
   if (typeof options !== "object" || options === null) throw expected("options", "an object", options);
   refuseUnknown(options, KEYS, "the options of OmniQ");
   refuseContradictions(options);
   const { results, events, retention, payloadLimit, logger, clock } = options;
   sweepsOf(retention);
+  const places = {
+    main: mainOf(options, placeOf),
+    results: results === undefined ? undefined : otherOf(results, "results", options, placeOf),
+    events: events === undefined ? undefined : otherOf(events, "events", options, placeOf),
+  };
+  refuseIdle(options, Object.values(places));
   return {
-    main: mainOf(options, pathOf),
-    results: results === undefined ? undefined : otherOf(results, "results", options, pathOf),
-    events: events === undefined ? undefined : otherOf(events, "events", options, pathOf),
+    ...places,
     taskDefaults: taskDefaultsOf(options.taskDefaults),
     retention,
     workers: {},
@@ -129,21 +136,28 @@ export function storesNow({ main, results = main, events = main }: Setup): Store
   return isBackend(main) && isBackend(results) && isBackend(events) ? new Stores(main, results, events) : undefined;
 }
 
-function mainOf(options: OmniQOptions, pathOf: (url: unknown, name: string) => string): Place {
-  const { backend, url, baseDir } = options;
+/** What a URL names: a file, or a server. */
+type PlaceOf = (url: unknown, name: string) => { readonly path: string } | { readonly url: string };
+
+function mainOf(options: OmniQOptions, placeOf: PlaceOf): Place {
+  const { backend, url, baseDir, projectName } = options;
   if (backend !== undefined) return checkBackend(backend, "backend");
-  const path = url === undefined ? undefined : pathOf(url, "url");
-  const projectName = options.projectName === undefined ? {} : { projectName: text(options.projectName, "projectName", 200) };
+  const named = projectName === undefined ? {} : { projectName: text(projectName, "projectName", 200) };
+  if (url !== undefined) return atUrl(placeOf(url, "url"), { ...options, ...named });
   const where = baseDir === undefined ? {} : { baseDir: text(baseDir, "baseDir", 4_096) };
-  const open = { ...projectName, ...(path === undefined ? where : { path }), ...howOf(options) };
-  return { key: path ?? "", open };
+  return { key: "", open: { ...named, ...where, ...howOf(options) } };
 }
 
-function otherOf(given: unknown, name: string, options: OmniQOptions, pathOf: (url: unknown, name: string) => string): Place {
-  if (typeof given !== "string") return checkBackend(given, name);
-  const path = pathOf(given, name);
-  const projectName = options.projectName === undefined ? {} : { projectName: options.projectName };
-  return { key: path, open: { ...projectName, path, ...howOf(options) } };
+function otherOf(given: unknown, name: string, options: OmniQOptions, placeOf: PlaceOf): Place {
+  return typeof given === "string" ? atUrl(placeOf(given, name), options) : checkBackend(given, name);
+}
+
+function atUrl(place: ReturnType<PlaceOf>, options: OmniQOptions): Place {
+  const { projectName, schema, clock } = options;
+  const named = projectName === undefined ? {} : { projectName };
+  if ("path" in place) return { key: place.path, open: { ...named, ...place, ...howOf(options) } };
+  const open = { ...named, ...place, ...(schema === undefined ? {} : { schema }), ...(clock === undefined ? {} : { clock }) };
+  return { key: JSON.stringify([place.url, schema]), open };
 }
 
 function howOf({ durability, tablePrefix, clock }: OmniQOptions) {
@@ -161,8 +175,20 @@ function refuseContradictions(options: OmniQOptions): void {
     if (other === undefined) return;
     throw new InvalidOptionError("INVALID_OPTION", `Expected \`${one}\` to be given without \`${other}\`, got both`);
   };
-  refuse("backend", ["url", "baseDir", "projectName", "durability", "tablePrefix"]);
+  refuse("backend", ["url", "baseDir", "projectName", "durability", "tablePrefix", "schema"]);
   refuse("url", ["baseDir"]);
+}
+
+/** What belongs to a kind of place is a mistake where there is none of that kind. */
+function refuseIdle(options: OmniQOptions, places: readonly (Place | undefined)[]): void {
+  const made = places.flatMap((place) => (place !== undefined && "key" in place ? [place.open] : []));
+  const refuse = (keys: readonly (keyof OmniQOptions)[], is: string, fits: (open: object) => boolean): void => {
+    const idle = keys.find((key) => options[key] !== undefined);
+    if (idle === undefined || made.some((open) => fits(open))) return;
+    throw new InvalidOptionError("INVALID_OPTION", `Expected \`${idle}\` to be given with ${is}, where it has a meaning, got none`);
+  };
+  refuse(["schema"], "a postgres:// URL", (open) => "url" in open);
+  refuse(["durability", "tablePrefix"], "an SQLite file", (open) => !("url" in open));
 }
 
 const SLICES = ["work", "presence", "desk", "schedules", "results", "events"];

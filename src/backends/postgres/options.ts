@@ -1,6 +1,5 @@
 /** Checks of the backend's options, and the pool that they name: before any connection is made. */
 import type { Pool } from "pg";
-import { withoutSecrets } from "../../config/url.ts";
 import { expected, StorageError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/nearest.ts";
 import type { PostgresBackendOptions } from "./backend.ts";
@@ -14,7 +13,7 @@ export function checkOptions(options: PostgresBackendOptions): void {
   if (projectName !== undefined && (typeof projectName !== "string" || projectName === ""))
     throw expected("projectName", "a name", projectName);
   if (url !== undefined && !isUrl(url))
-    throw expected("url", "postgres://user@host:port/database", typeof url === "string" ? withoutSecrets(url) : url);
+    throw expected("url", "postgres://user@host:port/database", typeof url === "string" ? schemeOf(url) : url);
   if (pool !== undefined && !isPool(pool)) throw expected("pool", "a Pool of pg", pool);
   if (pool !== undefined && (url !== undefined || connections !== undefined))
     throw expected("pool", "given without `url` and `connections`, which are for a pool of OmniQ's own", "both");
@@ -23,6 +22,11 @@ export function checkOptions(options: PostgresBackendOptions): void {
   if (prepare !== undefined && typeof prepare !== "boolean") throw expected("prepare", "true or false", prepare);
   if (connections !== undefined && !(Number.isSafeInteger(connections) && connections >= 2))
     throw expected("connections", "a whole number from 2 on", connections);
+}
+
+/** All of a URL that may be shown: a password may stand anywhere in one that is wrong. */
+function schemeOf(url: string): string {
+  return url.replace(/:.*$/s, ":…");
 }
 
 function isUrl(url: unknown): url is string {

@@ -64,7 +64,13 @@ export interface LinkOptions {
 export function linkTo(client: PoolClient, { deadline, prepare }: LinkOptions): Link {
   return {
     async query(text: string, values: readonly Param[]): Promise<Answer> {
-      const answer = await client.query({ text, values, types, query_timeout: deadline, ...(prepare && values.length > 0 ? nameOf(text) : {}) });
+      const answer = await client.query({
+        text,
+        values,
+        types,
+        query_timeout: deadline,
+        ...(prepare && values.length > 0 ? nameOf(text) : {}),
+      });
       // A text of several statements (a migration) is answered one by one.
       if (Array.isArray(answer)) return { rows: [], count: 0 };
       const { rows, rowCount } = answer;

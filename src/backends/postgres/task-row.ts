@@ -27,7 +27,21 @@ const SELDOM = [
 const SELDOM_TOO = ["description", "depends_on", "callback", "schedule_id", "kwargs"];
 const COLUMNS = [...SELDOM, ...SELDOM_TOO];
 
-const PLAIN = ["rid", "id", "func", "queue_name", "stage", "args", "priority", "due_at", "revision", "fence", "attempt", "retry_count", "crash_count"];
+const PLAIN = [
+  "rid",
+  "id",
+  "func",
+  "queue_name",
+  "stage",
+  "args",
+  "priority",
+  "due_at",
+  "revision",
+  "fence",
+  "attempt",
+  "retry_count",
+  "crash_count",
+];
 const POLICY = ["max_retries", "retry_delay", "max_crashes", "store_result", "created_at"];
 
 /** What a claim reads of a row `t`. Most tasks have nothing in the columns that are seldom used: these come as one text, or NULL. */
