@@ -1,24 +1,12 @@
-/** Whole workflows on a SQLite file, from the enqueue to the awaited result. */
+/** Whole workflows on each engine, from the enqueue to the awaited result. */
 import { describe, expect } from "vitest";
 import { defineTask, OmniQ } from "../../src/index.ts";
 import type { Ended } from "../../src/index.ts";
 import { test as base } from "../fixtures/context.ts";
 import { createSchedule, createTask } from "../fixtures/factories.ts";
+import { ENGINES } from "../fixtures/engines.ts";
 import { until, viaSync } from "../fixtures/helpers.ts";
 import { sampleTasks } from "../fixtures/sample-functions.ts";
-
-const test = base
-  .extend("omniq", ({ testDir }, { onCleanup }) => {
-    const omniq = new OmniQ({ projectName: "test_project", baseDir: testDir });
-    onCleanup(() => omniq.close());
-    return omniq;
-  })
-  /** The same file through an object of its own, as another process has it. */
-  .extend("elsewhere", ({ testDir }, { onCleanup }) => {
-    const omniq = new OmniQ({ projectName: "test_project", baseDir: testDir });
-    onCleanup(() => omniq.close());
-    return omniq;
-  });
 
 const { simpleTask, multiplyTask, asyncSimpleTask, failingTask } = sampleTasks;
 
@@ -34,115 +22,163 @@ const sumUp = defineTask({
   },
 });
 
-describe("dependencies", () => {
-  test("a diamond: the last one starts after both, and reads what they came to", async ({ omniq }) => {
-    const [first] = await omniq.enqueueMany([simpleTask.with({ x: 1, y: 2 })]);
-    const left = await omniq.enqueue(multiplyTask, { x: 3, y: 4 }, { dependsOn: [first] });
-    const right = await omniq.enqueue(asyncSimpleTask, { x: 5, y: 6 }, { dependsOn: [first] });
-    const last = await omniq.enqueue(sumUp, undefined, { dependsOn: [left, right] });
-    expect((await last.get())?.dependsOn).toEqual([left.id, right.id]);
-    await omniq.worker({ tasks: [simpleTask, multiplyTask, asyncSimpleTask, sumUp], concurrency: 4 }).start();
-    expect(await last.result({ timeout: "10s" })).toEqual({ sum: 23, statuses: ["completed", "completed"] });
-    const [before, after] = [await left.get(), await last.get()];
-    expect(after?.startedAt?.getTime()).toBeGreaterThanOrEqual(before?.completedAt?.getTime() ?? Number.POSITIVE_INFINITY);
+describe.each(ENGINES)("on $name", ({ place }) => {
+  const test = base
+    .extend("place", ({ testDir }, { onCleanup }) => {
+      const { options, remove } = place(testDir);
+      onCleanup(remove);
+      return options;
+    })
+    .extend("omniq", ({ place: options }, { onCleanup }) => {
+      const omniq = new OmniQ(options);
+      onCleanup(() => omniq.close());
+      return omniq;
+    })
+    /** The same place through an object of its own, as another process has it. */
+    .extend("elsewhere", ({ place: options }, { onCleanup }) => {
+      const omniq = new OmniQ(options);
+      onCleanup(() => omniq.close());
+      return omniq;
+    });
+
+  describe("dependencies", () => {
+    test("a diamond: the last one starts after both, and reads what they came to", async ({ omniq }) => {
+      const [first] = await omniq.enqueueMany([simpleTask.with({ x: 1, y: 2 })]);
+      const left = await omniq.enqueue(multiplyTask, { x: 3, y: 4 }, { dependsOn: [first] });
+      const right = await omniq.enqueue(asyncSimpleTask, { x: 5, y: 6 }, { dependsOn: [first] });
+      const last = await omniq.enqueue(sumUp, undefined, { dependsOn: [left, right] });
+      expect((await last.get())?.dependsOn).toEqual([left.id, right.id]);
+      await omniq.worker({ tasks: [simpleTask, multiplyTask, asyncSimpleTask, sumUp], concurrency: 4 }).start();
+      expect(await last.result({ timeout: "10s" })).toEqual({ sum: 23, statuses: ["completed", "completed"] });
+      const [before, after] = [await left.get(), await last.get()];
+      expect(after?.startedAt?.getTime()).toBeGreaterThanOrEqual(before?.completedAt?.getTime() ?? Number.POSITIVE_INFINITY);
+    });
+
+    test("a parent that fails: its child is cancelled, unless it is to run all the same", async ({ omniq }) => {
+      const parent = await omniq.enqueue(failingTask, undefined, { maxRetries: 0 });
+      const cancelled = await omniq.enqueue(sumUp, undefined, { dependsOn: [parent] });
+      const grandchild = await omniq.enqueue(sumUp, undefined, { dependsOn: [cancelled] });
+      const running = await omniq.enqueue(sumUp, undefined, { dependsOn: [{ on: parent, ifFailed: "run" }] });
+      await omniq.worker({ tasks: [failingTask, sumUp] }).start();
+      await expect(parent.result({ timeout: "10s" })).rejects.toMatchObject({
+        code: "TASK_FAILED",
+        failure: { name: "Error", message: "This task always fails" },
+      });
+      await expect(cancelled.result({ timeout: "10s" })).rejects.toMatchObject({ code: "TASK_CANCELLED" });
+      await expect(grandchild.result({ timeout: "10s" })).rejects.toMatchObject({ code: "TASK_CANCELLED" });
+      expect(await running.result({ timeout: "10s" })).toEqual({ sum: 0, statuses: ["failed"] });
+    });
   });
 
-  test("a parent that fails: its child is cancelled, unless it is to run all the same", async ({ omniq }) => {
-    const parent = await omniq.enqueue(failingTask, undefined, { maxRetries: 0 });
-    const cancelled = await omniq.enqueue(sumUp, undefined, { dependsOn: [parent] });
-    const grandchild = await omniq.enqueue(sumUp, undefined, { dependsOn: [cancelled] });
-    const running = await omniq.enqueue(sumUp, undefined, { dependsOn: [{ on: parent, ifFailed: "run" }] });
-    await omniq.worker({ tasks: [failingTask, sumUp] }).start();
-    await expect(parent.result({ timeout: "10s" })).rejects.toMatchObject({
-      code: "TASK_FAILED",
-      failure: { name: "Error", message: "This task always fails" },
+  describe("callbacks", () => {
+    test("are told of every end; what OmniQ says wins over the caller's arguments", async ({ omniq }) => {
+      const told: Ended[] = [];
+      const done = defineTask({ name: "done", handler: (ended: Ended & { readonly note?: string }) => void told.push(ended) });
+      const callbackArgs = { note: "mine", status: "mine too" };
+      const good = await omniq.enqueue(simpleTask, { x: 5, y: 10 }, { callback: done, callbackArgs });
+      const bad = await omniq.enqueue(failingTask, undefined, { callback: done, maxRetries: 0 });
+      await omniq.worker({ tasks: [simpleTask, failingTask, done], concurrency: 1 }).drain();
+      expect(told.toSorted((a, b) => a.status.localeCompare(b.status))).toEqual([
+        { note: "mine", taskId: good.id, status: "completed", result: 15, error: undefined },
+        { taskId: bad.id, status: "failed", result: undefined, error: "Error: This task always fails" },
+      ]);
     });
-    await expect(cancelled.result({ timeout: "10s" })).rejects.toMatchObject({ code: "TASK_CANCELLED" });
-    await expect(grandchild.result({ timeout: "10s" })).rejects.toMatchObject({ code: "TASK_CANCELLED" });
-    expect(await running.result({ timeout: "10s" })).toEqual({ sum: 0, statuses: ["failed"] });
+  });
+
+  describe("retries", () => {
+    test("a task that fails twice and then succeeds: its result, its counts and its events", async ({ omniq }) => {
+      const flaky = defineTask({
+        name: "flaky",
+        maxRetries: 3,
+        retryDelay: 5,
+        handler: ({ good }: { good: number }, { attempt }) => {
+          if (attempt < good) throw new RangeError(`attempt ${attempt}`);
+          return attempt;
+        },
+      });
+      const handle = await omniq.enqueue(flaky, { good: 3 });
+      await omniq.worker({ tasks: [flaky] }).start();
+      expect(await handle.result({ timeout: "10s" })).toBe(3);
+      expect(await handle.get()).toMatchObject({ status: "completed", retryCount: 2, attempt: 3 });
+      expect((await handle.events()).map(({ eventType, error }) => (error === undefined ? eventType : `${eventType} ${error}`))).toEqual([
+        "enqueued",
+        "executing",
+        "retrying RangeError: attempt 1",
+        "executing",
+        "retrying RangeError: attempt 2",
+        "executing",
+        "completed",
+      ]);
+    });
+  });
+
+  describe("expiry and cancellation", () => {
+    test("what has expired is never started; what was cancelled neither", async ({ omniq }) => {
+      let runs = 0;
+      const count = defineTask({ name: "count", handler: () => ++runs });
+      const expired = await omniq.enqueue(count, undefined, { ttl: 1 });
+      await until(async () => (await expired.get())?.isExpired);
+      const cancelled = await omniq.enqueue(count);
+      expect(await cancelled.cancel("not needed")).toBe("cancelled");
+      const kept = await omniq.enqueue(count);
+      await omniq.worker({ tasks: [count] }).start();
+      expect(await kept.result({ timeout: "10s" })).toBe(1);
+      await expect(expired.result({ timeout: "10s" })).rejects.toMatchObject({ code: "TASK_EXPIRED" });
+      await expect(cancelled.result()).rejects.toThrow(/not needed/);
+      expect(runs).toBe(1);
+      expect((await cancelled.events()).map(({ eventType }) => eventType)).toEqual(["enqueued", "cancelled"]);
+    });
+  });
+
+  describe("schedules", () => {
+    test("each occurrence is a task of its own with the schedule's id; the named task runs as enqueued", async ({ omniq }) => {
+      const schedule = await omniq.schedule(multiplyTask, { x: 6, y: 7 }, { id: "often", every: 20, maxRuns: 2 });
+      await omniq.worker({ tasks: [multiplyTask] }).start();
+      const ended = await until(async () => {
+        const now = await omniq.schedules.get(schedule.id);
+        return now?.status === "completed" ? now : undefined;
+      });
+      expect(ended.runCount).toBe(2);
+      const tasks = await until(async () => {
+        const { items } = await omniq.tasks.find({ scheduleId: "often", status: "completed" });
+        return items.length === 2 ? items : undefined;
+      });
+      expect(tasks.map(({ func, scheduleId }) => [func, scheduleId])).toEqual([
+        [multiplyTask.name, "often"],
+        [multiplyTask.name, "often"],
+      ]);
+      expect((await omniq.results.latest("often"))?.result).toBe(42);
+    });
+  });
+
+  describe("more than one process", () => {
+    test("enqueued here, run elsewhere, awaited here", async ({ omniq, elsewhere }) => {
+      const handles = await omniq.enqueueMany([simpleTask.with({ x: 1, y: 1 }), simpleTask.with({ x: 2, y: 2 })]);
+      await elsewhere.worker({ tasks: [simpleTask] }).start();
+      expect(await Promise.all(handles.map((handle) => handle.result({ timeout: "10s" })))).toEqual([2, 4]);
+      const again = elsewhere.handle(simpleTask, handles[0].id);
+      expect(await again.result({ timeout: "10s" })).toBe(2);
+    });
+
+    test("two workers share the work, and run no task twice", async ({ omniq, elsewhere }) => {
+      const runs = new Map<number, number>();
+      const note = defineTask({ name: "note", handler: ({ i }: { i: number }) => void runs.set(i, (runs.get(i) ?? 0) + 1) });
+      await omniq.enqueueMany(Array.from({ length: 50 }, (_, i) => note.with({ i })));
+      const workers = [omniq, elsewhere].map((each) => each.worker({ tasks: [note], concurrency: 2 }));
+      await Promise.all(workers.map((worker) => worker.start()));
+      await until(async () => (await omniq.events.find({ eventType: "completed" })).length === 50);
+      expect([...runs.values()]).toEqual(Array.from({ length: 50 }, () => 1));
+    });
   });
 });
 
-describe("callbacks", () => {
-  test("are told of every end; what OmniQ says wins over the caller's arguments", async ({ omniq }) => {
-    const told: Ended[] = [];
-    const done = defineTask({ name: "done", handler: (ended: Ended & { readonly note?: string }) => void told.push(ended) });
-    const callbackArgs = { note: "mine", status: "mine too" };
-    const good = await omniq.enqueue(simpleTask, { x: 5, y: 10 }, { callback: done, callbackArgs });
-    const bad = await omniq.enqueue(failingTask, undefined, { callback: done, maxRetries: 0 });
-    await omniq.worker({ tasks: [simpleTask, failingTask, done], concurrency: 1 }).drain();
-    expect(told.toSorted((a, b) => a.status.localeCompare(b.status))).toEqual([
-      { note: "mine", taskId: good.id, status: "completed", result: 15, error: undefined },
-      { taskId: bad.id, status: "failed", result: undefined, error: "Error: This task always fails" },
-    ]);
-  });
+const test = base.extend("omniq", ({ testDir }, { onCleanup }) => {
+  const omniq = new OmniQ({ projectName: "test_project", baseDir: testDir });
+  onCleanup(() => omniq.close());
+  return omniq;
 });
 
-describe("retries", () => {
-  test("a task that fails twice and then succeeds: its result, its counts and its events", async ({ omniq }) => {
-    const flaky = defineTask({
-      name: "flaky",
-      maxRetries: 3,
-      retryDelay: 5,
-      handler: ({ good }: { good: number }, { attempt }) => {
-        if (attempt < good) throw new RangeError(`attempt ${attempt}`);
-        return attempt;
-      },
-    });
-    const handle = await omniq.enqueue(flaky, { good: 3 });
-    await omniq.worker({ tasks: [flaky] }).start();
-    expect(await handle.result({ timeout: "10s" })).toBe(3);
-    expect(await handle.get()).toMatchObject({ status: "completed", retryCount: 2, attempt: 3 });
-    expect((await handle.events()).map(({ eventType, error }) => (error === undefined ? eventType : `${eventType} ${error}`))).toEqual([
-      "enqueued",
-      "executing",
-      "retrying RangeError: attempt 1",
-      "executing",
-      "retrying RangeError: attempt 2",
-      "executing",
-      "completed",
-    ]);
-  });
-});
-
-describe("expiry and cancellation", () => {
-  test("what has expired is never started; what was cancelled neither", async ({ omniq }) => {
-    let runs = 0;
-    const count = defineTask({ name: "count", handler: () => ++runs });
-    const expired = await omniq.enqueue(count, undefined, { ttl: 1 });
-    await until(async () => (await expired.get())?.isExpired);
-    const cancelled = await omniq.enqueue(count);
-    expect(await cancelled.cancel("not needed")).toBe("cancelled");
-    const kept = await omniq.enqueue(count);
-    await omniq.worker({ tasks: [count] }).start();
-    expect(await kept.result({ timeout: "10s" })).toBe(1);
-    await expect(expired.result({ timeout: "10s" })).rejects.toMatchObject({ code: "TASK_EXPIRED" });
-    await expect(cancelled.result()).rejects.toThrow(/not needed/);
-    expect(runs).toBe(1);
-    expect((await cancelled.events()).map(({ eventType }) => eventType)).toEqual(["enqueued", "cancelled"]);
-  });
-});
-
-describe("schedules", () => {
-  test("each occurrence is a task of its own with the schedule's id; the named task runs as enqueued", async ({ omniq }) => {
-    const schedule = await omniq.schedule(multiplyTask, { x: 6, y: 7 }, { id: "often", every: 20, maxRuns: 2 });
-    await omniq.worker({ tasks: [multiplyTask] }).start();
-    const ended = await until(async () => {
-      const now = await omniq.schedules.get(schedule.id);
-      return now?.status === "completed" ? now : undefined;
-    });
-    expect(ended.runCount).toBe(2);
-    const tasks = await until(async () => {
-      const { items } = await omniq.tasks.find({ scheduleId: "often", status: "completed" });
-      return items.length === 2 ? items : undefined;
-    });
-    expect(tasks.map(({ func, scheduleId }) => [func, scheduleId])).toEqual([
-      [multiplyTask.name, "often"],
-      [multiplyTask.name, "often"],
-    ]);
-    expect((await omniq.results.latest("often"))?.result).toBe(42);
-  });
-
+describe("the components and the façade on one file", () => {
   test("a schedule made by hand of a task that is deleted then", async ({ omniq, sqliteTaskQueue, sqliteWorker }) => {
     expect(sqliteWorker.isRunning).toBe(true);
     const taskId = await sqliteTaskQueue.enqueue(createTask({ runAt: new Date(Date.now() + 60_000) }));
@@ -151,29 +187,7 @@ describe("schedules", () => {
     const result = await until(() => omniq.results.latest(scheduleId));
     expect(result).toMatchObject({ status: "completed", result: 15, scheduleId });
   });
-});
 
-describe("more than one process", () => {
-  test("enqueued here, run elsewhere, awaited here", async ({ omniq, elsewhere }) => {
-    const handles = await omniq.enqueueMany([simpleTask.with({ x: 1, y: 1 }), simpleTask.with({ x: 2, y: 2 })]);
-    await elsewhere.worker({ tasks: [simpleTask] }).start();
-    expect(await Promise.all(handles.map((handle) => handle.result({ timeout: "10s" })))).toEqual([2, 4]);
-    const again = elsewhere.handle(simpleTask, handles[0].id);
-    expect(await again.result({ timeout: "10s" })).toBe(2);
-  });
-
-  test("two workers share the work, and run no task twice", async ({ omniq, elsewhere }) => {
-    const runs = new Map<number, number>();
-    const note = defineTask({ name: "note", handler: ({ i }: { i: number }) => void runs.set(i, (runs.get(i) ?? 0) + 1) });
-    await omniq.enqueueMany(Array.from({ length: 50 }, (_, i) => note.with({ i })));
-    const workers = [omniq, elsewhere].map((each) => each.worker({ tasks: [note], concurrency: 2 }));
-    await Promise.all(workers.map((worker) => worker.start()));
-    await until(async () => (await omniq.events.find({ eventType: "completed" })).length === 50);
-    expect([...runs.values()]).toEqual(Array.from({ length: 50 }, () => 1));
-  });
-});
-
-describe("the components and the façade on one file", () => {
   test("a task enqueued by hand is awaited by the façade; one enqueued by the façade is run by hand", async ({
     omniq,
     sqliteTaskQueue,
