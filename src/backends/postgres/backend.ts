@@ -1,6 +1,8 @@
 /** The PostgreSQL backend: one schema of one database, shared by any number of processes on any number of machines. */
 import type {
   Backend,
+  ClaimAsk,
+  Claims,
   Desk,
   Enqueued,
   EnqueueCall,
@@ -9,6 +11,7 @@ import type {
   Presence,
   Results,
   Schedules,
+  Settlement,
   SweepAsk,
   Swept,
   Traits,
@@ -24,11 +27,13 @@ import { TaskQueue } from "../../components/task-queue.ts";
 import { newId, systemClock, systemRandom } from "../../host.ts";
 import type { Db } from "./db.ts";
 import * as desk from "./desk.ts";
-import { claim } from "./claim.ts";
+import { claim, strays } from "./claim.ts";
 import { edit } from "./edit.ts";
 import { Engine } from "./engine.ts";
+import type { Patience } from "./engine.ts";
 import * as events from "./events.ts";
 import { Lane } from "./lane.ts";
+import { Ledger } from "./ledger.ts";
 import { Listener } from "./listener.ts";
 import { migrate } from "./migrate.ts";
 import { Names } from "./names.ts";
@@ -39,6 +44,7 @@ import { release } from "./release.ts";
 import * as results from "./results.ts";
 import * as schedules from "./schedules.ts";
 import { isPlainEnd, progress, settle, settlePlain } from "./settle.ts";
+import type { Answer as Settling } from "./settle.ts";
 import { sweep } from "./sweep.ts";
 import { enqueueInTx } from "./tx.ts";
 import type { PostgresTx } from "./tx.ts";
@@ -94,6 +100,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #deadline: number;
+  readonly #ledger = new Ledger();
   readonly #listeners = new Set<(hint: Hint) => void>();
   #opened: Opened | undefined;
   #opening: Promise<void> | undefined;
@@ -111,58 +118,85 @@ export class PostgresBackend implements Backend<PostgresTx> {
     this.traits = { name: "postgres", clock: options.clock === undefined ? "own" : "handed", tx: true, sync: false, processes: "many" };
     this.work = this.#workForm();
     this.presence = {
-      arrive: (row) => this.#single((db) => presence.arrive(db, row)),
-      leave: (worker) => this.#single((db) => presence.leave(db, worker)),
-      beat: (worker, held) => this.#single((db) => presence.beat(db, worker, held)),
-      workers: (limit) => this.#single((db) => presence.workers(db, limit)),
+      arrive: (row) => this.#single((db) => presence.arrive(db, row), "harmless"),
+      leave: async (worker) => {
+        await this.#single((db) => presence.leave(db, worker), "harmless");
+        this.#ledger.forget(worker);
+      },
+      beat: (worker, held) => this.#single((db) => presence.beat(db, worker, held), "harmless"),
+      workers: (limit) => this.#look((db) => presence.workers(db, limit)),
     };
     this.desk = this.#deskForm();
     this.schedules = {
       put: (row, ifRevision, told) => this.#whole((db) => schedules.put(db, row, ifRevision, told)),
-      list: (query) => this.#single((db) => schedules.list(db, query)),
+      list: (query) => this.#look((db) => schedules.list(db, query)),
       drop: (ids) => this.#whole((db) => schedules.drop(db, ids)),
       fire: (set) => this.#whole((db) => schedules.fire(db, set)),
       run: (ask) => this.#whole((db) => schedules.run(db, ask)),
     };
     this.results = {
       put: (set) => this.#whole((db) => results.put(db, set)),
-      get: (ids) => this.#single((db) => results.get(db, ids)),
-      latest: (scheduleId) => this.#single((db) => results.latest(db, scheduleId)),
+      get: (ids) => this.#look((db) => results.get(db, ids)),
+      latest: (scheduleId) => this.#look((db) => results.latest(db, scheduleId)),
       remove: (ids) => this.#single((db) => results.remove(db, ids)),
-      stats: () => this.#single((db) => results.stats(db)),
+      stats: () => this.#look((db) => results.stats(db)),
     };
     this.events = {
       append: (set) => this.#single((db) => events.append(db, set)),
-      read: (after, filter) => this.#single((db) => events.read(db, after, filter)),
-      tail: () => this.#single((db) => events.tail(db)),
-      newest: (filter) => this.#single((db) => events.newest(db, filter)),
-      stats: () => this.#single((db) => events.stats(db)),
+      read: (after, filter) => this.#look((db) => events.read(db, after, filter)),
+      tail: () => this.#look((db) => events.tail(db)),
+      newest: (filter) => this.#look((db) => events.newest(db, filter)),
+      stats: () => this.#look((db) => events.stats(db)),
     };
   }
 
   #workForm(): Work<PostgresTx> {
     return {
       enqueue: (calls, tx) => this.#enqueue(calls, tx),
-      claim: (ask) => ("due" in ask.of ? this.#single((db) => claim(db, ask)) : this.#whole((db) => claim(db, ask))),
-      settle: async (set, thenClaim) =>
-        isPlainEnd(set, thenClaim) ? settlePlain(this.#open().engine, set, thenClaim) : this.#whole((db) => settle(db, set, thenClaim)),
+      claim: (ask) =>
+        this.#claim(ask, () => ("due" in ask.of ? this.#single((db) => claim(db, ask)) : this.#whole((db) => claim(db, ask)))),
+      settle: (set, thenClaim) => this.#settle(set, thenClaim),
       progress: (set) => this.#single((db) => progress(db, set)),
       release: (limit) => this.#whole((db) => release(db, limit)),
     };
   }
 
+  async #claim(ask: ClaimAsk, claims: () => Promise<Claims>): Promise<Claims> {
+    const { worker, limit } = ask;
+    return await this.#ledger.claim(worker, claims, (known) => this.#whole((db) => strays(db, worker, known, limit), "harmless"));
+  }
+
+  /** With a claim behind it a set is not repeated by itself: it may have been claimed already. */
+  async #settle(set: readonly Settlement[], thenClaim?: ClaimAsk): Promise<Settling> {
+    const patience = thenClaim === undefined ? "harmless" : "unsent";
+    const settling = (): Promise<Settling> =>
+      isPlainEnd(set, thenClaim)
+        ? settlePlain(this.#open().engine, set, patience, thenClaim)
+        : this.#whole((db) => settle(db, set, thenClaim), patience);
+    let answer: Settling | undefined;
+    const next = async (): Promise<Claims> => {
+      answer = await settling();
+      return answer.next ?? { claims: [], more: false };
+    };
+    const claims = thenClaim === undefined ? await next() : await this.#claim(thenClaim, next);
+    // What was found again came instead: the set has still to be settled.
+    answer ??= { ...(await this.#settle(set)), next: claims };
+    this.#ledger.settled(set, answer.settled);
+    return answer;
+  }
+
   #deskForm(): Desk {
     return {
-      get: (ids) => this.#single((db) => desk.get(db, ids)),
-      find: (query) => this.#single((db) => desk.find(db, query)),
-      count: (upTo) => this.#single((db) => desk.count(db, upTo)),
-      ahead: (id, upTo) => this.#single((db) => desk.ahead(db, id, upTo)),
+      get: (ids) => this.#look((db) => desk.get(db, ids)),
+      find: (query) => this.#look((db) => desk.find(db, query)),
+      count: (upTo) => this.#look((db) => desk.count(db, upTo)),
+      ahead: (id, upTo) => this.#look((db) => desk.ahead(db, id, upTo)),
       cancel: (ids, reason) => this.#whole((db) => desk.cancel(db, ids, reason)),
       requeue: (ids) => this.#whole((db) => desk.requeue(db, ids)),
       edit: (set) => this.#whole((db) => edit(db, set)),
       remove: (ids) => this.#whole((db) => desk.remove(db, ids)),
-      waiting: (queues, limit) => this.#single((db) => desk.waiting(db, queues, limit)),
-      queues: () => this.#single((db) => desk.queues(db)),
+      waiting: (queues, limit) => this.#look((db) => desk.waiting(db, queues, limit)),
+      queues: () => this.#look((db) => desk.queues(db)),
       setPaused: (queue, paused) => this.#single((db) => desk.setPaused(db, queue, paused)),
     };
   }
@@ -226,7 +260,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
 
   /** The database's time, in milliseconds since 1970. */
   now(): Promise<number> {
-    return this.#single(async (db) => Number((await db.get("SELECT {now} AS now"))?.["now"]));
+    return this.#look(async (db) => Number((await db.get("SELECT {now} AS now"))?.["now"]));
   }
 
   sweep(ask: SweepAsk): Promise<Swept> {
@@ -251,12 +285,17 @@ export class PostgresBackend implements Backend<PostgresTx> {
     throw new ClosedError("NOT_OPEN", `Expected the backend of ${this.#place} to be open; call initialize() first`);
   }
 
-  async #single<R>(step: (db: Db) => Promise<R>): Promise<R> {
-    return await this.#open().engine.single(step);
+  async #single<R>(step: (db: Db) => Promise<R>, patience: Patience = "unsent"): Promise<R> {
+    return await this.#open().engine.single(step, patience);
   }
 
-  async #whole<R>(step: (db: Db) => Promise<R>): Promise<R> {
-    return await this.#open().engine.transact(step);
+  async #whole<R>(step: (db: Db) => Promise<R>, patience: Patience = "unsent"): Promise<R> {
+    return await this.#open().engine.transact(step, patience);
+  }
+
+  /** Looking twice does no harm. */
+  #look<R>(step: (db: Db) => Promise<R>): Promise<R> {
+    return this.#single(step, "harmless");
   }
 
   async #enqueue(calls: readonly EnqueueCall[], tx?: PostgresTx): Promise<readonly (readonly Enqueued[])[]> {

@@ -5,6 +5,7 @@ import { WorkerUnknownError } from "../../core/errors.ts";
 import type { StoredTask } from "../../core/task.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
+import type { Known } from "./ledger.ts";
 import type { Param, Row } from "./link.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { CLAIMED_COLUMNS, claimedTask, TASK_COLUMNS } from "./task-row.ts";
@@ -59,7 +60,7 @@ const taking = (names: string): Sql => `facts AS MATERIALIZED (SELECT EXISTS (SE
     started_at = CASE WHEN t.expires_at <= {now} THEN t.started_at ELSE {now} END,
     next_retry_at = CASE WHEN t.expires_at <= {now} THEN t.next_retry_at END,
     unique_key = CASE WHEN t.unique_until = ${UNTIL.started} AND NOT coalesce(t.expires_at <= {now}, false) THEN NULL ELSE t.unique_key END,
-    fence = greatest(t.fence, (SELECT floor FROM facts)) + 1, revision = t.revision + 1, worker = $1::text
+    fence = greatest(t.fence, (SELECT floor FROM facts)) + 1, revision = t.revision + 1, worker = $1::text, taken_over = false
     FROM picked WHERE t.rid = picked.rid RETURNING ${CLAIMED_COLUMNS})`;
 
 const TOLD: Sql = `begun AS (INSERT INTO {events}(event_type, task_id, queue_name, worker_id, schedule_id, timestamp)
@@ -193,7 +194,7 @@ async function heldBy(db: Db, ask: ClaimAsk, lost: readonly { readonly worker: s
 }
 
 const HAND_OUT: Sql = `UPDATE {tasks} t SET fence = greatest(fence, (SELECT value FROM {omniq_meta} WHERE key = 'fence_floor')) + 1, revision = revision + 1,
-  worker = $2 WHERE rid = ANY(ARRAY(SELECT json_array_elements_text($1::json)::bigint)) RETURNING ${TASK_COLUMNS}, {now} AS now`;
+  worker = $2, taken_over = taken_over OR (stage = ${STAGE.running} AND worker <> $2) WHERE rid = ANY(ARRAY(SELECT json_array_elements_text($1::json)::bigint)) RETURNING ${TASK_COLUMNS}, taken_over, {now} AS now`;
 
 /** The rows are locked already; they are answered in the order given. */
 async function handOut(db: Db, rows: readonly Row[], worker: string): Promise<readonly Claim[]> {
@@ -203,8 +204,16 @@ async function handOut(db: Db, rows: readonly Row[], worker: string): Promise<re
   return rids.flatMap((rid) => {
     const row = taken.get(rid);
     if (row === undefined) return [];
-    const why = int(row["stage"]) === STAGE.running ? "lost" : (markOf(row) ?? "cancelled");
+    const why = int(row["stage"]) !== STAGE.running ? (markOf(row) ?? "cancelled") : row["taken_over"] === 1 ? "lost" : "run";
     const now = int(row["now"]);
     return [claimTo(why, storedTask(row, now), now)];
   });
+}
+
+const STRAYS: Sql = `SELECT rid FROM {tasks} WHERE stage > 3 AND stage < 6 AND worker = $1 AND (id, fence) NOT IN
+  (SELECT k.i, k.f FROM json_to_recordset($2::json) AS k(i text, f bigint)) ORDER BY rid LIMIT $3 FOR UPDATE`;
+
+/** What a worker holds beside these claims, handed out anew. */
+export async function strays(db: Db, worker: string, known: readonly Known[], limit: number): Promise<readonly Claim[]> {
+  return await handOut(db, await db.all(STRAYS, worker, list(known), limit), worker);
 }

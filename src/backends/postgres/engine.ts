@@ -12,6 +12,12 @@ import type { LinkOptions, PoolClient, PoolLike } from "./pool.ts";
 /** So often a transaction runs again because of others before that is an error. */
 const ATTEMPTS = 8;
 
+/**
+ * Whether a call is repeated when there is no connection, or it is cut, until the deadline of a statement: never; where nothing had been
+ * sent; or also where nobody knows whether it was done, since doing it twice does no harm.
+ */
+export type Patience = "none" | "unsent" | "harmless";
+
 export interface EngineOptions extends LinkOptions {
   readonly pool: PoolLike;
   readonly names: Names;
@@ -31,13 +37,13 @@ export class Engine {
   }
 
   /** One statement, or several that need not be one transaction. */
-  single<R>(step: (db: Db) => Promise<R>): Promise<R> {
-    return this.#call(step, false);
+  single<R>(step: (db: Db) => Promise<R>, patience: Patience = "none"): Promise<R> {
+    return this.#call({ step, whole: false, patience });
   }
 
   /** All of it or nothing. */
-  transact<R>(step: (db: Db) => Promise<R>): Promise<R> {
-    return this.#call(step, true);
+  transact<R>(step: (db: Db) => Promise<R>, patience: Patience = "none"): Promise<R> {
+    return this.#call({ step, whole: true, patience });
   }
 
   /** Waits for what is under way; calls from now on reject. */
@@ -46,9 +52,9 @@ export class Engine {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #call<R>(step: (db: Db) => Promise<R>, whole: boolean): Promise<R> {
+  async #call<R>(asked: Call<R>): Promise<R> {
     if (this.#closed) throw new ClosedError("CLOSED", `Expected the backend of ${this.#options.place} to be open, but it was closed`);
-    const call = this.#repeat(step, whole);
+    const call = this.#repeat(asked);
     this.#underWay.add(call);
     try {
       return await call;
@@ -57,21 +63,29 @@ export class Engine {
     }
   }
 
-  async #repeat<R>(step: (db: Db) => Promise<R>, whole: boolean): Promise<R> {
+  async #repeat<R>(call: Call<R>): Promise<R> {
+    const { place, random, deadline } = this.#options;
+    const until = performance.now() + deadline;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#once(step, whole);
+        return await this.#once(call);
       } catch (error) {
-        const again = isContention(error) || (whole && isDuplicate(error));
-        if (!again || attempt === ATTEMPTS) throw storageError(error, this.#options.place);
-        await new Promise((resolve) => setTimeout(resolve, this.#options.random() * 5 * attempt));
+        const inTheWay = isContention(error) || (call.whole && isDuplicate(error));
+        const unheard =
+          error instanceof Cut && !this.#closed && performance.now() < until && (!error.wasSent || call.patience === "harmless");
+        const again = inTheWay ? attempt < ATTEMPTS : unheard && call.patience !== "none";
+        if (!again) throw storageError(error instanceof Cut ? error.cause : error, place);
+        const most = inTheWay ? 5 * attempt : Math.min(LONGEST_PAUSE, 20 * 2 ** attempt);
+        await new Promise((resolve) => setTimeout(resolve, (0.5 + random() / 2) * most));
       }
     }
   }
 
-  async #once<R>(step: (db: Db) => Promise<R>, whole: boolean): Promise<R> {
+  async #once<R>({ step, whole }: Call<R>): Promise<R> {
     const { pool, names, onHints } = this.#options;
-    const client = await pool.connect();
+    const client = await pool.connect().catch((error: unknown) => {
+      throw isCut(error) ? new Cut(false, error) : error;
+    });
     const db = new Db(linkTo(client, this.#options), names);
     let broken: unknown;
     try {
@@ -84,14 +98,36 @@ export class Engine {
       if (db.hints.size > 0) onHints(db.hints);
       return result;
     } catch (error) {
-      broken = isCut(error) ? error : undefined;
-      if (whole && broken === undefined) broken = await undo(db);
+      if (isCut(error)) {
+        broken = error;
+        throw new Cut(true, error);
+      }
+      if (whole) broken = await undo(db);
       throw error;
     } finally {
       give(client, broken);
     }
   }
 }
+
+interface Call<R> {
+  readonly step: (db: Db) => Promise<R>;
+  readonly whole: boolean;
+  readonly patience: Patience;
+}
+
+/** There was no connection, or it is gone: then nobody knows whether what had been sent was done. */
+class Cut extends Error {
+  readonly wasSent: boolean;
+
+  constructor(wasSent: boolean, cause: unknown) {
+    super("no connection", { cause });
+    this.wasSent = wasSent;
+  }
+}
+
+/** Milliseconds between two attempts to reach the server, at most. */
+const LONGEST_PAUSE = 1_000;
 
 /** Answers what went wrong: a connection whose transaction cannot be ended is not used again. */
 async function undo(db: Db): Promise<unknown> {

@@ -2,7 +2,7 @@
 import { OmniQError, StorageError } from "../../core/errors.ts";
 
 /** The SQLSTATE of an error (postgresql.org/docs/current/errcodes-appendix.html), or Node's name of a network error. */
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 

@@ -1,9 +1,9 @@
 /** Enqueues on their way: calls that come while a statement is under way share the next one. */
 import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
+import { StorageError } from "../../core/errors.ts";
 import type { Db } from "./db.ts";
 import type { Engine } from "./engine.ts";
 import { addCall, addCommon, isCommon } from "./enqueue.ts";
-import { isDuplicate } from "./failure.ts";
 
 /** Statements under way at a time: while one waits for its commit, the next is being read. */
 const FLIGHTS = 2;
@@ -62,35 +62,42 @@ export class Lane {
 
   async #fly(group: readonly Waiting[]): Promise<void> {
     const [first] = group;
+    let inDoubt = false;
     if (first !== undefined && isCommon(first.call)) {
       try {
         const calls = group.map(({ call }) => call);
-        const answers = await this.#engine.single(async (db) => addCommon(db, calls));
+        const answers = await this.#engine.single((db) => addCommon(db, calls), "unsent");
         for (const [i, each] of group.entries()) each.resolve(answers[i] ?? []);
         return;
       } catch (error) {
-        // An id that is there already, or a value that the database refuses: only the guilty call may bear it.
-        if (group.length === 1 && !isDuplicate(causeOf(error))) return first.reject(error);
+        // An id that is there already, a value that the database refuses, a cut connection: each call bears what is its own.
+        inDoubt = error instanceof StorageError && error.code === "STORAGE_UNREACHABLE";
       }
     }
-    for (const each of group) await this.#alone(each);
+    for (const each of group) await this.#alone(each, inDoubt);
   }
 
-  async #alone({ call, resolve, reject }: Waiting): Promise<void> {
+  async #alone({ call, resolve, reject }: Waiting, inDoubt: boolean): Promise<void> {
+    let attempts = inDoubt ? 1 : 0;
     try {
-      resolve(await this.#engine.transact(async (db) => addWhole(db, call)));
+      const answers = await this.#engine.transact((db) => {
+        attempts++;
+        return addWhole(db, call);
+      }, "harmless");
+      resolve(attempts > 1 ? answers.map((answer, i) => byUs(answer, call.tasks[i]?.id)) : answers);
     } catch (error) {
       reject(error);
     }
   }
 }
 
-function causeOf(error: unknown): unknown {
-  return error instanceof Error && error.cause !== undefined ? error.cause : error;
+/** What is known under the very id that was sent before was written by that attempt: only its answer was lost. */
+function byUs(answer: Enqueued, id: string | undefined): Enqueued {
+  return answer.is === "known" && answer.id === id ? { is: "added", id } : answer;
 }
 
 /** All of a call, or what refused it. */
-export async function addWhole(db: Db, call: EnqueueCall): Promise<readonly Enqueued[]> {
+async function addWhole(db: Db, call: EnqueueCall): Promise<readonly Enqueued[]> {
   let answers: readonly Enqueued[] = [];
   await db.attempt(async () => {
     const added = await addCall(db, call, "mark");

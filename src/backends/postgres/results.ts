@@ -14,7 +14,7 @@ export const RESULTS_SENT = (
   param: number,
 ): Sql => `json_to_recordset($${param}::json) AS r(t text, f bigint, st text, v text, en text, em text, ec text,
   es text, ca bigint, sa bigint, co bigint, ea bigint, tt bigint, x double precision, w text, s text, n bigint)`;
-export const RESULT_VALUES: Sql = `r.t, r.f, r.st, r.v, r.en, r.em, r.ec, r.es, coalesce(r.ca, {now}), r.sa, coalesce(r.co, {now}),
+const RESULT_VALUES: Sql = `r.t, r.f, r.st, r.v, r.en, r.em, r.ec, r.es, coalesce(r.ca, {now}), r.sa, coalesce(r.co, {now}),
   coalesce(r.ea, coalesce(r.ca, {now}) + r.tt), r.tt, r.x, r.w, r.s, r.n`;
 const REPLACED = COLUMNS.split(",")
   .map((column) => column.trim())

@@ -24,6 +24,8 @@ CREATE TABLE {tasks} (
   retry_count bigint NOT NULL DEFAULT 0,
   crash_count bigint NOT NULL DEFAULT 0,
   worker ${TEXT},
+  -- Whether its holder took it over from a worker that was lost.
+  taken_over boolean NOT NULL DEFAULT false,
   mark smallint,
   reason text,
   open_parents bigint NOT NULL DEFAULT 0,

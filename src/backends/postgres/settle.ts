@@ -7,6 +7,7 @@ import { claim, claiming, take, taken } from "./claim.ts";
 import type { DueAsk } from "./claim.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
+import type { Patience } from "./engine.ts";
 import { addOne } from "./enqueue.ts";
 import type { Row } from "./link.ts";
 import { EVENT_COLUMNS, EVENTS_SENT, EVENT_VALUES, sentEvent } from "./events.ts";
@@ -66,12 +67,12 @@ export function isPlainEnd(set: readonly Settlement[], thenClaim?: ClaimAsk): bo
 
 /** A part of the whole that can be done by itself: what is left in between is known to the database (`releases`). */
 export interface Steps {
-  single<R>(step: (db: Db) => Promise<R>): Promise<R>;
-  transact<R>(step: (db: Db) => Promise<R>): Promise<R>;
+  single<R>(step: (db: Db) => Promise<R>, patience: Patience): Promise<R>;
+  transact<R>(step: (db: Db) => Promise<R>, patience: Patience): Promise<R>;
 }
 
 /** The common end: one statement, in one round trip; only where a parent has ended a second transaction frees its children. */
-export async function settlePlain(steps: Steps, set: readonly Settlement[], thenClaim?: ClaimAsk): Promise<Answer> {
+export async function settlePlain(steps: Steps, set: readonly Settlement[], patience: Patience, thenClaim?: ClaimAsk): Promise<Answer> {
   const of = thenClaim !== undefined && "due" in thenClaim.of ? thenClaim.of : undefined;
   const { done, next, settled } = await steps.single(async (db) => {
     const first = thenClaim === undefined || of === undefined ? undefined : await settleAndTake(db, set, thenClaim, of);
@@ -79,15 +80,15 @@ export async function settlePlain(steps: Steps, set: readonly Settlement[], then
     tellOf(db, set);
     const claims = first === undefined || thenClaim === undefined || of === undefined ? undefined : await taken(db, thenClaim, of, first);
     return { done: ended, next: claims, settled: await answersOf(db, set, ended) };
-  });
+  }, patience);
   const parents = [...done].filter(([, { frees }]) => frees);
   if (parents.length === 0) return next === undefined ? { settled } : { settled, next };
   await steps.transact(async (db) => {
     for (const [id, { status }] of parents) await freeDependents(db, id, status, INLINE_RELEASES);
-  });
+  }, "harmless");
   if (next === undefined || thenClaim === undefined || next.claims.length >= thenClaim.limit)
     return next === undefined ? { settled } : { settled, next };
-  const more = await steps.single((db) => claim(db, { ...thenClaim, limit: thenClaim.limit - next.claims.length }));
+  const more = await steps.single((db) => claim(db, { ...thenClaim, limit: thenClaim.limit - next.claims.length }), "unsent");
   return { settled, next: { ...more, claims: [...next.claims, ...more.claims] } };
 }
 
