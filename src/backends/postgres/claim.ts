@@ -37,19 +37,24 @@ const ANY_NAME = `LATERAL (WITH RECURSIVE f(x) AS (
 /** How many rows more than asked are looked at of each name: others may be taking the first ones at this moment. */
 const SPARE = 64;
 
+/** All that a claim has to know first. */
+const FACTS: Sql = `facts AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM {workers} WHERE id = $1::text) AS known,
+  (SELECT min(due_at) FROM {tasks} WHERE stage = ${STAGE.timed}) AS due, (SELECT value FROM {omniq_meta} WHERE key = 'fence_floor') AS floor)`;
+
 /**
  * Queue by queue in the order asked; in each the best of every name, then the best of these, locked one by one until there are enough.
  * Nested loops keep the order, and stop: a later queue is not even looked at. An expired row is taken out by the claim itself, never
  * filtered in its WHERE: a million of them in front would be read by every claim.
  */
-const taking = (names: string): Sql => `facts AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM {workers} WHERE id = $1::text) AS known,
-    (SELECT min(due_at) FROM {tasks} WHERE stage = ${STAGE.timed}) AS due, (SELECT value FROM {omniq_meta} WHERE key = 'fence_floor') AS floor),
-  picked AS MATERIALIZED (SELECT l.rid FROM unnest(${LIST(2)}) WITH ORDINALITY AS q(name, place)
+const taking = (
+  names: string,
+  only: Sql,
+): Sql => `picked AS MATERIALIZED (SELECT l.rid FROM unnest(${LIST(2)}) WITH ORDINALITY AS q(name, place)
     CROSS JOIN LATERAL (SELECT c.rid FROM ${names} CROSS JOIN LATERAL (SELECT t.rid, t.priority, t.due_at FROM {tasks} t
         WHERE t.stage = ${STAGE.ready} AND t.queue_name = q.name AND t.func = k.name ORDER BY t.priority DESC, t.due_at, t.rid LIMIT $3::bigint + ${SPARE}) AS c
       ORDER BY c.priority DESC, c.due_at, c.rid) AS s
     CROSS JOIN LATERAL (SELECT u.rid FROM {tasks} u WHERE u.rid = s.rid AND u.stage = ${STAGE.ready} FOR UPDATE SKIP LOCKED) AS l
-    WHERE (SELECT known AND (due IS NULL OR due > {now} OR $4::int = 1) FROM facts)
+    WHERE (SELECT known AND (due IS NULL OR due > {now} OR $4::int = 1) FROM facts) AND ${only}
       AND NOT EXISTS (SELECT 1 FROM {queues} p WHERE p.name = q.name AND p.paused_at IS NOT NULL)
     LIMIT $3::bigint),
   taken AS (UPDATE {tasks} t SET
@@ -73,19 +78,25 @@ const skipped = (
   JOIN {tasks} r ON r.stage = ${STAGE.ready} AND r.queue_name = q.name AND r.func = k.name WHERE r.rid NOT IN (SELECT rid FROM picked)
   AND NOT EXISTS (SELECT 1 FROM {queues} p WHERE p.name = q.name AND p.paused_at IS NOT NULL))`;
 
-/** A claim, behind other parts of the statement; `more` are columns that they answer. */
-const due = (names: string, before: Sql, more: Sql): Sql => `WITH ${taking(names)}, ${TOLD}${before}
-  SELECT f.known, f.due, {now} AS now${more}, ${skipped(names)} AS skipped, t.* FROM facts f LEFT JOIN taken t ON true`;
+/** Other parts of a statement that claims, in front of the claim; their parameters are from `$7` on. */
+export interface Before {
+  readonly parts: Sql;
+  /** A column with what they answer. */
+  readonly column: Sql;
+  /** Whether the claim is made at all. */
+  readonly only: Sql;
+}
 
-/** The statement that claims what is due, with other parts before it; their parameters are from `$7` on. */
+/** The statement that claims what is due. */
 export interface Claiming {
   readonly known: Sql;
   readonly any: Sql;
 }
-export function claiming(before: Sql = "", more: Sql = ""): Claiming {
-  const part = before === "" ? "" : `, ${before}`;
-  const columns = more === "" ? "" : `, ${more}`;
-  return { known: due(KNOWN_NAMES, part, columns), any: due(ANY_NAME, part, columns) };
+export function claiming(before?: Before): Claiming {
+  const [parts, column, only] = before === undefined ? ["", "", "true"] : [`${before.parts},`, `, ${before.column}`, before.only];
+  const due = (names: string): Sql => `WITH ${FACTS}, ${parts} ${taking(names, only)}, ${TOLD}
+  SELECT f.known, f.due, {now} AS now, ${skipped(names)} AS skipped, t.*${column} FROM facts f LEFT JOIN taken t ON true`;
+  return { known: due(KNOWN_NAMES), any: due(ANY_NAME) };
 }
 const DUE = claiming();
 

@@ -65,7 +65,7 @@ CREATE INDEX idx_tasks_blocked ON {tasks}(queue_name) WHERE stage = 2;
 CREATE INDEX idx_tasks_expires_at ON {tasks}(expires_at, rid) WHERE stage < 3 AND expires_at IS NOT NULL;
 CREATE INDEX idx_tasks_held ON {tasks}(worker, rid) WHERE stage > 3 AND stage < 6;
 CREATE INDEX idx_tasks_finished ON {tasks}(status, completed_at, rid) WHERE stage = 6;
-CREATE INDEX idx_tasks_schedule ON {tasks}(schedule_id) WHERE schedule_id IS NOT NULL AND stage < 6;
+CREATE INDEX idx_tasks_schedule ON {tasks}(schedule_id, rid) WHERE schedule_id IS NOT NULL AND stage < 6;
 CREATE UNIQUE INDEX idx_tasks_unique ON {tasks}(unique_key) WHERE unique_key IS NOT NULL;
 CREATE TABLE {dependencies} (parent ${TEXT} NOT NULL, child bigint NOT NULL, policy smallint NOT NULL, PRIMARY KEY (parent, child));
 CREATE INDEX idx_dependencies_child ON {dependencies}(child);

@@ -41,7 +41,7 @@ const settling = (first: number, only = "true"): Sql => `settled AS (UPDATE {tas
     worker = NULL, revision = t.revision + 1
     FROM (SELECT i, f, st, rs, r, b, c, CASE WHEN af IS NOT NULL THEN least({now} + af, ${Number.MAX_SAFE_INTEGER}) END AS n
       FROM json_to_recordset($${first}::json) AS j(i text, f bigint, st text, rs text, r bigint, b bigint, c bigint, af bigint)) AS s
-    WHERE ${OWNED} AND ${only} RETURNING t.id, t.rid, t.stage, t.status, t.has_children, t.depends_on IS NOT NULL AND t.status <> 'completed' AS was_child),
+    WHERE ${OWNED} AND ${only} RETURNING t.id, t.rid, t.stage, t.status, t.has_children, t.stage = ${STAGE.finished} AND t.depends_on IS NOT NULL AND t.status <> 'completed' AS was_child),
   stored AS (${putResults(`${RESULTS_SENT(first + 1)} WHERE r.t IN (SELECT id FROM settled)`)}),
   told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS_SENT(first + 2)} WHERE e.w IN (SELECT id FROM settled)),
   parents AS (INSERT INTO {releases}(parent, status) SELECT id, status FROM settled WHERE has_children AND stage = ${STAGE.finished}
@@ -51,17 +51,22 @@ const settling = (first: number, only = "true"): Sql => `settled AS (UPDATE {tas
 const DONE: Sql = `(SELECT coalesce(json_agg(json_build_array(id, status, (stage = ${STAGE.finished} AND has_children)::int)), '[]')::text FROM settled) AS done`;
 const SETTLE: Sql = `WITH ${settling(1)} SELECT ${DONE}`;
 /** Both in one statement and one round trip; for a worker that is unknown neither is done. */
-const SETTLE_AND_CLAIM = claiming(settling(7, "(SELECT known FROM facts)"), DONE);
+const SETTLE_AND_CLAIM = claiming({
+  parts: settling(7, "(SELECT known FROM facts)"),
+  column: DONE,
+  // What its end sets free may have to go first: then the claim comes after that.
+  only: `NOT EXISTS (SELECT 1 FROM settled WHERE has_children AND stage = ${STAGE.finished})`,
+});
 
 export interface Answer {
   readonly settled: readonly Settled[];
   readonly next?: Claims;
 }
 
-/** Whether one statement is all: nothing is enqueued, nothing can be claimed that was just settled, no task comes twice. */
+/** Whether one statement is all: nothing is enqueued, nothing that is settled counts for the claim behind it, no task comes twice. */
 export function isPlainEnd(set: readonly Settlement[], thenClaim?: ClaimAsk): boolean {
   const ids = new Set(set.map(({ id }) => id));
-  const ends = set.every((each) => (each.to === "again" ? thenClaim === undefined || each.after > 0 : (each.enqueue ?? []).length === 0));
+  const ends = set.every((each) => (each.to === "again" ? thenClaim === undefined : (each.enqueue ?? []).length === 0));
   return set.length > 0 && ends && ids.size === set.length && (thenClaim === undefined || "due" in thenClaim.of);
 }
 
@@ -71,25 +76,22 @@ export interface Steps {
   transact<R>(step: (db: Db) => Promise<R>, patience: Patience): Promise<R>;
 }
 
-/** The common end: one statement, in one round trip; only where a parent has ended a second transaction frees its children. */
+/** The common end: one statement, in one round trip; only where a parent has ended its children are freed, and the claim made, behind it. */
 export async function settlePlain(steps: Steps, set: readonly Settlement[], patience: Patience, thenClaim?: ClaimAsk): Promise<Answer> {
   const of = thenClaim !== undefined && "due" in thenClaim.of ? thenClaim.of : undefined;
-  const { done, next, settled } = await steps.single(async (db) => {
+  const { parents, next, settled } = await steps.single(async (db) => {
     const first = thenClaim === undefined || of === undefined ? undefined : await settleAndTake(db, set, thenClaim, of);
-    const ended = doneOf(first === undefined ? await db.get(SETTLE, ...sentOf(set)) : first.facts);
+    const done = doneOf(first === undefined ? await db.get(SETTLE, ...sentOf(set)) : first.facts);
     tellOf(db, set);
-    const claims = first === undefined || thenClaim === undefined || of === undefined ? undefined : await taken(db, thenClaim, of, first);
-    return { done: ended, next: claims, settled: await answersOf(db, set, ended) };
+    const ended = [...done].filter(([, { frees }]) => frees);
+    const isClaimed = first !== undefined && thenClaim !== undefined && of !== undefined && ended.length === 0;
+    return { parents: ended, next: isClaimed ? await taken(db, thenClaim, of, first) : undefined, settled: await answersOf(db, set, done) };
   }, patience);
-  const parents = [...done].filter(([, { frees }]) => frees);
   if (parents.length === 0) return next === undefined ? { settled } : { settled, next };
   await steps.transact(async (db) => {
     for (const [id, { status }] of parents) await freeDependents(db, id, status, INLINE_RELEASES);
   }, "harmless");
-  if (next === undefined || thenClaim === undefined || next.claims.length >= thenClaim.limit)
-    return next === undefined ? { settled } : { settled, next };
-  const more = await steps.single((db) => claim(db, { ...thenClaim, limit: thenClaim.limit - next.claims.length }), "unsent");
-  return { settled, next: { ...more, claims: [...next.claims, ...more.claims] } };
+  return thenClaim === undefined ? { settled } : { settled, next: await steps.single((db) => claim(db, thenClaim), "unsent") };
 }
 
 function settleAndTake(db: Db, set: readonly Settlement[], ask: ClaimAsk, of: DueAsk): ReturnType<typeof take> {

@@ -242,6 +242,16 @@ export const dependencies: Chapter = {
       await b.backend.desk.requeue(["a", "c"]);
       b.expect([await b.phase("a"), await b.phase("c")], "no cycle").toEqual(["ready", "ready"]);
     },
+    "a marked child that is given back still waits for its parents": async (b) => {
+      await b.add("p", newTask("c", { dependsOn: [{ id: "p", ifFailed: "run" }] }));
+      await b.backend.desk.cancel(["c"]);
+      const [held] = await b.marked("c");
+      if (held === undefined) throw new Error("Expected a claim");
+      b.expect(await b.settle({ id: "c", fence: held.fence, to: "again", after: 0, counts: "give-back", events: [] })).toEqual(["settled"]);
+      b.expect(await b.get("c")).toMatchObject({ openParents: 1, mark: "cancelled" });
+      await b.end(await b.one());
+      b.expect(await b.get("c")).toMatchObject({ openParents: 0, mark: "cancelled" });
+    },
     "a deleted child is no dependent": async (b) => {
       await b.add("a", child("c", ["a"]));
       b.expect(await b.backend.desk.remove(["c"])).toEqual(["removed"]);

@@ -31,9 +31,7 @@ describe.skipIf(POSTGRES_URL === "")("on a server", () => {
       await model.open();
       return model;
     },
-    seeds: process.env["SEED"]
-      ? [Number(process.env["SEED"])]
-      : Array.from({ length: Number(process.env["OMNIQ_TEST_SEEDS"] ?? 4) }, (_, i) => i + 1),
+    seeds: Array.from({ length: Number(process.env["OMNIQ_TEST_SEEDS"] ?? 4) }, (_, i) => i + 1),
     steps: 120,
     tools,
   });
