@@ -81,7 +81,12 @@ describe("examples", { tags: ["slow"] }, () => {
     folder = mkdtempSync(join(ROOT, ".tmp", "docs-"));
     // Named like the package, so that "omniq" is found in the sources themselves: by the compiler and by Node.
     symlinkSync(join(ROOT, "src"), join(folder, "src"), "junction");
-    const doors = { ".": "./src/index.ts", "./sqlite": "./src/sqlite.ts", "./testing": "./src/testing/index.ts" };
+    const doors = {
+      ".": "./src/index.ts",
+      "./sqlite": "./src/sqlite.ts",
+      "./postgres": "./src/postgres.ts",
+      "./testing": "./src/testing/index.ts",
+    };
     writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "omniq", type: "module", exports: doors }));
     const unused = { noUnusedLocals: false, noUnusedParameters: false };
     writeFileSync(

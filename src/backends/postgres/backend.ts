@@ -102,6 +102,9 @@ export class PostgresBackend implements Backend<PostgresTx> {
   readonly #deadline: number;
   readonly #ledger = new Ledger();
   readonly #listeners = new Set<(hint: Hint) => void>();
+  /** Reads in a row that found events held back. */
+  #heldBack = 0;
+  #bell: (() => void) | undefined;
   #opened: Opened | undefined;
   #opening: Promise<void> | undefined;
 
@@ -143,7 +146,11 @@ export class PostgresBackend implements Backend<PostgresTx> {
     };
     this.events = {
       append: (set) => this.#single((db) => events.append(db, set)),
-      read: (after, filter) => this.#look((db) => events.read(db, after, filter)),
+      read: async (after, filter) => {
+        const { events: found, cursor, isHeldBack } = await this.#look((db) => events.read(db, after, filter));
+        this.#lookAgain(isHeldBack);
+        return { events: found, cursor };
+      },
       tail: () => this.#look((db) => events.tail(db)),
       newest: (filter) => this.#look((db) => events.newest(db, filter)),
       stats: () => this.#look((db) => events.stats(db)),
@@ -252,6 +259,8 @@ export class PostgresBackend implements Backend<PostgresTx> {
     await this.#opening?.catch(() => undefined);
     const opened = this.#opened;
     this.#opened = undefined;
+    this.#bell?.();
+    this.#bell = undefined;
     if (opened === undefined) return;
     await opened.engine.close();
     await opened.listener.stop();
@@ -274,6 +283,16 @@ export class PostgresBackend implements Backend<PostgresTx> {
       this.#listeners.delete(onHint);
       if (this.#listeners.size === 0) void this.#opened?.listener.stop();
     };
+  }
+
+  /** Rings once more where events are held back by an older transaction, sooner at first and at most each second. */
+  #lookAgain(isHeldBack: boolean): void {
+    this.#heldBack = isHeldBack ? this.#heldBack + 1 : 0;
+    if (!isHeldBack || this.#bell !== undefined || this.#listeners.size === 0) return;
+    this.#bell = systemClock.after(Math.min(1_000, 10 * 2 ** Math.min(this.#heldBack, 10)), () => {
+      this.#bell = undefined;
+      this.#tell("any");
+    });
   }
 
   #tell(hint: Hint): void {

@@ -107,17 +107,26 @@ function placeOf(cursor: string | undefined): { readonly xid: string; readonly s
  */
 const SETTLED = "xid < pg_snapshot_xmin(pg_current_snapshot())";
 
+/** Whether something has been written that cannot be told yet. */
+const HELD_BACK: Sql = `SELECT EXISTS (SELECT 1 FROM {events} WHERE NOT ${SETTLED}) AS held`;
+
 const END: Sql = `SELECT xid::text AS xid, seq FROM (SELECT xid, seq FROM {events} WHERE (xid, seq) > ($1::xid8, $2::bigint) AND ${SETTLED}
   ORDER BY xid, seq LIMIT ${WINDOW}) AS w ORDER BY w.xid DESC, w.seq DESC LIMIT 1`;
 
-export async function read(
-  db: Db,
-  after: string | undefined,
-  filter: EventFilter,
-): Promise<{ readonly events: readonly EventRow[]; readonly cursor: string }> {
+export interface Read {
+  readonly events: readonly EventRow[];
+  readonly cursor: string;
+  /** There is nothing yet, but there will be as soon as an older transaction has ended: nobody tells of that. */
+  readonly isHeldBack: boolean;
+}
+
+export async function read(db: Db, after: string | undefined, filter: EventFilter): Promise<Read> {
   const from = placeOf(after);
   const end = await db.get(END, from.xid, from.seq);
-  if (end === undefined) return { events: [], cursor: cursorOf(from.xid, from.seq) };
+  if (end === undefined) {
+    const isHeldBack = (await db.get(HELD_BACK))?.["held"] === 1;
+    return { events: [], cursor: cursorOf(from.xid, from.seq), isHeldBack };
+  }
   const [endXid, endSeq] = [str(end["xid"]), str(end["seq"])];
   const params: Param[] = [from.xid, from.seq, endXid, endSeq];
   const terms = ["(xid, seq) > ($1::xid8, $2::bigint)", "(xid, seq) <= ($3::xid8, $4::bigint)", ...where(filter, params)];
@@ -126,7 +135,8 @@ export async function read(
   const rows = await db.all(sql, ...params);
   const events = rows.map((row) => told(row));
   const last = rows.length === filter.limit ? events.at(-1)?.seq : undefined;
-  return { events, cursor: last ?? cursorOf(endXid, endSeq) };
+  // Whoever follows asks again until there is nothing more.
+  return { events, cursor: last ?? cursorOf(endXid, endSeq), isHeldBack: false };
 }
 
 const TAIL: Sql = `SELECT xid::text AS xid, seq FROM {events} WHERE ${SETTLED} ORDER BY {events}.xid DESC, {events}.seq DESC LIMIT 1`;

@@ -10,12 +10,12 @@ import { int, optionalInt, str } from "../shared/values.ts";
 /** Of several processes that start at once, one makes the tables while the others wait for this lock. */
 const LOCK: Sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
 const META: Sql = `CREATE TABLE IF NOT EXISTS {omniq_meta} (key text PRIMARY KEY, value bigint NOT NULL)`;
-const HAS_META: Sql = "SELECT to_regclass($1) IS NOT NULL AS has";
+/** Read as a table: `to_regclass` may answer from what the session knew before it waited for the lock. */
+const HAS_META: Sql = `SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'omniq_meta'`;
 const VERSION: Sql = "SELECT value FROM {omniq_meta} WHERE key = 'schema_version'";
 
 async function versionOf(db: Db, names: Names): Promise<number> {
-  const has = await db.get(HAS_META, `${names.quoted(names.schema)}.omniq_meta`);
-  if (has?.["has"] !== 1) return 0;
+  if ((await db.get(HAS_META, names.schema)) === undefined) return 0;
   return optionalInt((await db.get(VERSION))?.["value"]) ?? 0;
 }
 
