@@ -56,9 +56,16 @@ export class Db {
   }
 }
 
-/** A list as one parameter, read back by `LIST`. */
+/** An escaped NUL, not one of a text that is JSON itself: there the backslash is escaped. */
+const NUL = /(?<!\\)(?<escaped>(?:\\\\)*)\\u0000/g;
+
+/**
+ * A list as one parameter, read back by `LIST`. PostgreSQL has no room for NUL in a text: in what an error says it becomes U+FFFD, lest a
+ * task could never be settled. Arguments and results are JSON, in which it is escaped.
+ */
 export function list(values: readonly unknown[]): string {
-  return JSON.stringify(values);
+  const text = JSON.stringify(values);
+  return text.includes("\\u0000") ? text.replaceAll(NUL, "$<escaped>\\ufffd") : text;
 }
 
 /** The SQL array of a parameter made by `list`. */

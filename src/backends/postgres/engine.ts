@@ -6,7 +6,7 @@ import { Db } from "./db.ts";
 import { flushEvents } from "./events.ts";
 import { isContention, isCut, isDuplicate, storageError } from "./failure.ts";
 import type { Names } from "./names.ts";
-import { linkTo } from "./pool.ts";
+import { connect, linkTo } from "./pool.ts";
 import type { LinkOptions, PoolClient, PoolLike } from "./pool.ts";
 
 /** So often a transaction runs again because of others before that is an error. */
@@ -83,7 +83,7 @@ export class Engine {
 
   async #once<R>({ step, whole }: Call<R>): Promise<R> {
     const { pool, names, onHints } = this.#options;
-    const client = await pool.connect().catch((error: unknown) => {
+    const client = await connect(pool).catch((error: unknown) => {
       throw isCut(error) ? new Cut(false, error) : error;
     });
     const db = new Db(linkTo(client, this.#options), names);

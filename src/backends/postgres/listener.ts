@@ -2,13 +2,16 @@
 import type { Hint } from "../../core/backend.ts";
 import type { Clock, Random } from "../../core/clock.ts";
 import type { Names } from "./names.ts";
-import { linkTo } from "./pool.ts";
+import { connect, linkTo } from "./pool.ts";
 import type { LinkOptions, Notified, PoolClient, PoolLike } from "./pool.ts";
 
 /** What is told within so many milliseconds goes as one notification: each takes a lock of the whole server when it commits. */
 const GATHER = 5;
-/** A connection that carries nothing is asked for a sign of life so often; one that gives none is opened anew. */
-const ALIVE_EVERY = 15_000;
+/**
+ * A connection that carries nothing is asked for a sign of life so often; one that gives none is opened anew. And so often everybody looks
+ * without being told: a pooler may lose a `LISTEN` without a word.
+ */
+const ALIVE_EVERY = 5_000;
 const SHORTEST_WAIT = 250;
 const LONGEST_WAIT = 10_000;
 
@@ -63,7 +66,7 @@ export class Listener {
 
   async #connect(): Promise<void> {
     try {
-      const client = await this.#options.pool.connect();
+      const client = await connect(this.#options.pool);
       const lost = (): void => {
         if (this.#client === client) this.#lost();
       };
@@ -87,6 +90,7 @@ export class Listener {
     if (client === undefined) return;
     try {
       await linkTo(client, this.#link).query("SELECT 1", []);
+      this.#options.onHint("any");
       this.#later(ALIVE_EVERY, () => this.#stillThere());
     } catch {
       this.#lost();
@@ -131,7 +135,7 @@ export class Listener {
       const payload = `${this.#options.sender} ${[...this.#gathered].join(" ")}`;
       this.#gathered.clear();
       try {
-        const client = await this.#options.pool.connect();
+        const client = await connect(this.#options.pool);
         try {
           await linkTo(client, this.#link).query("SELECT pg_notify($1, $2)", [this.#channel, payload]);
           client.release();

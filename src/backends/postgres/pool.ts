@@ -21,6 +21,22 @@ export interface PoolLike {
   removeListener(event: "error", listener: () => void): unknown;
 }
 
+/** Connections that have a listener for errors. */
+const heard = new WeakSet<PoolClient>();
+
+/**
+ * A connection of the pool. One that is cut while nothing is asked of it says so by an event, which would end the process if nobody
+ * listened; the next statement fails anyway.
+ */
+export async function connect(pool: PoolLike): Promise<PoolClient> {
+  const client = await pool.connect();
+  if (!heard.has(client)) {
+    heard.add(client);
+    client.on("error", () => undefined);
+  }
+  return client;
+}
+
 const INT8 = 20;
 const INT4 = 23;
 const INT2 = 21;

@@ -108,6 +108,23 @@ describe.skipIf(POSTGRES_URL === "")("the façade on PostgreSQL", () => {
     expect(await child.result({ timeout: "30s" })).toBe(4);
   });
 
+  test("NUL: arguments and results keep it, in what an error says it is marked", async () => {
+    await using omniq = new OmniQ({ url: POSTGRES_URL, schema });
+    const echo = defineTask({ name: "echo", handler: (text: string) => text });
+    const fail = defineTask({
+      name: "fail",
+      maxRetries: 0,
+      handler: () => {
+        throw new Error(String.raw`a\u0000` + "b\0c");
+      },
+    });
+    await omniq.worker({ tasks: [echo, fail] }).start();
+    const text = String.raw`\u0000 \\u0000` + "\0\\\0";
+    expect(await (await omniq.enqueue(echo, text)).result({ timeout: "30s" })).toBe(text);
+    const failed = await omniq.enqueue(fail, undefined);
+    await expect(failed.result({ timeout: "30s" })).rejects.toMatchObject({ failure: { message: String.raw`a\u0000` + "b\ufffdc" } });
+  });
+
   test("errors name the place and the cause, and never the password", async () => {
     const wrong = POSTGRES_URL.replace(/:\/\/[^@]*@/, "://nobody-here:very-secret@");
     const nowhere = "postgres://nobody-here:very-secret@127.0.0.1:1/shop";

@@ -17,6 +17,9 @@ interface Fault {
 class Faults {
   readonly pool: Pool;
   readonly waiting: Fault[] = [];
+  readonly #wired = new WeakMap<PoolClient, PoolClient>();
+  /** Connections that hear notifications. */
+  readonly listening = new Set<PoolClient>();
 
   constructor() {
     this.pool = new Pool({ connectionString: POSTGRES_URL, max: 6 });
@@ -26,7 +29,12 @@ class Faults {
   /** The pool, with a wire that breaks as told. */
   get wire(): PoolLike {
     return {
-      connect: async () => this.#broken(await this.pool.connect()),
+      connect: async () => {
+        const client: PoolClient = await this.pool.connect();
+        const broken = this.#wired.get(client) ?? this.#broken(client);
+        this.#wired.set(client, broken);
+        return broken;
+      },
       on: (event, listener) => this.pool.on(event, listener),
       removeListener: (event, listener) => this.pool.removeListener(event, listener),
     };
@@ -37,6 +45,7 @@ class Faults {
       on: client.on.bind(client),
       release: client.release.bind(client),
       query: async (config: { readonly text?: string }) => {
+        if (config.text?.startsWith("LISTEN") === true) this.listening.add(client);
         const at = this.waiting.findIndex(({ on }) => config.text?.includes(on) === true);
         const [fault] = at < 0 ? [] : this.waiting.splice(at, 1);
         if (fault?.is === "not sent") throw new Error("Connection terminated unexpectedly");
@@ -150,6 +159,19 @@ describe.skipIf(POSTGRES_URL === "")("a wire that breaks", () => {
       ["executing", "completed"],
     ]);
     expect((await backend.desk.get(["b.callback"])).map((task) => task?.phase)).toEqual(["ready"]);
+  });
+
+  test("a worker whose hints are lost still looks by itself", { tags: ["slow"] }, async () => {
+    const note = defineTask({ name: "note", handler: () => "done" });
+    const deaf = new PostgresBackend({ pool: faults.wire, schema });
+    await using here = new OmniQ({ backend: deaf });
+    await using there = new OmniQ({ backend });
+    await here.worker({ tasks: [note] }).start();
+    // The session goes on, and hears nothing any more.
+    await until(() => faults.listening.size > 0);
+    for (const client of faults.listening) await client.query({ text: "UNLISTEN *" });
+    const handle = await there.enqueue(note, undefined);
+    await until(async () => (await handle.get())?.status === "completed", 12_000);
   });
 
   test("a worker goes on through cut connections, and runs nothing twice", async () => {
