@@ -43,7 +43,10 @@ class Faults {
   #broken(client: PoolClient): PoolClient {
     return {
       on: client.on.bind(client),
-      release: client.release.bind(client),
+      // Another one at each checkout.
+      release: (destroy) => {
+        client.release(destroy);
+      },
       query: async (config: { readonly text?: string }) => {
         if (config.text?.startsWith("LISTEN") === true) this.listening.add(client);
         const at = this.waiting.findIndex(({ on }) => config.text?.includes(on) === true);
