@@ -319,7 +319,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
 
   async #enqueue(calls: readonly EnqueueCall[], tx?: PostgresTx): Promise<readonly (readonly Enqueued[])[]> {
     const { lane } = this.#open();
-    if (tx !== undefined) return await enqueueInTx(tx, new Names(this.schema, this.#options.clock, true), this.#place, calls);
+    if (tx !== undefined) return await enqueueInTx(tx, new Names(this.schema, this.#options.clock), this.#place, calls);
     return await Promise.all(calls.map((call) => lane.enqueue(call)));
   }
 

@@ -4,7 +4,7 @@ import type { NewEvent } from "../../core/event.ts";
 import type { Answer, Link, Param, Row } from "./link.ts";
 import type { Names } from "./names.ts";
 
-/** Text of a statement with `{table}` for a name in our schema and `{now}` for the time of the transaction, in milliseconds. */
+/** Text of a statement with `{table}` for a name in our schema and `{now}` for the time, in milliseconds, the same in all of a statement. */
 export type Sql = string;
 
 export class Db {

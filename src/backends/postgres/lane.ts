@@ -5,8 +5,6 @@ import type { Db } from "./db.ts";
 import type { Engine } from "./engine.ts";
 import { addCall, addCommon, isCommon } from "./enqueue.ts";
 
-/** Statements under way at a time: while one waits for its commit, the next is being read. */
-const FLIGHTS = 2;
 /** Tasks of one statement at most, unless one call has more. */
 const LARGEST = 1_000;
 
@@ -19,7 +17,8 @@ interface Waiting {
 export class Lane {
   readonly #engine: Engine;
   #waiting: Waiting[] = [];
-  #flights = 0;
+  /** One at a time: calls take effect in the order in which they were made. */
+  #isUnderWay = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -34,13 +33,13 @@ export class Lane {
   }
 
   async #go(): Promise<void> {
-    if (this.#flights >= FLIGHTS || this.#waiting.length === 0) return;
-    this.#flights++;
+    if (this.#isUnderWay || this.#waiting.length === 0) return;
+    this.#isUnderWay = true;
     try {
       const group = this.#next();
       if (group.length > 0) await this.#fly(group);
     } finally {
-      this.#flights--;
+      this.#isUnderWay = false;
       if (this.#waiting.length > 0) void this.#go();
     }
   }

@@ -2,23 +2,23 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Sql } from "./db.ts";
 
-/** The database's own clock: one time for a whole transaction. As a subquery it is worked out once a statement, and not once a row and use. */
-const OWN_CLOCK = "(SELECT floor(extract(epoch from now()) * 1000)::bigint)";
-/** Inside the caller's transaction, which may have begun long ago: the time of the statement. */
-const OF_THE_STATEMENT = "(SELECT floor(extract(epoch from statement_timestamp()) * 1000)::bigint)";
+/**
+ * The database's own clock, looked at once a statement, when it is first asked: behind the statement's snapshot, so that whoever sees a row
+ * is not earlier than it (`now()` is told at the arrival of the statement, which another one may overtake).
+ */
+const CLOCK = "clock AS MATERIALIZED (SELECT floor(extract(epoch from clock_timestamp()) * 1000)::bigint AS now)";
+const NOW = "(SELECT now FROM clock)";
 
 export class Names {
   readonly schema: string;
   readonly #clock: Clock | undefined;
-  readonly #now: string;
   /** Bounded: every text is a constant of this folder. */
   readonly #filled = new Map<Sql, string>();
 
   /** @param clock told the time in tests; without it the database's own counts. */
-  constructor(schema: string, clock?: Clock, insideTx = false) {
+  constructor(schema: string, clock?: Clock) {
     this.schema = schema;
     this.#clock = clock;
-    this.#now = insideTx ? OF_THE_STATEMENT : OWN_CLOCK;
   }
 
   /** A name that no other text can follow. */
@@ -29,9 +29,16 @@ export class Names {
   fill(sql: Sql): string {
     let text = this.#filled.get(sql);
     if (text === undefined) {
-      text = sql.replaceAll(/\{(\w+)\}/g, (_, name: string) => (name === "now" ? "{now}" : `${this.quoted(this.schema)}.${name}`));
+      const named = sql.replaceAll(/\{(\w+)\}/g, (found, name: string) => (name === "now" ? found : `${this.quoted(this.schema)}.${name}`));
+      text = this.#clock === undefined ? withClock(named) : named;
       this.#filled.set(sql, text);
     }
-    return text.replaceAll("{now}", this.#clock === undefined ? this.#now : `${Math.trunc(this.#clock.now())}::bigint`);
+    return this.#clock === undefined ? text : text.replaceAll("{now}", `${Math.trunc(this.#clock.now())}::bigint`);
   }
+}
+
+function withClock(sql: string): string {
+  if (!sql.includes("{now}")) return sql;
+  const rest = sql.startsWith("WITH ") ? `, ${sql.slice("WITH ".length)}` : ` ${sql}`;
+  return `WITH ${CLOCK}${rest}`.replaceAll("{now}", NOW);
 }
