@@ -15,6 +15,9 @@ const ALIVE_EVERY = 5_000;
 const SHORTEST_WAIT = 250;
 const LONGEST_WAIT = 10_000;
 
+/** A hint may be lost, so its commit waits for no disk. */
+const NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
+
 const HINTS: readonly Hint[] = ["task", "end", "cancel", "schedule", "any"];
 
 export interface ListenerOptions {
@@ -137,7 +140,7 @@ export class Listener {
       try {
         const client = await connect(this.#options.pool);
         try {
-          await linkTo(client, this.#link).query("SELECT pg_notify($1, $2)", [this.#channel, payload]);
+          await linkTo(client, this.#link).query(NOTIFY, [this.#channel, payload]);
           client.release();
         } catch (error) {
           client.release(true);
