@@ -1,4 +1,4 @@
-/** `npm run bench`: OmniQ beside bare SQL that writes the same rows, in turn and in one run. See docs/performance.md. */
+/** `npm run bench`: OmniQ beside bare SQL that writes the same rows, and beside other queues, in turn and in one run. See docs/performance.md. */
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -8,11 +8,15 @@ import { FOOTPRINTS } from "./footprint.ts";
 import { measure } from "./harness.ts";
 import type { Line } from "./harness.ts";
 import { LATENCIES } from "./latency.ts";
+import { peersOf } from "./peers.ts";
+import { serverText } from "./postgres/server.ts";
+import { postgresWorkloads } from "./postgres/workloads.ts";
 import { RATES } from "./rates.ts";
 import { Scratch } from "./scratch.ts";
-import { tableOf } from "./table.ts";
+import { peersTableOf, tableOf } from "./table.ts";
 
-const WORKLOADS = [...RATES, ...LATENCIES, ...FOOTPRINTS];
+const server = await serverText();
+const WORKLOADS = [...RATES, ...LATENCIES, ...FOOTPRINTS, ...(server === undefined ? [] : postgresWorkloads(await peersOf("postgres")))];
 const USAGE = `npm run bench -- [--rounds 5] [--quick] [--only NAME]… [--durability full|normal] [--json FILE]
   NAME is the beginning of one of: ${WORKLOADS.map(({ name }) => name).join(", ")}`;
 
@@ -53,8 +57,13 @@ async function main(): Promise<void> {
         process.exitCode = 1;
       }
     }
-    const where = `durability ${durability}, ${rounds} rounds, Node ${process.versions.node}, SQLite ${process.versions.sqlite ?? "?"}, ${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, ${process.platform}`;
-    console.log(`${where}\n\n${tableOf(lines)}`);
+    const where = [
+      `durability ${durability}, ${rounds} rounds, Node ${process.versions.node}, SQLite ${process.versions.sqlite ?? "?"}, ${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, ${process.platform}`,
+      server,
+    ]
+      .filter((part) => part !== undefined)
+      .join("; ");
+    console.log([where, tableOf(lines), peersTableOf(lines)].filter((part) => part !== "").join("\n\n"));
     if (given.json !== undefined) writeFileSync(given.json, `${JSON.stringify({ where, lines }, null, 2)}\n`);
   } finally {
     scratch.remove();

@@ -3,6 +3,7 @@ import { watch } from "node:fs";
 import { Floor } from "./floor.ts";
 import type { Durability, Held } from "./floor.ts";
 import { pause } from "./harness.ts";
+import { openOn } from "./postgres/server.ts";
 import { noop, openAt, RESULT } from "./subject.ts";
 import { defineTask } from "../src/index.ts";
 
@@ -10,6 +11,8 @@ export type Role = "serve" | "serve-floor" | "idle" | "idle-bare" | "drain" | "d
 export interface Ask {
   readonly role: Role;
   readonly path: string;
+  /** On PostgreSQL, instead of the file. */
+  readonly schema?: string;
   readonly durability: Durability;
   readonly ms: number;
 }
@@ -36,8 +39,8 @@ export const timed = defineTask({
   },
 });
 
-async function serve({ path, durability }: Ask): Promise<void> {
-  const omniq = await openAt(path, durability);
+async function serve({ path, schema, durability }: Ask): Promise<void> {
+  const omniq = await (schema === undefined ? openAt(path, durability) : openOn(schema));
   await omniq.worker({ tasks: [timed], concurrency: 10 }).start();
   tell({ ready: true });
 }

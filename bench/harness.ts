@@ -1,12 +1,13 @@
 /** How the bench measures: OmniQ and the floor in turn, round by round in one run, and the medians of the rounds. */
 import type { Durability } from "./floor.ts";
+import type { Peers } from "./queue.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** What one round of a workload came to, by the key of its row. */
 export type Values = Readonly<Record<string, number>>;
 
 /** `tasks/s` is better the more, everything else the less. */
-export type Unit = "tasks/s" | "ms" | "%" | "bytes" | "MB";
+export type Unit = "tasks/s" | "ms" | "%" | "bytes" | "MB" | "times";
 
 /** The medians of a row. `ratio` is OmniQ to the floor, `over` what OmniQ takes beyond it: both of each round, since the machine drifts. */
 export interface Measured {
@@ -14,6 +15,8 @@ export interface Measured {
   readonly floor?: number;
   readonly ratio?: number;
   readonly over?: number;
+  /** Each peer, and OmniQ to it. */
+  readonly peers: Readonly<Record<string, { readonly value: number; readonly ratio: number }>>;
 }
 
 export interface Target {
@@ -36,6 +39,8 @@ export interface Workload {
   readonly rounds?: number;
   omniq(settings: Settings): Promise<Values>;
   floor?(settings: Settings): Promise<Values>;
+  /** Other queues at the same work. */
+  readonly peers?: Peers;
 }
 
 export interface Settings {
@@ -47,12 +52,24 @@ export interface Settings {
 
 export interface Line extends Row {
   readonly measured: Measured;
-  readonly rounds: { readonly omniq: readonly number[]; readonly floor: readonly number[] };
+  readonly rounds: {
+    readonly omniq: readonly number[];
+    readonly floor: readonly number[];
+    readonly peers: Readonly<Record<string, readonly number[]>>;
+  };
 }
 
 export const atLeast = (ratio: number): Target => ({
   text: `≥ ${ratio} of the floor`,
   met: (measured) => (measured.ratio ?? 0) >= ratio,
+});
+export const atLeastPeer = (ratio: number, peer: string): Target => ({
+  text: `≥ ${ratio} × ${peer}`,
+  met: ({ peers }) => (peers[peer]?.ratio ?? Number.POSITIVE_INFINITY) >= ratio,
+});
+export const allOf = (...targets: readonly Target[]): Target => ({
+  text: targets.map(({ text }) => text).join(", "),
+  met: (measured) => targets.every((target) => target.met(measured)),
 });
 export const atMost = (value: number, unit: Unit): Target => ({ text: `≤ ${value} ${unit}`, met: ({ omniq }) => omniq <= value });
 export const atMostOver = (value: number, unit: Unit): Target => ({
@@ -60,18 +77,21 @@ export const atMostOver = (value: number, unit: Unit): Target => ({
   met: ({ over }) => (over ?? Number.POSITIVE_INFINITY) <= value,
 });
 
-/** Runs a workload round by round: floor, OmniQ, floor, OmniQ, … */
+/** Runs a workload round by round: floor, peers, OmniQ, floor, peers, OmniQ, … */
 export async function measure(workload: Workload, settings: Settings, rounds: number): Promise<readonly Line[]> {
   const ours: Values[] = [];
   const floors: Values[] = [];
+  const others = Object.entries(workload.peers ?? {}).map(([name, run]) => ({ name, run, values: [] as Values[] }));
   for (let round = 0; round < Math.min(rounds, workload.rounds ?? rounds); round++) {
     if (workload.floor !== undefined) floors.push(await settled(() => workload.floor?.(settings)));
+    for (const { run, values } of others) values.push(await settled(() => run(settings)));
     ours.push(await settled(() => workload.omniq(settings)));
   }
   return workload.rows.map((row) => {
     const omniq = valuesOf(ours, row.key);
     const floor = valuesOf(floors, row.key);
-    return { ...row, measured: measuredOf(omniq, floor), rounds: { omniq, floor } };
+    const peers = Object.fromEntries(others.map(({ name, values }) => [name, valuesOf(values, row.key)]));
+    return { ...row, measured: measuredOf(omniq, floor, peers), rounds: { omniq, floor, peers } };
   });
 }
 
@@ -85,10 +105,13 @@ function valuesOf(rounds: readonly Values[], key: string): readonly number[] {
   return rounds.flatMap((values) => values[key] ?? []);
 }
 
-function measuredOf(omniq: readonly number[], floor: readonly number[]): Measured {
-  if (floor.length === 0) return { omniq: median(omniq) };
-  const each = (of: (ours: number, bare: number) => number): number => median(omniq.map((value, i) => of(value, floor[i] ?? Number.NaN)));
-  return { omniq: median(omniq), floor: median(floor), ratio: each((a, b) => a / b), over: each((a, b) => a - b) };
+function measuredOf(omniq: readonly number[], floor: readonly number[], others: Readonly<Record<string, readonly number[]>>): Measured {
+  const each = (bare: readonly number[], of: (ours: number, bare: number) => number): number =>
+    median(omniq.map((value, i) => of(value, bare[i] ?? Number.NaN)));
+  const ratio = (bare: readonly number[]): number => each(bare, (a, b) => a / b);
+  const peers = Object.fromEntries(Object.entries(others).map(([name, theirs]) => [name, { value: median(theirs), ratio: ratio(theirs) }]));
+  if (floor.length === 0) return { omniq: median(omniq), peers };
+  return { omniq: median(omniq), floor: median(floor), ratio: ratio(floor), over: each(floor, (a, b) => a - b), peers };
 }
 
 export function median(values: readonly number[]): number {

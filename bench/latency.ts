@@ -20,19 +20,19 @@ function rowsOf(where: string, p50: number): readonly Row[] {
   ];
 }
 
-function percentiles(times: readonly number[]): Values {
+export function percentilesOf(times: readonly number[]): Values {
   return { p50: percentile(times, 0.5), p95: percentile(times, 0.95), p99: percentile(times, 0.99) };
 }
 
 /** One task after the other, with pauses that no timer of the worker is in step with. The first few warm up. */
-async function sample(settings: Settings, once: () => Promise<number>): Promise<Values> {
+export async function sample(settings: Settings, once: () => Promise<number>): Promise<readonly number[]> {
   const times: number[] = [];
   for (let i = -5; i < samplesOf(settings); i++) {
     await pause(randomInt(8, 16));
     const ms = await once();
     if (i >= 0) times.push(ms);
   }
-  return percentiles(times);
+  return times;
 }
 
 const sameProcess: Workload = {
@@ -49,7 +49,7 @@ const sameProcess: Workload = {
     });
     const worker = omniq.worker({ tasks: [note], concurrency: 10 });
     await worker.start();
-    const values = await sample(settings, async () => {
+    const times = await sample(settings, async () => {
       const at = new Promise<number>((resolve) => {
         started = resolve;
       });
@@ -58,12 +58,12 @@ const sameProcess: Workload = {
       return (await at) - began;
     });
     await omniq.close();
-    return values;
+    return percentilesOf(times);
   },
   /** Enqueue and claim, one after the other. */
   async floor(settings) {
     const floor = new Floor(settings.scratch.file(), settings.durability);
-    const values = await sample(settings, async () => {
+    const times = await sample(settings, async () => {
       const began = performance.now();
       floor.enqueue([newId()], "{}");
       const held = floor.turn([], 10, RESULT);
@@ -72,7 +72,7 @@ const sameProcess: Workload = {
       return ms;
     });
     floor.close();
-    return values;
+    return percentilesOf(times);
   },
 };
 
@@ -84,13 +84,13 @@ const otherProcess: Workload = {
     const omniq = await openAt(path, settings.durability);
     const child = new Child(settings.scratch, { role: "serve", path, durability: settings.durability, ms: 0 });
     await child.next();
-    const values = await sample(settings, async () => {
+    const times = await sample(settings, async () => {
       await omniq.enqueue(timed, { at: sharedNow() });
       return (await child.next()).values?.["ms"] ?? Number.NaN;
     });
     await child.end();
     await omniq.close();
-    return values;
+    return percentilesOf(times);
   },
   async floor(settings) {
     const path = settings.scratch.file();
@@ -99,13 +99,13 @@ const otherProcess: Workload = {
     floor.turn(floor.turn([], 1, RESULT), 1, RESULT);
     const child = new Child(settings.scratch, { role: "serve-floor", path, durability: settings.durability, ms: 0 });
     await child.next();
-    const values = await sample(settings, async () => {
+    const times = await sample(settings, async () => {
       floor.enqueue([newId()], JSON.stringify({ at: sharedNow() }));
       return (await child.next()).values?.["ms"] ?? Number.NaN;
     });
     await child.end();
     floor.close();
-    return values;
+    return percentilesOf(times);
   },
 };
 

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { newId } from "../src/host.ts";
 import type { OmniQ } from "../src/index.ts";
+import { SQLiteBackend } from "../src/sqlite.ts";
 import { Contract } from "./contract.ts";
 import { Floor, shapeOf } from "./floor.ts";
 import { atLeast, rate } from "./harness.ts";
@@ -112,7 +113,7 @@ function storage(what: "enqueue" | "drain", together: number): Workload {
     rows: [{ key: "rate", what: `storage alone: ${what}, ${together} together`, unit: "tasks/s" }],
     omniq: (settings) =>
       onFile(settings, async (path) => {
-        const contract = new Contract(path, settings.durability);
+        const contract = new Contract(new SQLiteBackend({ path, durability: settings.durability }));
         await contract.open();
         const all = ids(count);
         const enqueued = await rate(count, async () => {

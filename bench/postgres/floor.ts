@@ -2,10 +2,9 @@
  * The floor on PostgreSQL: bare `pg` that writes the same rows in the same transactions, on our own schema. One prepared statement and one
  * round trip for a set, arrays as parameters: the fastest way that was found. No ids to make, no options, no codec, no worker.
  */
-import pg from "pg";
+import { Client } from "pg";
 import { STAGE } from "../../src/backends/shared/stage.ts";
-import { PostgresBackend } from "../../src/postgres.ts";
-import { SERVER } from "./server.ts";
+import { backendOn, SERVER } from "./server.ts";
 
 /** What the floor needs to know of a task that it has claimed. */
 export interface Held {
@@ -40,20 +39,20 @@ const statements = (s: string) => ({
 });
 
 export class PgFloor {
-  readonly #client: pg.Client;
+  readonly #client: Client;
   readonly #sql: ReturnType<typeof statements>;
 
-  private constructor(client: pg.Client, schema: string) {
+  private constructor(client: Client, schema: string) {
     this.#client = client;
     this.#sql = statements(schema);
   }
 
   /** Makes our own tables where they are missing. */
   static async open(schema: string): Promise<PgFloor> {
-    const backend = new PostgresBackend({ url: SERVER, schema });
+    const backend = backendOn(schema);
     await backend.initialize();
     await backend.close();
-    const client = new pg.Client({ connectionString: SERVER });
+    const client = new Client({ connectionString: SERVER });
     await client.connect();
     return new PgFloor(client, schema);
   }
