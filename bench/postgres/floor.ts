@@ -52,7 +52,11 @@ export class PgFloor {
     const backend = backendOn(schema);
     await backend.initialize();
     await backend.close();
-    const client = new Client({ connectionString: SERVER });
+    // As OmniQ's own connections.
+    const client = new Client({
+      connectionString: SERVER,
+      options: "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off",
+    });
     await client.connect();
     return new PgFloor(client, schema);
   }
