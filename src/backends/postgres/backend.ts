@@ -33,6 +33,7 @@ import { Engine } from "./engine.ts";
 import type { Patience } from "./engine.ts";
 import * as events from "./events.ts";
 import { Lane } from "./lane.ts";
+import { Heads } from "./heads.ts";
 import { Ledger } from "./ledger.ts";
 import { Listener } from "./listener.ts";
 import { migrate } from "./migrate.ts";
@@ -101,6 +102,8 @@ export class PostgresBackend implements Backend<PostgresTx> {
   readonly #random: Random;
   readonly #deadline: number;
   readonly #ledger = new Ledger();
+  /** By worker: each looks at its own queues and names. */
+  readonly #heads = new Map<string, Heads>();
   readonly #listeners = new Set<(hint: Hint) => void>();
   /** Reads in a row that found events held back. */
   #heldBack = 0;
@@ -125,6 +128,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
       leave: async (worker) => {
         await this.#single((db) => presence.leave(db, worker), "harmless");
         this.#ledger.forget(worker);
+        this.#heads.delete(worker);
       },
       beat: (worker, held) => this.#single((db) => presence.beat(db, worker, held), "harmless"),
       workers: (limit) => this.#look((db) => presence.workers(db, limit)),
@@ -161,7 +165,9 @@ export class PostgresBackend implements Backend<PostgresTx> {
     return {
       enqueue: (calls, tx) => this.#enqueue(calls, tx),
       claim: (ask) =>
-        this.#claim(ask, () => ("due" in ask.of ? this.#single((db) => claim(db, ask)) : this.#whole((db) => claim(db, ask)))),
+        this.#claim(ask, () =>
+          "due" in ask.of ? this.#single((db) => claim(db, ask, this.#headsOf(ask))) : this.#whole((db) => claim(db, ask)),
+        ),
       settle: (set, thenClaim) => this.#settle(set, thenClaim),
       progress: (set) => this.#single((db) => progress(db, set)),
       release: (limit) => this.#whole((db) => release(db, limit)),
@@ -178,7 +184,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
     const patience = thenClaim === undefined ? "harmless" : "unsent";
     const settling = (): Promise<Settling> =>
       isPlainEnd(set, thenClaim)
-        ? settlePlain(this.#open().engine, set, patience, thenClaim)
+        ? settlePlain(this.#open().engine, set, patience, thenClaim, thenClaim === undefined ? undefined : this.#headsOf(thenClaim))
         : this.#whole((db) => settle(db, set, thenClaim), patience);
     let answer: Settling | undefined;
     const next = async (): Promise<Claims> => {
@@ -190,6 +196,12 @@ export class PostgresBackend implements Backend<PostgresTx> {
     answer ??= { ...(await this.#settle(set)), next: claims };
     this.#ledger.settled(set, answer.settled);
     return answer;
+  }
+
+  #headsOf({ worker }: ClaimAsk): Heads {
+    let heads = this.#heads.get(worker);
+    if (heads === undefined) this.#heads.set(worker, (heads = new Heads(this.#clock)));
+    return heads;
   }
 
   #deskForm(): Desk {

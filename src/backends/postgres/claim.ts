@@ -5,6 +5,7 @@ import { WorkerUnknownError } from "../../core/errors.ts";
 import type { StoredTask } from "../../core/task.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
+import type { Head, Heads } from "./heads.ts";
 import type { Known } from "./ledger.ts";
 import type { Param, Row } from "./link.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
@@ -14,9 +15,10 @@ import { int, optionalInt, str } from "../shared/values.ts";
 
 export type DueAsk = Extract<ClaimAsk["of"], { due: true }>;
 
-export async function claim(db: Db, ask: ClaimAsk): Promise<Claims> {
+/** @param heads where the worker's claims begin to look; without them, from the beginning. */
+export async function claim(db: Db, ask: ClaimAsk, heads?: Heads): Promise<Claims> {
   const { of } = ask;
-  if ("due" in of) return await claimDue(db, ask, of);
+  if ("due" in of) return await taken(db, ask, of, await take(db, ask, of, false, heads), heads);
   if ((await db.get("SELECT 1 FROM {workers} WHERE id = $1", ask.worker)) === undefined) throw new WorkerUnknownError(ask.worker);
   if ("ended" in of) return await claimEnded(db, ask);
   const rows = "lost" in of ? await heldBy(db, ask, of.lost) : await db.all(DOOMED_OF, list(of.ids), ask.limit);
@@ -36,10 +38,26 @@ const ANY_NAME = `LATERAL (WITH RECURSIVE f(x) AS (
 
 /** How many rows more than asked are looked at of each name: others may be taking the first ones at this moment. */
 const SPARE = 64;
+/** Above every priority: the head of those that have none. */
+const HIGHEST = "9223372036854775807";
 
-/** All that a claim has to know first. */
-const FACTS: Sql = `facts AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM {workers} WHERE id = $1::text) AS known,
-  (SELECT min(due_at) FROM {tasks} WHERE stage = ${STAGE.timed}) AS due, (SELECT value FROM {omniq_meta} WHERE key = 'fence_floor') AS floor)`;
+/** The entries that this session has read of the two indexes which a claim walks, dead ones, too. */
+const READ: Sql = `(pg_stat_get_xact_tuples_returned('{idx_tasks_queue_status}'::regclass) + pg_stat_get_xact_tuples_returned('{idx_tasks_run_at}'::regclass))`;
+
+/** All that a claim has to know first; `$7` are the heads, `$8` is the time before which nothing is timed any more. */
+const FACTS: Sql = `heads AS MATERIALIZED (SELECT * FROM json_to_recordset($7::json) AS h(q text, n text, p bigint, d bigint, r bigint)),
+  facts AS MATERIALIZED (SELECT ${READ} AS read, EXISTS (SELECT 1 FROM {workers} WHERE id = $1::text) AS known,
+  (SELECT min(due_at) FROM {tasks} WHERE stage = ${STAGE.timed} AND due_at >= coalesce($8::bigint, 0)) AS due,
+  (SELECT value FROM {omniq_meta} WHERE key = 'fence_floor') AS floor)`;
+
+/** What is ready of a queue and a name, in order, behind its head: the rest of the head's priority, then the lower ones. */
+const READY: Sql = `LATERAL (SELECT coalesce(max(p), ${HIGHEST}) AS p, coalesce(max(d), 0) AS d, coalesce(max(r), 0) AS r FROM heads
+    WHERE heads.q = q.name AND heads.n = k.name) AS h
+  CROSS JOIN LATERAL ((SELECT t.rid, t.priority, t.due_at FROM {tasks} t WHERE t.stage = ${STAGE.ready} AND t.queue_name = q.name AND t.func = k.name
+      AND t.priority = h.p AND (t.due_at, t.rid) > (h.d, h.r) ORDER BY t.due_at, t.rid LIMIT $3::bigint + ${SPARE})
+    UNION ALL (SELECT t.rid, t.priority, t.due_at FROM {tasks} t WHERE t.stage = ${STAGE.ready} AND t.queue_name = q.name AND t.func = k.name
+      AND t.priority < h.p ORDER BY t.priority DESC, t.due_at, t.rid LIMIT $3::bigint + ${SPARE})
+    LIMIT $3::bigint + ${SPARE}) AS c`;
 
 /**
  * Queue by queue in the order asked; in each the best of every name, then the best of these, locked one by one until there are enough.
@@ -50,9 +68,7 @@ const taking = (
   names: string,
   only: Sql,
 ): Sql => `picked AS MATERIALIZED (SELECT l.rid FROM unnest(${LIST(2)}) WITH ORDINALITY AS q(name, place)
-    CROSS JOIN LATERAL (SELECT c.rid FROM ${names} CROSS JOIN LATERAL (SELECT t.rid, t.priority, t.due_at FROM {tasks} t
-        WHERE t.stage = ${STAGE.ready} AND t.queue_name = q.name AND t.func = k.name ORDER BY t.priority DESC, t.due_at, t.rid LIMIT $3::bigint + ${SPARE}) AS c
-      ORDER BY c.priority DESC, c.due_at, c.rid) AS s
+    CROSS JOIN LATERAL (SELECT c.rid FROM ${names} CROSS JOIN ${READY} ORDER BY c.priority DESC, c.due_at, c.rid) AS s
     CROSS JOIN LATERAL (SELECT u.rid FROM {tasks} u WHERE u.rid = s.rid AND u.stage = ${STAGE.ready} FOR UPDATE SKIP LOCKED) AS l
     WHERE (SELECT known AND (due IS NULL OR due > {now} OR $4::int = 1) FROM facts) AND ${only}
       AND NOT EXISTS (SELECT 1 FROM {queues} p WHERE p.name = q.name AND p.paused_at IS NOT NULL)
@@ -75,10 +91,10 @@ const TOLD: Sql = `begun AS (INSERT INTO {events}(event_type, task_id, queue_nam
 const skipped = (
   names: string,
 ): Sql => `(SELECT count(*) FROM picked) < $3::bigint AND EXISTS (SELECT 1 FROM unnest(${LIST(2)}) AS q(name) CROSS JOIN ${names}
-  JOIN {tasks} r ON r.stage = ${STAGE.ready} AND r.queue_name = q.name AND r.func = k.name WHERE r.rid NOT IN (SELECT rid FROM picked)
+  CROSS JOIN ${READY} WHERE c.rid NOT IN (SELECT rid FROM picked)
   AND NOT EXISTS (SELECT 1 FROM {queues} p WHERE p.name = q.name AND p.paused_at IS NOT NULL))`;
 
-/** Other parts of a statement that claims, in front of the claim; their parameters are from `$7` on. */
+/** Other parts of a statement that claims, in front of the claim; their parameters are from `$9` on. */
 export interface Before {
   readonly parts: Sql;
   /** A column with what they answer. */
@@ -96,24 +112,20 @@ export function claiming(before?: Before): Claiming {
   const [parts, column, only] = before === undefined ? ["", "", "true"] : [`${before.parts},`, `, ${before.column}`, before.only];
   // The facts are a row of their own: beside each task, what was settled made 600 KB of an answer of 100.
   const due = (names: string): Sql => `WITH ${FACTS}, ${parts} ${taking(names, only)}, ${TOLD},
-  told_once AS (SELECT known, due, {now} AS now, ${skipped(names)} AS skipped${column} FROM facts)
+  told_once AS (SELECT known, due, {now} AS now, ${skipped(names)} AS skipped, ${READ} - read AS read${column} FROM facts)
   SELECT o.*, t.* FROM told_once o FULL JOIN taken t ON false`;
   return { known: due(KNOWN_NAMES), any: due(ANY_NAME) };
 }
 const DUE = claiming();
 
 const PROMOTE: Sql = `UPDATE {tasks} SET stage = ${STAGE.ready} WHERE rid IN (SELECT rid FROM {tasks} WHERE stage = ${STAGE.timed} AND due_at <= {now}
-  ORDER BY due_at, rid LIMIT $1 FOR UPDATE SKIP LOCKED)`;
-
-async function claimDue(db: Db, ask: ClaimAsk, of: DueAsk): Promise<Claims> {
-  return await taken(db, ask, of, await take(db, ask, of, false));
-}
+  AND due_at >= coalesce($2::bigint, 0) ORDER BY due_at, rid LIMIT $1 FOR UPDATE SKIP LOCKED)`;
 
 /** What a statement of `claiming` took; what falls due first is promoted and taken with it. */
-export async function taken(db: Db, ask: ClaimAsk, of: DueAsk, first: Taken): Promise<Claims> {
-  if (first.due === undefined || first.due > first.now) return await answer(db, ask, of, first, false);
-  // Something has fallen due: nothing was taken, since it may have to go first.
-  const promoted = await db.run(PROMOTE, PROMOTIONS);
+export async function taken(db: Db, ask: ClaimAsk, of: DueAsk, first: Taken, heads?: Heads): Promise<Claims> {
+  if (first.due === undefined || first.due > first.now) return await answer(db, ask, of, first, false, heads);
+  // Something has fallen due: nothing was taken, since it may have to go first, also in front of a head.
+  const promoted = await db.run(PROMOTE, PROMOTIONS, first.timed ?? null);
   return await answer(db, ask, of, await take(db, ask, of, true), promoted === PROMOTIONS);
 }
 
@@ -124,6 +136,8 @@ export interface Taken {
   readonly now: number;
   readonly due: number | undefined;
   readonly skipped: boolean;
+  /** Where it began to look at what is timed, if not at the beginning. */
+  readonly timed?: number;
 }
 
 /** @throws WorkerUnknownError, with nothing written. */
@@ -132,22 +146,54 @@ export async function take(
   { worker, limit }: ClaimAsk,
   of: DueAsk,
   promoted: boolean,
+  heads?: Heads,
   sql = DUE,
   more: readonly Param[] = [],
 ): Promise<Taken> {
   const asked = [worker, list([...new Set(of.queues)]), limit, promoted ? 1 : 0, of.announce ? 1 : 0];
   const any = of.names === "any";
-  const rows = await db.all(any ? sql.any : sql.known, ...asked, any ? null : list(of.names), ...more);
+  const begin = any ? undefined : heads?.begin;
+  const behind = [begin === undefined ? null : list(begin.heads), begin?.timed ?? null];
+  const rows = await db.all(any ? sql.any : sql.known, ...asked, any ? null : list(of.names), ...behind, ...more);
   const facts = rows.find((row) => row["known"] !== null);
   if (facts?.["known"] !== 1) throw new WorkerUnknownError(worker);
   const [now, due] = [int(facts["now"]), optionalInt(facts["due"])];
-  return { facts, rows: rows.filter((row) => row["id"] !== null), now, due, skipped: facts["skipped"] === 1 };
+  const found = rows.filter((row) => row["id"] !== null);
+  // What is due keeps the claim from taking anything: then there is nothing to learn.
+  if (!any && (due === undefined || due > now)) heads?.took(begin === undefined, lastOf(found), int(facts["read"]) - found.length, now);
+  return {
+    facts,
+    rows: found,
+    now,
+    due,
+    skipped: facts["skipped"] === 1,
+    ...(begin?.timed === undefined ? {} : { timed: begin.timed }),
+  };
+}
+
+/** The last of each queue and name, in the claim's order. */
+function lastOf(rows: readonly Row[]): readonly Head[] {
+  const last = new Map<string, Head>();
+  for (const row of rows) {
+    const head = { q: str(row["queue_name"]), n: str(row["func"]), p: int(row["priority"]), d: int(row["due_at"]), r: int(row["rid"]) };
+    const key = `${head.q}\0${head.n}`;
+    const known = last.get(key);
+    if (known === undefined || (known.p - head.p || head.d - known.d || head.r - known.r) > 0) last.set(key, head);
+  }
+  return [...last.values()];
 }
 
 /** So soon is looked again where others were taking the last of what was ready. */
 const AGAIN = 10;
 
-async function answer(db: Db, ask: ClaimAsk, of: DueAsk, { rows, now, due, skipped }: Taken, more: boolean): Promise<Claims> {
+async function answer(
+  db: Db,
+  ask: ClaimAsk,
+  of: DueAsk,
+  { rows, now, due, skipped }: Taken,
+  more: boolean,
+  heads?: Heads,
+): Promise<Claims> {
   const place = new Map([...new Set(of.queues)].map((queue, i) => [queue, i]));
   const tasks = rows.map((row) => claimedTask(row, str(row["queue_name"]), ask.worker, now));
   const order = (a: StoredTask, b: StoredTask): number =>
@@ -159,8 +205,8 @@ async function answer(db: Db, ask: ClaimAsk, of: DueAsk, { rows, now, due, skipp
     const whole = expired.get(task.id);
     return whole === undefined ? claimTo("run", task, now) : claimTo("expired", whole, now);
   });
-  const wait = due === undefined ? undefined : Math.max(0, due - now);
-  const nextDueIn = skipped ? Math.min(wait ?? AGAIN, AGAIN) : wait;
+  const waits = [due === undefined ? [] : Math.max(0, due - now), skipped ? AGAIN : [], heads?.rest || []].flat();
+  const nextDueIn = waits.length === 0 ? undefined : Math.min(...waits);
   return { claims, more: more || claims.length >= ask.limit, ...(nextDueIn === undefined ? {} : { nextDueIn }) };
 }
 

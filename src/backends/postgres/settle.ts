@@ -9,6 +9,7 @@ import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Patience } from "./engine.ts";
 import { addOne } from "./enqueue.ts";
+import type { Heads } from "./heads.ts";
 import type { Row } from "./link.ts";
 import { EVENT_COLUMNS, EVENTS_SENT, EVENT_VALUES, sentEvent } from "./events.ts";
 import { freeDependents } from "./release.ts";
@@ -52,7 +53,7 @@ const DONE: Sql = `(SELECT coalesce(json_agg(json_build_array(id, status, (stage
 const SETTLE: Sql = `WITH ${settling(1)} SELECT ${DONE}`;
 /** Both in one statement and one round trip; for a worker that is unknown neither is done. */
 const SETTLE_AND_CLAIM = claiming({
-  parts: settling(7, "(SELECT known FROM facts)"),
+  parts: settling(9, "(SELECT known FROM facts)"),
   column: DONE,
   // What its end sets free may have to go first: then the claim comes after that.
   only: `NOT EXISTS (SELECT 1 FROM settled WHERE has_children AND stage = ${STAGE.finished})`,
@@ -77,15 +78,25 @@ export interface Steps {
 }
 
 /** The common end: one statement, in one round trip; only where a parent has ended its children are freed, and the claim made, behind it. */
-export async function settlePlain(steps: Steps, set: readonly Settlement[], patience: Patience, thenClaim?: ClaimAsk): Promise<Answer> {
+export async function settlePlain(
+  steps: Steps,
+  set: readonly Settlement[],
+  patience: Patience,
+  thenClaim?: ClaimAsk,
+  heads?: Heads,
+): Promise<Answer> {
   const of = thenClaim !== undefined && "due" in thenClaim.of ? thenClaim.of : undefined;
   const { parents, next, settled } = await steps.single(async (db) => {
-    const first = thenClaim === undefined || of === undefined ? undefined : await settleAndTake(db, set, thenClaim, of);
+    const first = thenClaim === undefined || of === undefined ? undefined : await settleAndTake(db, set, thenClaim, of, heads);
     const done = doneOf(first === undefined ? await db.get(SETTLE, ...sentOf(set)) : first.facts);
     tellOf(db, set);
     const ended = [...done].filter(([, { frees }]) => frees);
     const isClaimed = first !== undefined && thenClaim !== undefined && of !== undefined && ended.length === 0;
-    return { parents: ended, next: isClaimed ? await taken(db, thenClaim, of, first) : undefined, settled: await answersOf(db, set, done) };
+    return {
+      parents: ended,
+      next: isClaimed ? await taken(db, thenClaim, of, first, heads) : undefined,
+      settled: await answersOf(db, set, done),
+    };
   }, patience);
   if (parents.length === 0) return next === undefined ? { settled } : { settled, next };
   await steps.transact(async (db) => {
@@ -94,8 +105,8 @@ export async function settlePlain(steps: Steps, set: readonly Settlement[], pati
   return thenClaim === undefined ? { settled } : { settled, next: await steps.single((db) => claim(db, thenClaim), "unsent") };
 }
 
-function settleAndTake(db: Db, set: readonly Settlement[], ask: ClaimAsk, of: DueAsk): ReturnType<typeof take> {
-  return take(db, ask, of, false, SETTLE_AND_CLAIM, sentOf(set));
+function settleAndTake(db: Db, set: readonly Settlement[], ask: ClaimAsk, of: DueAsk, heads?: Heads): ReturnType<typeof take> {
+  return take(db, ask, of, false, heads, SETTLE_AND_CLAIM, sentOf(set));
 }
 
 /** Any set, inside a transaction. */
