@@ -9,7 +9,7 @@ import type { OmniQOptions, Place, Setup } from "./runtime/setup.ts";
 /** What a configuration cannot say. */
 export type InCode = Pick<OmniQOptions, "logger" | "clock">;
 
-/** @throws ConfigError `CONFIG_INVALID` when stores that share one place would open it differently. */
+/** @throws ConfigError `CONFIG_INVALID` where the stores' options contradict each other. */
 export function setupFrom({ config, origins }: LoadedConfig, { logger, clock }: InCode): Setup {
   const settings = settingsOf(config, origins);
   const { projectName, taskQueue, resultStore, eventStore, retention, queues, concurrency, lease, prefetch } = settings;

@@ -64,18 +64,26 @@ function bytesOf(file: string): Uint8Array {
 }
 
 /** Where each value stands that an option can say. */
-const OPTION_OF: Readonly<Record<string, string>> = { projectName: "--project", url: "--url", baseDir: "--base-dir" };
+const OPTION_OF: Readonly<Record<string, string>> = { projectName: "--project", url: "--url", schema: "--schema", baseDir: "--base-dir" };
 
-/** Options name one database in which everything lies, whatever variables and file say. */
+/** Options name one database in which everything lies, whatever variables and file say; a schema alone, one beside theirs. */
 function namedIn(given: Given): Source | undefined {
-  const [url, projectName, baseDir] = [given.text("url"), given.text("project"), given.text("baseDir")];
-  if (url === undefined && projectName === undefined && baseDir === undefined) return undefined;
+  const [url, schema, projectName, baseDir] = [given.text("url"), given.text("schema"), given.text("project"), given.text("baseDir")];
+  if ([url, schema, projectName, baseDir].every((each) => each === undefined)) return undefined;
+  if (schema !== undefined && (projectName ?? baseDir) !== undefined) {
+    throw new UsageError("Expected --schema to be given without --project and --base-dir: they name an SQLite file, which has none");
+  }
   if (url !== undefined && (projectName ?? baseDir) !== undefined) {
     const other = projectName === undefined ? "--base-dir" : "--project";
     throw new UsageError(`Expected --url to be given alone, got ${other} too: each says where the database is`);
   }
   const named: Source = {
-    data: { projectName, taskQueue: { config: { url, baseDir } } },
+    data: {
+      projectName,
+      taskQueue: { config: { url, schema, baseDir } },
+      resultStore: { config: { schema } },
+      eventStore: { config: { schema } },
+    },
     where: (keys) => ({ from: "option", name: OPTION_OF[keys.at(-1) ?? ""] ?? "" }),
   };
   resolveConfig({ named }, (mistake) => {

@@ -6,8 +6,9 @@ import { StorageError } from "../core/errors.ts";
 import { OmniQ } from "../index.ts";
 import type { ExitCode, Given } from "./command.ts";
 import { configured } from "./configured.ts";
-import { placesOf } from "./places.ts";
+import { isServer, placesOf } from "./places.ts";
 import type { FilePlace } from "./places.ts";
+import { checkServer } from "./server.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
@@ -16,7 +17,10 @@ import type { Terminal } from "./terminal.ts";
  */
 export async function withDatabase(given: Given, terminal: Terminal, read: (omniq: OmniQ) => Promise<ExitCode>): Promise<ExitCode> {
   const { config, origins } = await configured(given, terminal);
-  for (const place of placesOf(config, origins)) checkFile(place);
+  for (const place of placesOf(config, origins)) {
+    if (isServer(place)) await checkServer(place);
+    else checkFile(place);
+  }
   const omniq = OmniQ.fromConfig(config);
   try {
     return await read(omniq);

@@ -30,7 +30,8 @@ export const DATABASE: readonly OptionSpec[] = [
     about: "the configuration file (or OMNIQ_CONFIG; default: an omniq.config.ts, omniq.yaml … here)",
   },
   { flags: "--env <file>", about: "a file of variables; those that are set already count more" },
-  { flags: "--url <url>", about: "the database, such as sqlite:./data/shop.db (or OMNIQ_URL)" },
+  { flags: "--url <url>", about: "the database, such as sqlite:./data/shop.db or postgres://user@host/shop (or OMNIQ_URL)" },
+  { flags: "--schema <name>", about: "the schema of a PostgreSQL database (or OMNIQ_SCHEMA; default omniq)" },
   { flags: "--project <name>", about: "the database <base-dir>/<name>.db (or OMNIQ_PROJECT_NAME; default omniq)" },
   { flags: "--base-dir <folder>", about: "the folder of the project's database (or OMNIQ_BASE_DIR; default ./omniq_data)" },
 ];

@@ -3,7 +3,7 @@ import { ConfigError, describe } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { isOption, OPTIONS } from "./options.ts";
 import type { AnyOption, ConfigData, Section, Values } from "./options.ts";
-import { withoutSecrets } from "./url.ts";
+import { isPostgresUrl, withoutSecrets } from "./url.ts";
 
 /** Where a value came from. `file` is the name that was given. */
 export type Origin =
@@ -251,6 +251,17 @@ export function placeStores(leaves: Leaves, complain: Complain = refuse): void {
       leaves.set(dirPath, { value: BASE_DIR, origin: { from: "default" }, rank: NOT_GIVEN });
     }
   }
+  for (const store of STORES) inferType(store, leaves);
+}
+
+/** A type that nobody gave is what the place says: the store's own, else the task queue's. */
+function inferType(store: (typeof STORES)[number], leaves: Leaves): void {
+  const given = leaves.get(`${store}.type`);
+  if (given !== undefined && given.origin.from !== "default") return;
+  const own = leaves.get(`${store}.config.url`);
+  const url = own ?? (leaves.has(`${store}.config.baseDir`) ? undefined : leaves.get("taskQueue.config.url"));
+  if (url === undefined || typeof url.value !== "string" || !isPostgresUrl(url.value)) return;
+  leaves.set(`${store}.type`, { value: "postgres", origin: url.origin, rank: NOT_GIVEN });
 }
 
 /**

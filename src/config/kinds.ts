@@ -4,7 +4,7 @@ import type { Duration } from "../core/duration.ts";
 import { LOG_LEVELS } from "../core/logging.ts";
 import type { LogLevel } from "../core/logging.ts";
 import type { Ms } from "../core/record.ts";
-import { sqlitePathOf } from "./url.ts";
+import { isPostgresUrl, sqlitePathOf } from "./url.ts";
 
 /** The part of JSON Schema (draft 07) that is used here. */
 export interface JsonSchema {
@@ -70,10 +70,23 @@ export const folder: Kind<string> = {
 
 /** Where a store lies, as a URL. */
 export const storeUrl: Kind<string> = {
-  wanted: "the URL of a store, such as `sqlite:./data/shop.db`, `sqlite:///var/lib/shop.db` or `sqlite::memory:`",
-  read: (value) => (typeof value === "string" && sqlitePathOf(value) !== undefined ? value : undefined),
+  wanted:
+    "the URL of a store, such as `sqlite:./data/shop.db`, `sqlite:///var/lib/shop.db`, `sqlite::memory:` or `postgres://user@host/database`",
+  read: (value) => (typeof value === "string" && (sqlitePathOf(value) !== undefined || isPostgresUrl(value)) ? value : undefined),
   fromText: asIs,
-  schema: { type: "string", pattern: `^(?:${anyCase("sqlite")}:(?:(?!//)[^?#\\u0000]+|//(?=/[^/])${URL_PATH}+|///)|:memory:)$` },
+  schema: {
+    type: "string",
+    pattern: `^(?:${anyCase("sqlite")}:(?:(?!//)[^?#\\u0000]+|//(?=/[^/])${URL_PATH}+|///)|:memory:|${anyCase("postgres")}(?:${anyCase("ql")})?://\\S+)$`,
+  },
+};
+
+const SCHEMA = /^(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,49}$/i;
+/** A schema of a PostgreSQL database. */
+export const schemaName: Kind<string> = {
+  wanted: "1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`",
+  read: (value) => (typeof value === "string" && SCHEMA.test(value) ? value : undefined),
+  fromText: asIs,
+  schema: { type: "string", pattern: "^(?![pP][gG]_)[A-Za-z_][A-Za-z0-9_]{0,49}$" },
 };
 
 const PREFIX = /^(?:[A-Za-z_][A-Za-z0-9_]{0,30})?$/;

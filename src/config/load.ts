@@ -9,7 +9,7 @@ import { importFile, isModule } from "./module.ts";
 import { textOf } from "./utf8.ts";
 import { OPTIONS } from "./options.ts";
 import type { ConfigData } from "./options.ts";
-import { withoutSecrets } from "./url.ts";
+import { isPostgresUrl, withoutSecrets } from "./url.ts";
 
 export interface LoadedConfig {
   readonly config: ConfigData;
@@ -51,7 +51,7 @@ export function resolveConfig(sources: ConfigSources, complain: Complain = refus
     named === undefined ? new Map() : readSection(OPTIONS, named.data, "", { rank: RANK.named, where: named.where, complain }),
   ];
   const leaves: Leaves = new Map(layers.flatMap((layer) => Array.from(layer)));
-  if (named !== undefined) for (const [path, { rank }] of leaves) if (OTHER_PLACE.test(path) && rank < RANK.named) leaves.delete(path);
+  if (PLACE.some((path) => leaves.get(path)?.rank === RANK.named)) leaveOut(leaves);
   placeStores(leaves, complain);
   return {
     config: nest(OPTIONS, leaves, ""),
@@ -60,8 +60,22 @@ export function resolveConfig(sources: ConfigSources, complain: Complain = refus
   };
 }
 
-/** What would put something elsewhere than into the database that was named: a file by its URL, and the places of results and events. */
-const OTHER_PLACE = /^(?:taskQueue\.config\.url$|(?:resultStore|eventStore)\.config\.)/;
+/** What of the command line's options names a database. */
+const PLACE = ["projectName", "taskQueue.config.url", "taskQueue.config.baseDir"] as const;
+/** What would put something elsewhere than into the database that was named: another URL, and the places of results and events. */
+const OTHER_PLACE = /^(?:taskQueue\.(?:type|config\.url)$|(?:resultStore|eventStore)\.(?:type$|config\.))/;
+/** What has a meaning in databases of the other kind alone. */
+const OF_FILES = /^taskQueue\.config\.(?:tablePrefix|busyTimeout|durability)$/;
+const OF_SERVERS = /^taskQueue\.config\.schema$/;
+
+/** Takes out what other sources say of another database than the one that was named. */
+function leaveOut(leaves: Leaves): void {
+  const url = leaves.get("taskQueue.config.url");
+  const isServer = url?.rank === RANK.named && typeof url.value === "string" && isPostgresUrl(url.value);
+  const idle = isServer ? OF_FILES : OF_SERVERS;
+  for (const [path, { rank }] of leaves) if ((OTHER_PLACE.test(path) || idle.test(path)) && rank < RANK.named) leaves.delete(path);
+  for (const [path, leaf] of presets(OPTIONS, "")) if (!leaves.has(path)) leaves.set(path, leaf);
+}
 
 function shadowedBy(leaves: Leaves, layers: readonly Leaves[]): ReadonlyMap<string, readonly Origin[]> {
   const shadowed = new Map<string, Origin[]>();

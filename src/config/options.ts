@@ -13,6 +13,7 @@ import {
   projectName,
   queueName,
   queueNames,
+  schemaName,
   storeUrl,
   tablePrefix,
   whole,
@@ -52,28 +53,34 @@ function preset<T, In>(kind: Kind<T, In>, initial: T, doc: string, more?: More):
 function place(variable: string) {
   return {
     baseDir: option(folder, "The folder of the file `<baseDir>/<projectName>.db`, made where it is missing.", { env: ["OMNIQ_BASE_DIR"] }),
-    url: option(storeUrl, "The file itself instead of `baseDir`, as `sqlite:<path>`.", {
+    url: option(storeUrl, "The place itself instead of `baseDir`: `sqlite:<path>`, or `postgres://user@host/database`.", {
       env: ["OMNIQ_URL", `OMNIQ_${variable}_URL`],
       secret: true,
     }),
+    schema: option(
+      schemaName,
+      "The schema of a PostgreSQL database that holds the tables. Default `omniq`; results and events: the task queue's.",
+      { env: ["OMNIQ_SCHEMA"] },
+    ),
     tablePrefix: option(
       tablePrefix,
-      "Put before each table's name, so that the file may be your own. Default none; results and events: the task queue's.",
+      "Put before each table's name, so that the file may be your own. Default none; results and events: the task queue's. SQLite only.",
     ),
     busyTimeout: option(
       duration(0),
-      "How long a call waits for another process's lock. Default `5s`; results and events: the task queue's.",
+      "How long a call waits for another process's lock. Default `5s`; results and events: the task queue's. SQLite only.",
     ),
   };
 }
 
-const sqlite = word("sqlite");
+const storeType = word("sqlite", "postgres");
+const TYPE = "Without it, what the place says.";
 const durability = word("full", "normal");
-const DURABILITY = "`full`: what was acknowledged survives a power cut. `normal`: it survives the end of the process.";
-/** The files of a store that is not the task queue's. */
+const DURABILITY = "`full`: what was acknowledged survives a power cut. `normal`: it survives the end of the process. SQLite only.";
+/** The place of a store that is not the task queue's. */
 function store(what: string, variable: string) {
   return {
-    type: preset(sqlite, "sqlite", `What ${what} are stored in.`, { env: [`OMNIQ_${variable}_TYPE`] }),
+    type: preset(storeType, "sqlite", `What ${what} are stored in. ${TYPE}`, { env: [`OMNIQ_${variable}_TYPE`] }),
     config: { ...place(variable), durability: option(durability, `${DURABILITY} Default: the task queue's.`) },
   };
 }
@@ -93,7 +100,7 @@ export function variablesOf({ path, option }: ListedOption): readonly string[] {
 export const OPTIONS = {
   projectName: preset(projectName, "omniq", "Names the file of the database.", { env: ["OMNIQ_PROJECT_NAME"] }),
   taskQueue: {
-    type: preset(sqlite, "sqlite", "What tasks and schedules are stored in.", { env: ["OMNIQ_TASK_QUEUE_TYPE"] }),
+    type: preset(storeType, "sqlite", `What tasks and schedules are stored in. ${TYPE}`, { env: ["OMNIQ_TASK_QUEUE_TYPE"] }),
     config: {
       ...place("TASK_QUEUE"),
       durability: preset(durability, "full", DURABILITY),

@@ -18,7 +18,7 @@ export function sqlitePathOf(url: string): string | undefined {
 
 /** Whether a text is a URL of a PostgreSQL database: `postgres://user:password@host:port/database`. */
 export function isPostgresUrl(url: string): boolean {
-  return /^postgres(?:ql)?:\/\//i.test(url) && URL.canParse(url);
+  return /^postgres(?:ql)?:\/\/\S+$/i.test(url) && URL.canParse(url);
 }
 
 function decode(path: string): string | undefined {

@@ -14,7 +14,8 @@ const META: Sql = `CREATE TABLE IF NOT EXISTS {omniq_meta} (key text PRIMARY KEY
 const HAS_META: Sql = `SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'omniq_meta'`;
 const VERSION: Sql = "SELECT value FROM {omniq_meta} WHERE key = 'schema_version'";
 
-async function versionOf(db: Db, names: Names): Promise<number> {
+/** 0: there are no tables of ours. */
+export async function versionOf(db: Db, names: Names): Promise<number> {
   if ((await db.get(HAS_META, names.schema)) === undefined) return 0;
   return optionalInt((await db.get(VERSION))?.["value"]) ?? 0;
 }

@@ -1,5 +1,6 @@
 /** What can be said of a database file without changing it: also where it is missing, broken or newer. */
 import { StorageError } from "../../core/errors.ts";
+import type { Backlog } from "../shared/backlog.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int, str } from "../shared/values.ts";
 import { Db } from "./db.ts";
@@ -44,15 +45,8 @@ export interface DatabaseFacts {
   readonly damage: readonly string[];
   /** Only where the version is this one's. */
   readonly drift: readonly Drift[];
+  /** Empty where the version is another's. */
   readonly backlog: Backlog;
-}
-
-/** What the façade does not tell; empty where the version is another's. */
-export interface Backlog {
-  /** Ready tasks by queue: how many, and since when the oldest is due. */
-  readonly ready: readonly { readonly queue: string; readonly tasks: number; readonly oldest: number }[];
-  /** Running tasks by worker. */
-  readonly held: ReadonlyMap<string, number>;
 }
 
 export interface Where {

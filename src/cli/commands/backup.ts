@@ -9,8 +9,9 @@ import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
 import { configured } from "../configured.ts";
 import { endNow, Interrupted, listenForInterrupts } from "../interrupt.ts";
-import { placesOf, refuseMemory } from "../places.ts";
-import type { FilePlace } from "../places.ts";
+import { filesOf, isServer, placesOf, refuseMemory } from "../places.ts";
+import type { FilePlace, Place } from "../places.ts";
+import { dumpCommand } from "../server.ts";
 import { statusLine } from "../status-line.ts";
 import { bytes, count, plain } from "../text.ts";
 
@@ -19,15 +20,17 @@ export const run: Run = async (given, terminal) => {
   const { config, origins } = await configured(given, terminal);
   const places = placesOf(config, origins);
   refuseMemory(places);
-  const sizes = places.map((place) => sizeOf(place));
+  refuseServers(places);
+  const files = filesOf(places);
+  const sizes = files.map((place) => sizeOf(place));
   // All of them before the first is written: half a set would be copies of two moments.
-  for (const place of places) refuseTarget(place.path, nameOf(file, place), given.flag("force"));
+  for (const place of files) refuseTarget(place.path, copyOf(file, place), given.flag("force"));
   const line = statusLine(terminal);
   const interrupt = listenForInterrupts(endNow);
   try {
     // Tasks first: of what has ended in their copy, the results were written before.
-    for (const [i, place] of places.entries()) {
-      const made = await backUp(place, nameOf(file, place), {
+    for (const [i, place] of files.entries()) {
+      const made = await backUp(place, copyOf(file, place), {
         overwrite: given.flag("force"),
         signal: interrupt.signal,
         onProgress: (written) => {
@@ -48,6 +51,17 @@ export const run: Run = async (given, terminal) => {
   return EXIT.fine;
 };
 
+/** @throws StorageError that says what copies a schema: PostgreSQL's own program does it better than we could. */
+function refuseServers(places: readonly Place[]): void {
+  const server = places.find((place) => isServer(place));
+  if (server === undefined) return;
+  const what = server.holds.join(", ");
+  throw new StorageError(
+    "BACKUP_ELSEWHERE",
+    `Expected a database in a file, got ${server.name} (${what}): PostgreSQL copies it itself, also while workers run: ${dumpCommand(server)}`,
+  );
+}
+
 /** @throws StorageError before anything is written. */
 function sizeOf(place: FilePlace): number {
   const facts = fileFacts(place.path);
@@ -59,7 +73,7 @@ function sizeOf(place: FilePlace): number {
 }
 
 /** `shop.db`, and `shop.results.db` for results in a file of their own. */
-function nameOf(file: string, { holds }: FilePlace): string {
+function copyOf(file: string, { holds }: FilePlace): string {
   if (holds.includes("tasks")) return file;
   const ending = extname(file);
   return join(dirname(file), `${basename(file, ending)}.${holds.join("-")}${ending}`);

@@ -1,6 +1,7 @@
 /** `omniq doctor`: looks for trouble, changes nothing, and says what helps. */
 import { fileFacts, isHollow, READ_WAIT, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
-import type { Backlog, FileFacts } from "../../backends/sqlite/examine.ts";
+import type { Backlog } from "../../backends/shared/backlog.ts";
+import type { FileFacts } from "../../backends/sqlite/examine.ts";
 import { OmniQError } from "../../core/errors.ts";
 import { OmniQ } from "../../index.ts";
 import { EXIT } from "../command.ts";
@@ -14,8 +15,8 @@ import { countOf, note, ok, printFinding, problem, warning } from "../doctor/fin
 import type { Finding } from "../doctor/finding.ts";
 import { readWork, workFindings } from "../doctor/work.ts";
 import { ownVersion, versionIn } from "../own-package.ts";
-import { placesOf } from "../places.ts";
-import type { FilePlace } from "../places.ts";
+import { isServer, nameOf, placesOf } from "../places.ts";
+import type { FilePlace, ServerPlace } from "../places.ts";
 import { statusLine } from "../status-line.ts";
 import { systemSentence } from "../system-error.ts";
 import type { Terminal } from "../terminal.ts";
@@ -99,11 +100,12 @@ interface Look {
 async function lookAt({ config, origins }: Configured, look: Look): Promise<void> {
   const { terminal, given, tell } = look;
   const places = placesOf(config, origins);
-  const readable: Backlog[] = [];
+  const readable: Looked[] = [];
   for (const place of places) {
-    if (places.length > 1 && !given.flag("json")) terminal.line(terminal.paint("bold", `${place.holds.join(", ")}: ${plain(place.path)}`));
-    const backlog = await lookAtFile(place, look);
-    if (backlog !== undefined) readable.push(backlog);
+    if (places.length > 1 && !given.flag("json"))
+      terminal.line(terminal.paint("bold", `${place.holds.join(", ")}: ${plain(nameOf(place))}`));
+    const looked = isServer(place) ? await lookAtServer(place, look) : await lookAtFile(place, look);
+    if (looked !== undefined) readable.push(looked);
   }
   const [first] = readable;
   if (readable.length < places.length || first === undefined) {
@@ -112,7 +114,7 @@ async function lookAt({ config, origins }: Configured, look: Look): Promise<void
   }
   const omniq = OmniQ.fromConfig(config);
   try {
-    tell(...workFindings(await readWork(omniq, first, Date.now())));
+    tell(...workFindings(await readWork(omniq, first.backlog, first.now)));
   } catch (error) {
     if (!(error instanceof OmniQError)) throw error;
     tell(problem("work", error.message, "see what is said about the file"));
@@ -133,8 +135,31 @@ function factsOf(path: string, tell: Tell): FileFacts | undefined {
   }
 }
 
-/** Answers what waits in it, where it can be worked with. */
-async function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Promise<Backlog | undefined> {
+/** What waits in a place that can be worked with, and its time. */
+interface Looked {
+  readonly backlog: Backlog;
+  readonly now: number;
+}
+
+async function lookAtServer(place: ServerPlace, { terminal, tell }: Look): Promise<Looked | undefined> {
+  const { examine, SCHEMA_VERSION: ours } = await import("../../backends/postgres/examine.ts");
+  const { serverFindings } = await import("../doctor/server.ts");
+  const line = statusLine(terminal);
+  try {
+    line.say("Asking the server …");
+    const facts = await examine(place);
+    line.end();
+    tell(...serverFindings(facts, place.name));
+    return facts.version === ours && facts.missing.length === 0 ? facts : undefined;
+  } catch (error) {
+    line.end();
+    if (!(error instanceof OmniQError)) throw error;
+    tell(problem("server", `${error.message} (${error.code})`, "docs/postgres.md says what to do about each code"));
+    return undefined;
+  }
+}
+
+async function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Promise<Looked | undefined> {
   const { path } = place;
   if (path === ":memory:") {
     tell(note("file", "The database lies in the memory of another process: nothing of it can be seen from here"));
@@ -151,7 +176,7 @@ async function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Pr
     const { facts: found, locked } = await examined({ place, full: given.flag("full"), wait });
     line.end();
     tell(...databaseFindings(found, given.flag("full")), ...(locked ? [lockFinding(wait)] : []));
-    return found.version === SCHEMA_VERSION && found.damage.length === 0 ? found.backlog : undefined;
+    return found.version === SCHEMA_VERSION && found.damage.length === 0 ? { backlog: found.backlog, now: Date.now() } : undefined;
   } catch (error) {
     line.end();
     if (!(error instanceof OmniQError)) throw error;

@@ -5,8 +5,9 @@ import { OmniQ } from "../../index.ts";
 import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
 import { configured } from "../configured.ts";
-import { placesOf } from "../places.ts";
+import { isServer, nameOf, placesOf } from "../places.ts";
 import type { FilePlace } from "../places.ts";
+import { serverTrouble } from "../server.ts";
 import { systemSentence } from "../system-error.ts";
 import { bytes, count, plain } from "../text.ts";
 
@@ -16,8 +17,10 @@ const LEAST_FREE = 16_000_000;
 export const run: Run = async (given, terminal) => {
   const { config, origins } = await configured(given, terminal);
   const places = placesOf(config, origins);
-  const database = places[0]?.path ?? "";
-  const wrong = places.map((place) => troubleOf(place)).find((trouble) => trouble !== undefined);
+  const [first] = places;
+  const database = first === undefined ? "" : nameOf(first);
+  let wrong: string | undefined;
+  for (const place of places) wrong ??= isServer(place) ? await serverTrouble(place) : troubleOf(place);
   const workers = wrong === undefined ? await liveWorkers(OmniQ.fromConfig(config)) : undefined;
   const reason = wrong ?? (given.flag("worker") && workers === 0 ? "no live worker" : undefined);
   if (given.flag("json")) terminal.json({ healthy: reason === undefined, reason: reason ?? null, database, workers: workers ?? null });

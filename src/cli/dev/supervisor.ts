@@ -143,7 +143,7 @@ export class Supervisor {
 /** The options of the worker, as they are typed. */
 function argumentsOf(given: Given): readonly string[] {
   const flag = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  const texts = ["config", "env", "url", "project", "baseDir", "queues"].flatMap((name) => {
+  const texts = ["config", "env", "url", "schema", "project", "baseDir", "queues"].flatMap((name) => {
     const value = given.text(name);
     return value === undefined ? [] : [`${flag(name)}=${value}`];
   });

@@ -1,5 +1,5 @@
 /** Findings about the work: schedules, queues, workers. */
-import type { Backlog } from "../../backends/sqlite/examine.ts";
+import type { Backlog } from "../../backends/shared/backlog.ts";
 import { formatDuration } from "../../core/duration.ts";
 import type { OmniQ, QueueInfo, Schedule, ScheduleInfo, WorkerInfo } from "../../index.ts";
 import { count } from "../text.ts";

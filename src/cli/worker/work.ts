@@ -11,7 +11,7 @@ import type { ExitCode, Given } from "../command.ts";
 import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
 import { Interrupted } from "../interrupt.ts";
-import { placesOf } from "../places.ts";
+import { nameOf, placesOf } from "../places.ts";
 import type { Terminal } from "../terminal.ts";
 import { importTasks, setUp, taskFilesOf } from "./modules.ts";
 import type { TaskModule } from "./modules.ts";
@@ -138,7 +138,7 @@ function levelOf(given: Given, { config, origins }: Configured): ConfigData["log
 
 function about(config: ConfigData, modules: readonly TaskModule[], { queues, concurrency }: Running["options"]) {
   return {
-    database: placesOf(config)[0]?.path,
+    database: placesOf(config).map((place) => nameOf(place))[0],
     tasks: modules.map(({ file }) => file).join(", "),
     queues: (queues ?? config.taskQueue.config.queues).join(", "),
     slots: concurrency ?? config.worker.config.maxWorkers ?? 10,

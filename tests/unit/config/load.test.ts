@@ -1,3 +1,4 @@
+import { settingsOf } from "../../../src/config/settings.ts";
 import { readFile as readFileOf } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { runInNewContext } from "node:vm";
@@ -105,13 +106,23 @@ describe("a file", () => {
       projectName: "shop",
       taskQueue: {
         type: "sqlite",
-        config: { baseDir: "./data", tablePrefix: "omniq_", busyTimeout: 10_000, durability: "normal", queues: ["high", "default"] },
+        config: {
+          baseDir: "./data",
+          schema: "omniq_shop",
+          tablePrefix: "omniq_",
+          busyTimeout: 10_000,
+          durability: "normal",
+          queues: ["high", "default"],
+        },
       },
       resultStore: {
         type: "sqlite",
-        config: { url: "sqlite:./data/results.db", tablePrefix: "", busyTimeout: 250, durability: "full" },
+        config: { url: "sqlite:./data/results.db", schema: "results", tablePrefix: "", busyTimeout: 250, durability: "full" },
       },
-      eventStore: { type: "sqlite", config: { url: "sqlite:./data/events.db", tablePrefix: "log_", busyTimeout: 0, durability: "full" } },
+      eventStore: {
+        type: "sqlite",
+        config: { url: "sqlite:./data/events.db", schema: "log", tablePrefix: "log_", busyTimeout: 0, durability: "full" },
+      },
       worker: { type: "async", config: { maxWorkers: 16, lease: 12_000, prefetch: 4 } },
       taskDefaults: {
         queueName: "high",
@@ -138,8 +149,8 @@ describe("a file", () => {
     expect(Object.keys(given(loaded)).toSorted()).toEqual(paths.filter((path) => !other.has(path)).toSorted());
     expect(given(loaded)).toMatchObject({
       projectName: `${file}:2:14`,
-      "taskQueue.config.queues": `${file}:11:7`,
-      "retention.events": `${file}:49:11`,
+      "taskQueue.config.queues": `${file}:12:7`,
+      "retention.events": `${file}:52:11`,
     });
   });
 
@@ -193,7 +204,7 @@ describe("a file that is wrong", () => {
       "project_name: a\nprojectName: b",
       "Expected `projectName` to be given once, got it as `project_name` (omniq.yaml:1:1) and as `projectName` (omniq.yaml:2:1)",
     ],
-    ["taskQueue: { type: redis }", 'Expected `taskQueue.type` to be "sqlite" (the only one so far), got "redis" (omniq.yaml:1:20)'],
+    ["taskQueue: { type: redis }", 'Expected `taskQueue.type` to be one of "sqlite", "postgres", got "redis" (omniq.yaml:1:20)'],
     ["worker: { type: thread }", 'Expected `worker.type` to be "async" (the only one so far), got "thread"'],
     ["worker: { config: { maxWorkers: 0 } }", "Expected `worker.config.maxWorkers` to be a whole number of at least 1, got 0"],
     ["worker: { config: { maxWorkers: 1.5 } }", "at least 1, got 1.5"],
@@ -327,6 +338,11 @@ describe("variables", () => {
     ["OMNIQ_PROJECT_NAME", "shop", { projectName: "shop" }],
     ["OMNIQ_TASK_QUEUE_TYPE", "sqlite", { "taskQueue.type": "sqlite" }],
     ["OMNIQ_TASK_QUEUE_URL", "sqlite:./t.db", { "taskQueue.config.url": "sqlite:./t.db" }],
+    [
+      "OMNIQ_SCHEMA",
+      "shop",
+      { "taskQueue.config.schema": "shop", "resultStore.config.schema": "shop", "eventStore.config.schema": "shop" },
+    ],
     ["OMNIQ_RESULT_STORAGE_TYPE", "SQLite", { "resultStore.type": "sqlite" }],
     ["OMNIQ_RESULT_STORAGE_URL", "sqlite::memory:", { "resultStore.config.url": "sqlite::memory:" }],
     ["OMNIQ_EVENT_STORAGE_TYPE", "sqlite", { "eventStore.type": "sqlite" }],
@@ -382,7 +398,11 @@ describe("variables", () => {
       'Expected `taskQueue.config.queues` to be a list of queue names, at least one and none twice, got "a,,b" (OMNIQ_DEFAULT_QUEUES)',
     ],
     [{ OMNIQ_DISABLE_LOGGING: "maybe" }, 'Expected `logging.disabled` to be true or false, got "maybe" (OMNIQ_DISABLE_LOGGING)'],
-    [{ OMNIQ_TASK_QUEUE_TYPE: "postgres" }, '"sqlite" (the only one so far), got "postgres" (OMNIQ_TASK_QUEUE_TYPE)'],
+    [{ OMNIQ_TASK_QUEUE_TYPE: "redis" }, 'one of "sqlite", "postgres", got "redis" (OMNIQ_TASK_QUEUE_TYPE)'],
+    [
+      { OMNIQ_SCHEMA: "pg_x" },
+      "Expected `taskQueue.config.schema` to be 1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`",
+    ],
     [
       { OMNIQ_URL: "sqlite:a.db", OMNIQ_BASE_DIR: "b" },
       "Expected `taskQueue.config.url` (OMNIQ_URL) to be given alone, got `taskQueue.config.baseDir` (OMNIQ_BASE_DIR) too",
@@ -517,7 +537,20 @@ describe("precedence", () => {
 
 describe("secrets", () => {
   const secret = "hunter2";
-  const url = `postgres://admin:${secret}@db.example.com/shop?password=${secret}`;
+  const url = `mysql://admin:${secret}@db.example.com/shop?password=${secret}`;
+  const right = `postgres://admin:${secret}@db.example.com/shop?password=${secret}`;
+
+  test.each<[string, object]>([
+    ["a type that is another", { taskQueue: { type: "sqlite", config: { url: right } } }],
+    ["a prefix without a file", { taskQueue: { config: { url: right, tablePrefix: "q_" } } }],
+    ["two places", { taskQueue: { config: { url: right, baseDir: "./data" } } }],
+  ])("%s beside a url that is right does not show it", async (_, object) => {
+    const error = await refused(
+      Promise.resolve().then(() => settingsOf(resolveConfig({ object }).config, resolveConfig({ object }).origins)),
+    );
+    expect(error.message).not.toContain(secret);
+    expect(error.message).not.toContain("admin");
+  });
 
   test.each<[string, () => Promise<unknown>]>([
     ["a url in a file", () => load(`taskQueue: { config: { url: "${url}" } }`)],

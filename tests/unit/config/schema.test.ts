@@ -39,6 +39,7 @@ describe("what is right", () => {
     [{ task_defaults: { max_retries: 2, retry_delay: 250, resultTtl: "1h30m", store_result: false } }],
     [{ retention: { events: false, failed: 0 } }],
     [{ taskQueue: { config: { url: "sqlite::memory:", table_prefix: "" } } }],
+    [{ taskQueue: { type: "Postgres", config: { url: "postgresql://u:p@h/d?sslmode=require", schema: "shop" } } }],
   ])("%j", (config) => {
     expect(isValid(config), JSON.stringify(isValid.errors)).toBe(true);
     expect(isRead(config)).toBe(true);
@@ -63,7 +64,10 @@ describe("what is wrong", () => {
     [{ task_queue: { config: { queues: [] } } }],
     [{ taskQueue: { config: { queues: ["a", "a"] } } }],
     [{ taskQueue: { config: { queues: "a" } } }],
-    [{ taskQueue: { config: { url: "postgres://u:p@h/d" } } }],
+    [{ taskQueue: { config: { url: "mysql://u:p@h/d" } } }],
+    [{ taskQueue: { config: { url: "postgres:h/d" } } }],
+    [{ taskQueue: { config: { schema: "PG_x" } } }],
+    [{ taskQueue: { type: "mysql" } }],
     [{ taskQueue: { config: { tablePrefix: "1a" } } }],
     [{ taskDefaults: { ttl: "soon", storeResult: true } }],
     [{ taskDefaults: { storeResult: "yes" } }],
@@ -154,12 +158,13 @@ function configOf(path: string, value: unknown, snake: readonly boolean[]): unkn
   return keys.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
 }
 
-/** What a JSON Schema cannot say: lengths in halves of pairs, what a text of a duration comes to, and whether bytes are UTF-8. */
+/** What a JSON Schema cannot say: lengths in halves of pairs, what a text of a duration comes to, whether bytes are UTF-8, and what is a host. */
 function isUnsayable(value: unknown): boolean {
   if (Array.isArray(value)) return value.some((each) => isUnsayable(each));
   if (typeof value !== "string") return false;
   if (/\p{Surrogate}|[\u{10000}-\u{10FFFF}]/u.test(value)) return true;
   if (/^\s*(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+\s*$/.test(value)) return outcome(() => milliseconds(value, "")) !== "more than 0";
+  if (/^postgres(?:ql)?:\/\/\S+$/i.test(value) && !URL.canParse(value)) return true;
   return outcome(() => (decodeURIComponent(value), 1)) === "refused" && !/%(?![0-9a-f]{2})/i.test(value);
 }
 

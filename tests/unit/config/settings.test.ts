@@ -76,6 +76,94 @@ describe("settingsOf", () => {
   });
 });
 
+describe("a PostgreSQL database", () => {
+  const url = "postgres://me:pw@db.example/shop";
+  const loaded = (object: object, env: Readonly<Record<string, string>> = {}) => resolveConfig({ object, env });
+  const stores = (object: object, env?: Readonly<Record<string, string>>) => {
+    const { config: data, origins } = loaded(object, env);
+    const { taskQueue, resultStore, eventStore } = settingsOf(data, origins);
+    return [taskQueue, resultStore, eventStore];
+  };
+
+  test("holds all that names no other place", () => {
+    const store = { type: "postgres", key: `${url}#shop`, url, schema: "shop" };
+    expect(stores({ taskQueue: { config: { url, schema: "shop" } } })).toEqual([store, store, store]);
+    expect(stores({}, { OMNIQ_URL: url, OMNIQ_SCHEMA: "shop" })).toEqual([store, store, store]);
+    expect(stores({}, { OMNIQ_TASK_QUEUE_TYPE: "postgres", OMNIQ_TASK_QUEUE_URL: url })).toMatchObject([{ schema: "omniq" }, {}, {}]);
+  });
+
+  test("written in two ways is one place", () => {
+    const [queue, results] = stores({
+      taskQueue: { config: { url } },
+      resultStore: { config: { url: url.replace("postgres:", "PostgreSQL:"), schema: "omniq" } },
+    });
+    expect(results?.key).toBe(queue?.key);
+  });
+
+  test("the type is what the place says, and where it came from", () => {
+    const { config: data, origins } = loaded({ eventStore: { config: { baseDir: "./e" } } }, { OMNIQ_TASK_QUEUE_URL: url });
+    expect([data.taskQueue.type, data.resultStore.type, data.eventStore.type]).toEqual(["postgres", "postgres", "sqlite"]);
+    expect(origins.get("taskQueue.type")).toEqual({ from: "variable", name: "OMNIQ_TASK_QUEUE_URL" });
+    expect(origins.get("eventStore.type")).toEqual({ from: "default" });
+  });
+
+  test.each<[string, object, object]>([
+    [
+      "results in a file",
+      { taskQueue: { config: { url } }, resultStore: { config: { baseDir: "./r", tablePrefix: "r_" } } },
+      ["postgres", "sqlite", "postgres"],
+    ],
+    [
+      "tasks in a file",
+      { resultStore: { config: { url } }, eventStore: { type: "postgres", config: { url } } },
+      ["sqlite", "postgres", "postgres"],
+    ],
+  ])("%s", (_, object, types) => {
+    expect(stores(object).map(({ type }) => type)).toEqual(types);
+  });
+
+  test.each<[string, object, Readonly<Record<string, string>>, string]>([
+    [
+      "no URL",
+      {},
+      { OMNIQ_TASK_QUEUE_TYPE: "postgres" },
+      'Expected `taskQueue.type` to be "sqlite", since `taskQueue.config.baseDir` (default) names a file, got "postgres" (OMNIQ_TASK_QUEUE_TYPE); give `taskQueue.config.url` as postgres://user@host/database',
+    ],
+    [
+      "another type",
+      { taskQueue: { type: "sqlite" } },
+      { OMNIQ_URL: url },
+      'Expected `taskQueue.type` to be "postgres", since `taskQueue.config.url` (OMNIQ_URL) names a PostgreSQL database, got "sqlite" (given in code)',
+    ],
+    [
+      "results of another type, without a place",
+      { taskQueue: { config: { url } }, resultStore: { type: "sqlite" } },
+      {},
+      'Expected `resultStore.type` to be "postgres", since it has no place of its own and lies with the tasks, got "sqlite" (given in code); give `resultStore.config.url` or `baseDir`',
+    ],
+    [
+      "a schema without a server",
+      {},
+      { OMNIQ_SCHEMA: "x" },
+      "Expected `taskQueue.config.schema` to be given with a postgres:// URL, where it has a meaning, got none (OMNIQ_SCHEMA)",
+    ],
+    [
+      "a prefix without a file",
+      { taskQueue: { config: { url, tablePrefix: "q_" } } },
+      {},
+      "Expected `taskQueue.config.tablePrefix` to be given with an SQLite file",
+    ],
+    [
+      "a durability without a file",
+      { taskQueue: { config: { url, durability: "normal" } } },
+      {},
+      "Expected `taskQueue.config.durability` to be given with an SQLite file",
+    ],
+  ])("%s is refused", (_, object, env, message) => {
+    expect(() => stores(object, env)).toThrow(message);
+  });
+});
+
 describe("placesOf", () => {
   test.each<[string, object, object, boolean]>([
     ["a store without a place", { baseDir: "./data" }, {}, true],

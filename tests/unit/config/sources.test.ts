@@ -251,6 +251,29 @@ describe("the database that options name", () => {
     resultStore: { config: { url: "sqlite:results.db", tablePrefix: "r_", durability: "normal" } },
   };
 
+  test("keeps nothing of what was said of a database of another kind", () => {
+    const url = "postgres://h/d";
+    const server = resolveConfig({ env, object, named: named({ taskQueue: { config: { url } } }) });
+    const store = { type: "postgres", key: `${url}#omniq`, url, schema: "omniq" };
+    expect(settingsOf(server.config, server.origins)).toMatchObject({ taskQueue: store, resultStore: store, eventStore: store });
+    const before = { OMNIQ_URL: url, OMNIQ_SCHEMA: "shop", OMNIQ_TASK_QUEUE_TYPE: "postgres" };
+    const file = resolveConfig({ env: before, named: named({ taskQueue: { config: { url: "sqlite:named.db" } } }) });
+    expect(settingsOf(file.config, file.origins)).toMatchObject({ taskQueue: { type: "sqlite", path: "named.db" } });
+  });
+
+  test("a schema alone leaves the database where it was", () => {
+    const schema = { config: { schema: "other" } };
+    const loaded = resolveConfig({
+      env: { OMNIQ_URL: "postgres://h/d", OMNIQ_SCHEMA: "shop", OMNIQ_EVENT_STORAGE_URL: "sqlite:events.db" },
+      named: named({ taskQueue: schema, resultStore: schema, eventStore: schema }),
+    });
+    expect(settingsOf(loaded.config, loaded.origins)).toMatchObject({
+      taskQueue: { type: "postgres", schema: "other" },
+      resultStore: { type: "postgres", schema: "other" },
+      eventStore: { type: "sqlite", path: "events.db" },
+    });
+  });
+
   test("holds everything, however many places the other sources have", () => {
     const loaded = resolveConfig({ env, object, named: named({ taskQueue: { config: { url: "sqlite:named.db" } } }) });
     const { taskQueue, resultStore, eventStore } = settingsOf(loaded.config);
