@@ -8,6 +8,7 @@ import { loadConfig, resolveConfig } from "../config/load.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { textOf } from "../config/utf8.ts";
 import { loadModuleAt, readFileAt } from "../host.ts";
+import type { ConfigError } from "../core/errors.ts";
 import { UsageError } from "./command.ts";
 import type { Given } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
@@ -86,8 +87,8 @@ function namedIn(given: Given): Source | undefined {
     },
     where: (keys) => ({ from: "option", name: OPTION_OF[keys.at(-1) ?? ""] ?? "" }),
   };
-  resolveConfig({ named }, (mistake) => {
-    throw new UsageError(mistake.message);
-  });
+  const mistakes: ConfigError[] = [];
+  resolveConfig({ named }, (mistake) => mistakes.push(mistake));
+  if (mistakes[0] !== undefined) throw new UsageError(mistakes[0].message);
   return named;
 }

@@ -154,13 +154,13 @@ function refuseIdle(config: ConfigData, stores: Stores, origins: Origins): void 
     if (kinds.has(kind)) return;
     for (const name of STORES) {
       const path = `${name}.config.${key}`;
-      const origin = origins?.get(path);
-      const isPreset = key === "durability" && (origin === undefined || origin.from === "default");
-      if (config[name].config[key] === undefined || isPreset) continue;
+      const value = config[name].config[key];
+      // Every task queue has one, and a server is never less.
+      if (value === undefined || value === "full") continue;
       const meaning = kind === "postgres" ? "a postgres:// URL" : "an SQLite file";
       throw new ConfigError(
         "CONFIG_INVALID",
-        `Expected \`${path}\` to be given with ${meaning}, where it has a meaning, got none${at(origin)}`,
+        `Expected \`${path}\` to be given with ${meaning}, where it has a meaning, got none${at(origins?.get(path))}`,
       );
     }
   };

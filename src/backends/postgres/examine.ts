@@ -33,11 +33,11 @@ interface Looking {
 }
 
 /** @throws StorageError, as the backend does. */
-async function looking<R>(where: Where, look: (looking: Looking) => Promise<R>): Promise<R> {
-  checkOptions(where);
-  const { pool, end } = await poolOf({ url: where.url, connections: 3 });
-  const names = new Names(where.schema);
-  const place = placeOf(where, where.schema);
+async function looking<R>({ url, schema }: Where, look: (looking: Looking) => Promise<R>): Promise<R> {
+  checkOptions({ url, schema });
+  const { pool, end } = await poolOf({ url, connections: 3 });
+  const names = new Names(schema);
+  const place = placeOf({ url }, schema);
   const engine = new Engine({ pool, names, place, random: systemRandom, deadline: DEADLINE, prepare: false, onHints: () => undefined });
   try {
     return await look({ db: (step) => engine.single(step), names, pool });
