@@ -3,10 +3,13 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { defineTask, FatalError, OmniQ } from "../../src/index.ts";
+import type { OmniQOptions } from "../../src/index.ts";
 import { ended, jsonOf, linesOf, omniq, start } from "../fixtures/bin.ts";
+import { ENGINES } from "../fixtures/engines.ts";
 import { until } from "../fixtures/helpers.ts";
 
 /** How a command is used rightly, in a folder with a database, a schedule, ended and waiting tasks, and a module of tasks. */
@@ -89,7 +92,11 @@ beforeAll(async () => {
   mkdirSync(join(sample, "files"));
   writeFileSync(join(sample, "files", "a.md"), "some words\n");
   writeFileSync(join(sample, "tasks.mjs"), TASKS);
-  const shop = new OmniQ({ baseDir: join(sample, "omniq_data") });
+  await seed({ baseDir: join(sample, "omniq_data") });
+});
+/** Ended and waiting tasks, and schedules. */
+async function seed(options: OmniQOptions): Promise<void> {
+  const shop = new OmniQ(options);
   await shop.enqueue(greet, { name: "a" }, { id: "done-1" });
   await shop.enqueue(refuse, undefined, { id: "failed-1" });
   await shop.enqueue(greet, { name: "b" }, { id: "ready-1", queueName: "slow" });
@@ -99,7 +106,7 @@ beforeAll(async () => {
   await worker.start();
   await until(async () => (await shop.results.latest("soon")) !== undefined && (await shop.results.get("failed-1")) !== undefined);
   await shop.close();
-});
+}
 afterAll(() => {
   for (const dir of made) rmSync(dir, { recursive: true, force: true });
 });
@@ -215,6 +222,69 @@ describe.concurrent("each command", { tags: ["slow"] }, () => {
     expect(stderr).toMatch(/^error: .* \(STORAGE_NOT_FOUND\)$/m);
     expect(readdirSync(cwd)).toEqual(before);
   });
+});
+
+/** Where there is no server, there is nothing to run. */
+const SERVERS = ENGINES.filter(({ name }) => name === "PostgreSQL");
+/** What a command that does not work there says instead. */
+const ELSEWHERE: Readonly<Record<string, string>> = { backup: "(BACKUP_ELSEWHERE)" };
+
+describe.each(SERVERS)("each command on $name", { tags: ["slow"] }, ({ place }) => {
+  /** A schema of its own, as variables tell it. */
+  async function there(work: (env: Readonly<Record<string, string>>, options: OmniQOptions) => Promise<void>): Promise<void> {
+    const { options, remove } = place("");
+    try {
+      await work({ OMNIQ_URL: options.url ?? "", OMNIQ_SCHEMA: options.schema ?? "" }, options);
+    } finally {
+      await remove();
+    }
+  }
+  const placed = rows.filter(([, spec]) => spec.database);
+
+  test.each(placed)("%s: used rightly, --json answers JSON", async (name) => {
+    const { args, json = "lines", endless } = useOf(name);
+    await there(async (env, options) => {
+      await seed(options);
+      const child = start([...words(name), ...args, "--json"], { cwd: copy(), env });
+      const end = ended(child);
+      if (endless === true) {
+        const looker = new OmniQ(options);
+        let over = false;
+        void end.then(() => (over = true));
+        await until(async () => over || (await looker.workers.list()).some(({ alive }) => alive), 20_000).finally(() =>
+          child.kill("SIGINT"),
+        );
+        await looker.close();
+      }
+      const { code, stdout, stderr } = await end;
+      const elsewhere = ELSEWHERE[name];
+      expect(stderr).not.toMatch(STACK);
+      if (elsewhere !== undefined)
+        expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: "", stderr: expect.stringContaining(elsewhere) as string });
+      else {
+        expect(endsWell(name)).toContain(code);
+        if (json === "lines") for (const value of jsonOf(stdout)) expect(value).toBeTypeOf("object");
+        if (json !== "nothing") expect(stdout).not.toBe("");
+      }
+    });
+  });
+
+  test.each(placed.filter(([name]) => (useOf(name).none ?? "refused") === "refused" && ELSEWHERE[name] === undefined))(
+    "%s: without tables it is refused, and makes none",
+    async (name) => {
+      await there(async (env, { url, schema }) => {
+        const { code, stdout, stderr } = await omniq([...words(name), ...useOf(name).args], { cwd: folder(), env });
+        expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+        expect(linesOf(stderr)).toHaveLength(1);
+        expect(stderr).toMatch(/^error: .* \(STORAGE_NOT_FOUND\)$/m);
+        const admin = new Client({ connectionString: url });
+        await admin.connect();
+        const { rowCount } = await admin.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [schema]);
+        await admin.end();
+        expect(rowCount).toBe(0);
+      });
+    },
+  );
 });
 
 test.each(["SIGINT", "SIGTERM"] as const)("doctor ends at %s while it waits for a locked file", { tags: ["slow"] }, async (signal) => {

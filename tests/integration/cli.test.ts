@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defineTask, FatalError, OmniQ } from "../../src/index.ts";
+import type { OmniQOptions } from "../../src/index.ts";
+import { ENGINES } from "../fixtures/engines.ts";
 
 const BIN = fileURLToPath(new URL("../../src/cli/bin.ts", import.meta.url));
 
@@ -23,7 +25,7 @@ interface Surroundings {
   readonly node?: readonly string[];
 }
 
-let dir = "";
+const dir = mkdtempSync(join(tmpdir(), "omniq-cli-"));
 /** What Node has compiled once, the next process need not. */
 const COMPILED = mkdtempSync(join(tmpdir(), "omniq-compiled-"));
 
@@ -61,9 +63,8 @@ const refuse = defineTask({
 });
 
 /** `shop`: two greetings done (one labelled by a villain), one failure, one blocked, one delayed, one of another queue ready. */
-beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), "omniq-cli-"));
-  const shop = new OmniQ({ projectName: "shop", baseDir: join(dir, "omniq_data") });
+async function seed(options: OmniQOptions): Promise<void> {
+  const shop = new OmniQ(options);
   await shop.enqueue(greet, { name: "a" }, { id: "done-1", tags: ["x", "y"], label: HOSTILE });
   await shop.enqueue(greet, { name: "b" }, { id: "done-2", tags: ["x"] });
   await shop.enqueue(refuse, undefined, { id: "failed-1" });
@@ -74,14 +75,19 @@ beforeAll(async () => {
   await shop.enqueue(greet, { name: "e" }, { id: "blocked-1", dependsOn: ["ready-1", { on: "delayed-1", ifFailed: "run" }] });
   await shop.queues.pause("slow");
   await shop.close();
-});
+}
+beforeAll(() => seed({ projectName: "shop", baseDir: join(dir, "omniq_data") }));
 afterAll(() => {
   for (const folder of [dir, COMPILED]) rmSync(folder, { recursive: true, force: true });
 });
 
 const SHOP = ["--project", "shop"];
 
-describe("used rightly", () => {
+describe.each(ENGINES)("used rightly on $name", ({ place }) => {
+  const { options, flags: SHOP, remove } = place(dir);
+  beforeAll(() => seed(options));
+  afterAll(remove);
+
   test("version and help", async () => {
     const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
     expect(await omniq(["--version"])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
@@ -189,7 +195,9 @@ describe("used rightly", () => {
       workers: [],
     });
   });
+});
 
+describe("which database", () => {
   test("nothing is written by looking", async () => {
     const file = join(dir, "omniq_data/shop.db");
     const before = readFileSync(file);
@@ -200,9 +208,7 @@ describe("used rightly", () => {
     expect(readFileSync(file).equals(before)).toBe(true);
     expect(readdirSync(join(dir, "omniq_data"))).toEqual(names);
   });
-});
 
-describe("which database", () => {
   test.each([
     ["--base-dir", ["--base-dir", "omniq_data", "--project", "shop"], {}, ""],
     ["--url", ["--url", "sqlite:./omniq_data/shop.db"], {}, ""],
@@ -310,7 +316,11 @@ describe("used wrongly", () => {
   });
 });
 
-describe("what is written", () => {
+describe.each(ENGINES)("what is written, of $name,", ({ place }) => {
+  const { options, flags: SHOP, remove } = place(dir);
+  beforeAll(() => seed(options));
+  afterAll(remove);
+
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   const OBEYED = /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202A-\u202E]/;
 
@@ -340,14 +350,14 @@ describe("what is written", () => {
   });
 
   test("to a reader who leaves early ends quietly", async () => {
-    const many = new OmniQ({ projectName: "many", baseDir: join(dir, "omniq_data") });
+    const many = new OmniQ(options);
     await many.enqueueMany(Array.from({ length: 500 }, (_, i) => greet.with({ name: "x".repeat(1_000) }, { id: `many-${i}` })));
     await many.close();
     for (const args of [
       ["tasks", "list", "-n", "500", "--json"],
       ["events", "-n", "500"],
     ]) {
-      const child = spawn(process.execPath, [BIN, ...args, "--project", "many"], { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
+      const child = spawn(process.execPath, [BIN, ...args, ...SHOP], { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
       const stderr: Buffer[] = [];
       child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
       child.stdout.once("data", () => child.stdout.destroy());

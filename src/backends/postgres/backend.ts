@@ -38,7 +38,7 @@ import { Ledger } from "./ledger.ts";
 import { Listener } from "./listener.ts";
 import { migrate } from "./migrate.ts";
 import { Names } from "./names.ts";
-import { checkOptions, placeOf, poolOf } from "./options.ts";
+import { checkOptions, placeOf, poolOf, prepares } from "./options.ts";
 import type { PoolLike } from "./pool.ts";
 import * as presence from "./presence.ts";
 import { release } from "./release.ts";
@@ -63,7 +63,8 @@ export interface PostgresBackendOptions {
   readonly connections?: number;
   /**
    * Whether connections keep prepared statements. Default: those of OmniQ's own pool do. Give `false` behind a pooler that hands a
-   * connection to others between transactions (PgBouncer in transaction mode, unless it has `max_prepared_statements`).
+   * connection to others between transactions (PgBouncer in transaction mode, unless it has `max_prepared_statements`), or put
+   * `?pgbouncer=true` behind the URL.
    */
   readonly prepare?: boolean;
   /** After so long a statement is given up, and its connection closed. Default 10 s. */
@@ -244,7 +245,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
     const listener = new Listener({ ...common, clock: systemClock, sender, onHint: (hint) => this.#tell(hint) });
     const engine = new Engine({
       ...common,
-      prepare: this.#options.prepare ?? this.#options.pool === undefined,
+      prepare: prepares(this.#options),
       place: this.#place,
       onHints: (hints) => {
         for (const hint of hints) this.#tell(hint);

@@ -97,7 +97,7 @@ function cursorOf(xid: string, seq: string): string {
 function placeOf(cursor: string | undefined): { readonly xid: string; readonly seq: string } {
   if (cursor === undefined) return START;
   const [, xid, seq] = /^(\d{1,20})\.(\d{1,19})$/.exec(cursor) ?? [];
-  if (xid === undefined || seq === undefined) throw expected("after", "the cursor of an event, as this backend gave it", cursor);
+  if (xid === undefined || seq === undefined) throw expected("after", "a cursor that was answered before", cursor);
   return { xid, seq };
 }
 

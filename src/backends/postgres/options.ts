@@ -60,7 +60,7 @@ const SETTINGS = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seq
 
 /** The caller's pool, or one of ours. `pg` is loaded by this call, and not before. */
 export async function poolOf(options: PostgresBackendOptions): Promise<{ readonly pool: PoolLike; readonly end: () => Promise<void> }> {
-  const { pool, url, connections = 10, prepare = true } = options;
+  const { pool, url, connections = 10 } = options;
   if (pool !== undefined) {
     pool.on("error", ignore);
     return {
@@ -80,10 +80,17 @@ export async function poolOf(options: PostgresBackendOptions): Promise<{ readonl
     application_name: "omniq",
     allowExitOnIdle: true,
     // A pooler between us and the server refuses settings, and keeps no statements either.
-    ...(prepare ? { options: SETTINGS } : {}),
+    ...(prepares(options) ? { options: SETTINGS } : {}),
   });
   own.on("error", ignore);
   return { pool: own, end: () => own.end() };
+}
+
+/** Whether connections keep prepared statements. A URL says that it names a pooler by `pgbouncer=true`, as it does to others. */
+export function prepares({ pool, url, prepare }: PostgresBackendOptions): boolean {
+  if (prepare !== undefined) return prepare;
+  if (pool !== undefined) return false;
+  return url === undefined || new URL(url).searchParams.get("pgbouncer") !== "true";
 }
 
 async function driver(): Promise<{ readonly Pool: typeof Pool }> {

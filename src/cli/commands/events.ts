@@ -1,4 +1,5 @@
 /** `omniq events`: the log read back, newest first, or followed. */
+import { withoutSecrets } from "../../config/url.ts";
 import { formatDuration } from "../../core/duration.ts";
 import type { EventFind, FollowedEvent, OmniQ, TaskEvent } from "../../index.ts";
 import { EXIT, UsageError } from "../command.ts";
@@ -89,11 +90,14 @@ async function follow(omniq: OmniQ, given: Given, terminal: Terminal): Promise<E
 }
 
 /** The command that was typed, to go on after a cursor. */
+/** A URL that can be typed again stays as it is, unless it would show a password. */
+const PASSWORD = /:\/\/[^\s/@]*:[^\s@]*@|[?&]password=/i;
+
 function resumed({ typed }: Given, cursor: string): string {
   const kept = typed.filter(
     (word, i) => !/^(?:--after|--limit|-n)(?:=|$)/.test(word) && !/^(?:--after|--limit|-n)$/.test(typed[i - 1] ?? ""),
   );
-  return ["omniq", ...kept, "--after", cursor].map((word) => shellQuoted(word)).join(" ");
+  return ["omniq", ...kept, "--after", cursor].map((word) => shellQuoted(PASSWORD.test(word) ? withoutSecrets(word) : word)).join(" ");
 }
 
 /** At first: of the kinds that are usual, of an id, of a queue. */

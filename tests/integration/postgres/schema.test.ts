@@ -1,0 +1,126 @@
+/** Making the schema: by many processes at once, after one was killed, by the rights of docs/postgres.md alone; and what it comes to. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client } from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { defineTask, OmniQ } from "../../../src/index.ts";
+import { PostgresBackend } from "../../../src/postgres.ts";
+import { ended, omniq, start } from "../../fixtures/bin.ts";
+import { until } from "../../fixtures/helpers.ts";
+import { shapeOf } from "../../fixtures/postgres-schema.ts";
+import { POSTGRES_URL } from "../../fixtures/postgres.ts";
+
+const FIXTURE = new URL("../../fixtures/schema/postgres-v1.txt", import.meta.url);
+const PAGE = new URL("../../../docs/postgres.md", import.meta.url);
+
+describe.skipIf(POSTGRES_URL === "")("the schema", () => {
+  const schema = `omniq_test_schema_${process.pid}`;
+  const cwd = mkdtempSync(join(tmpdir(), "omniq-schema-"));
+  const admin = new Client({ connectionString: POSTGRES_URL });
+  const env = { OMNIQ_URL: POSTGRES_URL, OMNIQ_SCHEMA: schema };
+  const roles = ["owner", "worker", "reader"].map((name) => `${schema}_${name}`);
+  const [owner = "", worker = "", reader = ""] = roles;
+  const urlOf = (role: string): string => POSTGRES_URL.replace(/\/\/(?:[^@/]*@)?/, `//${role}@`);
+
+  beforeAll(() => admin.connect());
+  afterAll(async () => {
+    await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+    await admin.end();
+    rmSync(cwd, { recursive: true });
+  });
+  beforeEach(() => admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`));
+
+  const current = async (): Promise<void> => {
+    const { rows } = await admin.query(`SELECT value::int FROM ${schema}.omniq_meta WHERE key = 'schema_version'`);
+    expect(rows).toEqual([{ value: 1 }]);
+  };
+
+  test("is what the fixture of its version says: one that was released never changes (OMNIQ_TEST_WRITE=1 writes the fixture)", async () => {
+    const backend = new PostgresBackend({ url: POSTGRES_URL, schema });
+    await backend.open();
+    await backend.close();
+    const shape = await shapeOf(admin, schema);
+    if (process.env["OMNIQ_TEST_WRITE"] === "1") writeFileSync(FIXTURE, shape);
+    expect(shape).toBe(readFileSync(FIXTURE, "utf8"));
+  });
+
+  test("eight processes that start at once make it once", { tags: ["slow"] }, async () => {
+    const said = await Promise.all(Array.from({ length: 8 }, () => omniq(["migrate"], { cwd, env })));
+    expect(said.map(({ code, stderr }) => [code, stderr])).toEqual(Array.from({ length: 8 }, () => [0, ""]));
+    await current();
+    expect(await shapeOf(admin, schema)).toBe(readFileSync(FIXTURE, "utf8"));
+  });
+
+  test("a process that is killed while it makes it leaves nothing that keeps the next one from it", { tags: ["slow"] }, async () => {
+    const key = "hashtextextended($1, 0)";
+    await admin.query(`SELECT pg_advisory_lock(${key})`, [`omniq ${schema}`]);
+    const child = start(["migrate"], { cwd, env });
+    const end = ended(child);
+    await until(async () => {
+      const { rowCount } = await admin.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+      return (rowCount ?? 0) > 0;
+    });
+    child.kill("SIGKILL");
+    await end;
+    await admin.query(`SELECT pg_advisory_unlock(${key})`, [`omniq ${schema}`]);
+    expect(await omniq(["migrate"], { cwd, env })).toMatchObject({ code: 0, stderr: "" });
+    await current();
+  });
+
+  describe("with the roles of the page", { tags: ["slow"] }, () => {
+    const echo = defineTask({ name: "echo", handler: ({ n }: { n: number }) => n });
+
+    beforeEach(async () => {
+      const [sql = ""] = /```sql\n(?<sql>[^`]*CREATE ROLE shop_owner[^`]*)```/.exec(readFileSync(PAGE, "utf8"))?.slice(1) ?? [];
+      expect(sql).toContain("GRANT USAGE");
+      for (const role of roles) await admin.query(`DROP ROLE IF EXISTS ${role}`);
+      await admin.query(sql.replaceAll("shop_tasks", schema).replaceAll(/shop_(owner|worker|reader)/g, `${schema}_$1`));
+      return async () => {
+        for (const role of roles) await admin.query(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+      };
+    });
+
+    test("the owner makes the tables, a worker works, a reader looks, and none of them more", async () => {
+      const early = await omniq(["migrate"], { cwd, env: { ...env, OMNIQ_URL: urlOf(worker) } });
+      expect(early).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("(STORAGE_DENIED)") as string });
+      expect(await omniq(["migrate"], { cwd, env: { ...env, OMNIQ_URL: urlOf(owner) } })).toMatchObject({ code: 0, stderr: "" });
+
+      const shop = new OmniQ({ url: urlOf(worker), schema });
+      const handle = await shop.enqueue(echo, { n: 5 }, { id: "a", tags: ["x"], unique: { key: "once" } });
+      await shop.enqueueMany([echo.with({ n: 6 }, { id: "b", dependsOn: ["a"] }), echo.with({ n: 7 }, { id: "c" })]);
+      await shop.schedule(echo, { n: 1 }, { id: "soon", once: true });
+      const works = shop.worker({ tasks: [echo] });
+      await works.start();
+      expect(await handle.result({ timeout: "20s" })).toBe(5);
+      await until(async () => (await shop.results.latest("soon")) !== undefined);
+      await works.stop();
+      await shop.tasks.delete("c");
+      await shop.schedules.delete("soon");
+      await shop.queues.pause("default");
+      await shop.close();
+
+      const looks = { ...env, OMNIQ_URL: urlOf(reader) };
+      for (const command of [["tasks", "list"], ["tasks", "show", "a"], ["events"], ["stats"], ["queues", "list"], ["doctor"]])
+        expect(await omniq(command, { cwd, env: looks })).toMatchObject({ code: 0, stderr: "" });
+      for (const command of [
+        ["tasks", "cancel", "b"],
+        ["enqueue", "echo", "{}"],
+        ["queues", "resume", "default"],
+      ])
+        expect(await omniq(command, { cwd, env: looks })).toMatchObject({
+          code: 1,
+          stderr: expect.stringContaining("(STORAGE_DENIED)") as string,
+        });
+      expect((await omniq(["doctor"], { cwd, env: looks })).stdout).toContain("it can look, and not work");
+    });
+
+    test("a worker does not change an older schema", async () => {
+      await omniq(["migrate"], { cwd, env: { ...env, OMNIQ_URL: urlOf(owner) } });
+      await admin.query(`UPDATE ${schema}.omniq_meta SET value = 0 WHERE key = 'schema_version'`);
+      const backend = new PostgresBackend({ url: urlOf(worker), schema });
+      await expect(backend.open()).rejects.toMatchObject({ code: expect.stringMatching(/^STORAGE_DENIED$|^FOREIGN_SCHEMA$/) as string });
+      await backend.close();
+    });
+  });
+});
