@@ -1,6 +1,7 @@
 /** Whatever a handler throws, as the text that is stored: truncated, and read with care, since its getters are user code too. */
 import { describe, FatalError } from "../core/errors.ts";
 import type { Failure } from "../core/record.ts";
+import { storable } from "../core/text.ts";
 
 /** Characters of a stored message; of a stored stack, with its causes. */
 const LONGEST_MESSAGE = 10_000;
@@ -85,8 +86,9 @@ function jsonOf(value: object): string {
   }
 }
 
-/** At most `most` characters, never ending in half of one. */
-function cut(text: string, most: number): string {
+/** At most `most` characters that can be stored, never ending in half of one. */
+function cut(given: string, most: number): string {
+  const text = storable(given);
   if (text.length <= most) return text;
   const short = text.slice(0, most - 1);
   return `${/[\uD800-\uDBFF]$/.test(short) ? short.slice(0, -1) : short}…`;

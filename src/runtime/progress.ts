@@ -1,4 +1,5 @@
 /** How far running tasks are: the latest word of each, at most one a 250 ms, many in one write. */
+import { storable } from "../core/text.ts";
 import type { Progress } from "../core/backend.ts";
 import type { Clock } from "../core/clock.ts";
 import { encode } from "../core/codec.ts";
@@ -77,7 +78,7 @@ export class ProgressBoard {
       worker: this.#options.worker,
       data: encode({ fraction, ...(note === undefined ? {} : { note: note.slice(0, 1_000) }) }),
       ...(scheduleId === undefined ? {} : { scheduleId }),
-      ...(note === undefined ? {} : { message: note.slice(0, 1_000) }),
+      ...(note === undefined ? {} : { message: storable(note.slice(0, 1_000)) }),
     };
   }
 }

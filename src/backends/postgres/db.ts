@@ -1,5 +1,6 @@
 /** One transaction: where its statements go, and what belongs to it. */
 import type { Hint } from "../../core/backend.ts";
+import { storable } from "../../core/text.ts";
 import type { NewEvent } from "../../core/event.ts";
 import type { Answer, Link, Param, Row } from "./link.ts";
 import type { Names } from "./names.ts";
@@ -21,7 +22,10 @@ export class Db {
   }
 
   query(sql: Sql, ...params: readonly Param[]): Promise<Answer> {
-    return this.#link.query(this.#names.fill(sql), params);
+    return this.#link.query(
+      this.#names.fill(sql),
+      params.map((param) => (typeof param === "string" && param.includes("\0") ? storable(param) : param)),
+    );
   }
 
   async all(sql: Sql, ...params: readonly Param[]): Promise<readonly Row[]> {
@@ -56,16 +60,16 @@ export class Db {
   }
 }
 
-/** An escaped NUL, not one of a text that is JSON itself: there the backslash is escaped. */
-const NUL = /(?<!\\)(?<escaped>(?:\\\\)*)\\u0000/g;
+/** An escaped NUL or half of a pair, not one of a text that is JSON itself: there the backslash is escaped. */
+const UNSTORABLE = /(?<!\\)(?<escaped>(?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/g;
 
 /**
- * A list as one parameter, read back by `LIST`. PostgreSQL has no room for NUL in a text: in what an error says it becomes U+FFFD, lest a
- * task could never be settled. Arguments and results are JSON, in which it is escaped.
+ * A list as one parameter, read back by `LIST`. PostgreSQL has no room for NUL and halves of surrogate pairs in a text: they become U+FFFD,
+ * lest a task could never be settled. Arguments and results are JSON, in which they are escaped.
  */
 export function list(values: readonly unknown[]): string {
   const text = JSON.stringify(values);
-  return text.includes("\\u0000") ? text.replaceAll(NUL, "$<escaped>\\ufffd") : text;
+  return text.includes("\\u") ? text.replaceAll(UNSTORABLE, "$<escaped>\\ufffd") : text;
 }
 
 /** The SQL array of a parameter made by `list`. */

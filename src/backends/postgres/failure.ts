@@ -1,9 +1,22 @@
 /** What PostgreSQL and the network say went wrong, as typed errors. A password never stands in one: only the place's own name is put in. */
 import { OmniQError, StorageError } from "../../core/errors.ts";
 
-/** The SQLSTATE of an error (postgresql.org/docs/current/errcodes-appendix.html), or Node's name of a network error. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+/** Errors of the caller's library lie around those of the driver. */
+const DEEPEST = 5;
+
+/**
+ * The SQLSTATE of an error (postgresql.org/docs/current/errcodes-appendix.html), or Node's name of a network error. A library that hands
+ * statements on tells it by the cause of its own error, Prisma by `meta`.
+ */
+export function codeOf(error: unknown): string {
+  let each = error;
+  for (let depth = 0; each instanceof Error && depth < DEEPEST; depth++) {
+    const told: unknown = "meta" in each ? each.meta : each;
+    const code: unknown = typeof told === "object" && told !== null && "code" in told ? told.code : undefined;
+    if (typeof code === "string") return code;
+    each = each.cause;
+  }
+  return "";
 }
 
 /** Somebody else was faster, or two waited for each other: the same again may succeed. */

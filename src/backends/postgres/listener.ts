@@ -20,6 +20,9 @@ const LONGEST_WAIT = 10_000;
 /** A hint may be lost, so its commit waits for no disk. */
 const NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
 
+/** Of one schema; names of schemas are short enough to be whole in it. */
+export const channelOf = ({ schema }: Names): string => `omniq_${schema}`;
+
 const HINTS: readonly Hint[] = ["task", "end", "cancel", "schedule", "any"];
 
 export interface ListenerOptions {
@@ -50,7 +53,7 @@ export class Listener {
     this.#options = options;
     this.#link = { deadline: options.deadline, prepare: false };
     // An identifier has 63 bytes at most.
-    this.#channel = `omniq_${options.names.schema}`.slice(0, 60);
+    this.#channel = channelOf(options.names);
   }
 
   start(): void {

@@ -4,7 +4,8 @@ import { ConnectionError } from "../../core/errors.ts";
 import { Db } from "./db.ts";
 import { addCall } from "./enqueue.ts";
 import { flushEvents } from "./events.ts";
-import { storageError } from "./failure.ts";
+import { codeOf, storageError } from "./failure.ts";
+import { channelOf } from "./listener.ts";
 import type { Answer, Link, Param, Row } from "./link.ts";
 import type { Names } from "./names.ts";
 
@@ -31,7 +32,7 @@ function linkOf(tx: PostgresTx): Link {
   };
 }
 
-/** All calls, each whole or not at all. @throws ConnectionError `TX_NOT_OPEN`. */
+/** All calls, each whole or not at all. @throws ConnectionError `TX_NOT_OPEN`, `TX_OTHER_DATABASE`, `TX_FOREIGN_LIBRARY`. */
 export async function enqueueInTx(
   handle: unknown,
   names: Names,
@@ -55,12 +56,20 @@ export async function enqueueInTx(
         return !added.refused;
       });
     }
-    await db.run("SELECT pg_notify($1, $2)", `omniq_${names.schema}`.slice(0, 60), "tx task");
+    // As a number: some clients cannot read what has no type.
+    await db.run("SELECT (pg_notify($1, $2) IS NULL)::int AS told", channelOf(names), "tx task");
     return answers;
   } catch (error) {
+    const code = codeOf(error);
     // SAVEPOINT outside a transaction block.
-    if (error instanceof Error && "code" in error && error.code === "25P01") {
+    if (code === "25P01") {
       throw new ConnectionError("TX_NOT_OPEN", "Expected `tx` to have a transaction open (BEGIN before, COMMIT after), got one without");
+    }
+    if (code === "42P01" || code === "3F000") {
+      throw new ConnectionError(
+        "TX_OTHER_DATABASE",
+        `Expected \`tx\` to be a transaction on ${place}, got one of a database without its tables`,
+      );
     }
     throw storageError(error, place);
   }

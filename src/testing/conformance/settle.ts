@@ -34,6 +34,20 @@ export const settling: Chapter = {
       b.expect(result).toMatchObject({ status: "failed", error: { ...FAILURE, stack: "at x", code: "E_NO" }, retryCount: 0 });
       b.expect(await b.eventsOf("a")).toEqual(["failed"]);
     },
+    "what an error says never keeps a claim from being ended, whatever stands in it": async (b) => {
+      const odd = "a\0b\ud800c";
+      const failure = { name: odd, message: odd, stack: odd, code: odd };
+      await b.run(newTask("a", { maxRetries: 0 }), { kind: "threw", failure });
+      b.expect(await b.phase("a")).toBe("failed");
+      const [result] = await b.backend.results.get(["a"]);
+      b.expect(result?.error?.message.startsWith("a")).toBe(true);
+      await b.add(newTask("z", { args: '"\\u0000\\ud800"' }));
+      const claim = await b.one();
+      b.expect(claim.task.args).toBe('"\\u0000\\ud800"');
+      b.expect(await b.end(claim, { kind: "returned", value: '"\\u0000\\ud800"' })).toEqual(["settled"]);
+      b.expect((await b.backend.results.get(["z"]))[0]?.value).toBe('"\\u0000\\ud800"');
+      b.expect(await b.backend.desk.get([odd])).toEqual([undefined]);
+    },
     "answers stand in the order asked, and a refused one disturbs nobody": async (b) => {
       await b.add(
         newTask("a"),
