@@ -58,34 +58,43 @@ export function componentLogger(logger: Logger, component: LogComponent): Logger
 /** Says nothing. */
 export const silentLogger: Logger = mapped(() => {});
 
-/** Warns at most once a second about each kind of trouble; what was held back is counted in the next line. */
+/** What was warned of lately, by kind of trouble: shared by the parts of a worker. */
+export type Warned = Map<string, { at: number; held: number }>;
+
+/**
+ * Warns at most once a second about each kind of trouble; what was held back is counted in the next line. A store that cannot be reached is
+ * one trouble, however many parts of a worker meet it.
+ */
 export class Throttle {
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #seen = new Map<string, { at: number; held: number }>();
+  readonly #seen: Warned;
 
-  constructor(logger: Logger, clock: Clock) {
+  constructor(logger: Logger, clock: Clock, warned: Warned = new Map()) {
     this.#logger = logger;
     this.#clock = clock;
+    this.#seen = warned;
   }
 
   warn(message: string, data: LogData): void {
     const now = this.#clock.monotonic();
-    const seen = this.#seen.get(message);
+    const { code } = data;
+    const kind = typeof code === "string" && code.startsWith("STORAGE_") ? code : message;
+    const seen = this.#seen.get(kind);
     if (seen !== undefined && now - seen.at < ONCE_A) {
       seen.held++;
       return;
     }
     const held = seen?.held ?? 0;
-    this.#seen.set(message, { at: now, held: 0 });
+    this.#seen.set(kind, { at: now, held: 0 });
     this.#logger.warn(message, held === 0 ? data : { ...data, heldBack: held });
   }
 }
 
 /** What one part of a worker is given to log with. */
-export function loggingAs(component: LogComponent, { logger, clock }: { readonly logger: Logger; readonly clock: Clock }) {
+export function loggingAs(component: LogComponent, { logger, clock }: { readonly logger: Logger; readonly clock: Clock }, warned: Warned) {
   const own = componentLogger(logger, component);
-  return { logger: own, throttle: new Throttle(own, clock) };
+  return { logger: own, throttle: new Throttle(own, clock, warned) };
 }
 
 /** An error as fields of a log line: its name, code and message, never its data. */

@@ -14,6 +14,7 @@ import type { Emitter, Ran } from "./emitter.ts";
 import { Execution } from "./execution.ts";
 import type { RunHost } from "./execution.ts";
 import { componentLogger, loggingAs } from "./logger.ts";
+import type { Warned } from "./logger.ts";
 import { Lookout } from "./lookout.ts";
 import { parentResults } from "./parents.ts";
 import { Presence } from "./presence.ts";
@@ -68,7 +69,8 @@ export class Session implements RunHost {
     const failed = (error: unknown): void => {
       emitter.emit("error", error instanceof Error ? error : new Error(String(error)));
     };
-    const tools = { stores, main, clock, random, ...loggingAs("worker", parts), worker, newId, yieldTurn, emitter };
+    const warned: Warned = new Map();
+    const tools = { stores, main, clock, random, ...loggingAs("worker", parts, warned), worker, newId, yieldTurn, emitter };
     this.id = worker;
     this.clock = clock;
     this.logger = tools.logger;
@@ -105,8 +107,8 @@ export class Session implements RunHost {
       failed,
     });
     const lookout = new Lookout(clock, parts.isGone);
-    this.#upkeep = new Upkeep({ ...tools, ...loggingAs("upkeep", parts), lookout, sweeps, end: (claims) => this.#endAll(claims) });
-    this.#scheduler = new Scheduler({ ...tools, ...loggingAs("scheduler", parts) });
+    this.#upkeep = new Upkeep({ ...tools, ...loggingAs("upkeep", parts, warned), lookout, sweeps, end: (claims) => this.#endAll(claims) });
+    this.#scheduler = new Scheduler({ ...tools, ...loggingAs("scheduler", parts, warned) });
     const runs = (): readonly Execution[] => [...held].filter((run) => run.settlement === undefined);
     this.#cancels = new Cancels({ ...tools, runs, cancelled: (run, reason) => this.#cancelled(run, reason) });
   }

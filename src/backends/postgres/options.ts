@@ -15,6 +15,7 @@ export function checkOptions(options: PostgresBackendOptions): void {
   if (url !== undefined && !isUrl(url))
     throw expected("url", "postgres://user@host:port/database", typeof url === "string" ? schemeOf(url) : url);
   if (pool !== undefined && !isPool(pool)) throw expected("pool", "a Pool of pg", pool);
+  if (roomOf(pool) === 1) throw expected("pool", "a Pool of pg with room for 2 connections, of which one listens", roomOf(pool));
   if (pool !== undefined && (url !== undefined || connections !== undefined))
     throw expected("pool", "given without `url` and `connections`, which are for a pool of OmniQ's own", "both");
   if (schema !== undefined && !isSchema(schema))
@@ -35,6 +36,12 @@ function isUrl(url: unknown): url is string {
 
 function isPool(pool: unknown): pool is PoolLike {
   return typeof pool === "object" && pool !== null && "connect" in pool && typeof pool.connect === "function" && "on" in pool;
+}
+
+/** How many connections a pool of `pg` may have; undefined where it does not say. */
+function roomOf(pool: PoolLike | undefined): number | undefined {
+  const options: unknown = pool !== undefined && "options" in pool ? pool.options : undefined;
+  return typeof options === "object" && options !== null && "max" in options && typeof options.max === "number" ? options.max : undefined;
 }
 
 function isSchema(schema: unknown): boolean {

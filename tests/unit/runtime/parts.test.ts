@@ -241,6 +241,22 @@ describe("logging", () => {
     ]);
   });
 
+  test("a store that fails is one trouble, whoever meets it", async () => {
+    const clock = new TestClock();
+    const lines: string[] = [];
+    const none = (): void => {};
+    const logger = { debug: none, info: none, error: none, warn: (message: string) => lines.push(message) };
+    const warned = new Map();
+    const [worker, upkeep] = [new Throttle(logger, clock, warned), new Throttle(logger, clock, warned)];
+    const code = "STORAGE_UNREACHABLE";
+    worker.warn("claim", { code });
+    upkeep.warn("upkeep", { code });
+    upkeep.warn("upkeep", { code: "OTHER" });
+    await clock.advance(1_000);
+    upkeep.warn("upkeep", { code });
+    expect(lines).toEqual(["claim", "upkeep", "upkeep"]);
+  });
+
   test("an error is told by name, message and code alone", () => {
     expect(errorFields(Object.assign(new TypeError("m"), { code: "C", payload: "secret" }))).toEqual({ error: "TypeError: m", code: "C" });
     expect(errorFields("text")).toEqual({ error: "string" });

@@ -129,13 +129,14 @@ describe("a store that fails", () => {
     const schedules = breakable(rig.backend.schedules, ["list"]);
     const work = breakable(rig.backend.work, ["release"]);
     schedules.broken = true;
-    work.broken = true;
     const worker = rig.worker([]);
     await worker.start();
     await rig.clock.advance(3_000);
-    expect(rig.logs.some(({ message }) => message.startsWith("Upkeep"))).toBe(true);
     expect(rig.logs.some(({ message }) => message.startsWith("Schedules"))).toBe(true);
     schedules.broken = false;
+    work.broken = true;
+    await rig.clock.advance(3_000);
+    expect(rig.logs.some(({ message }) => message.startsWith("Upkeep"))).toBe(true);
     work.broken = false;
     const before = work.calls;
     await rig.clock.advance(6_000);
