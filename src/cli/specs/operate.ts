@@ -44,6 +44,27 @@ export const operate: readonly CommandSpec[] = [
     load: () => import("../commands/backup.ts"),
   },
   {
+    name: "transfer",
+    about: "move everything to another database, from a file to a server or back, while workers run",
+    database: false,
+    options: [
+      { flags: "--from <url>", about: "the database that is moved, such as sqlite:./data/shop.db" },
+      { flags: "--to <url>", about: "the one that it is moved to, such as postgres://user@host/shop; its tables are made" },
+      { flags: "--from-schema <name>", about: "the schema of a server that is moved from (default omniq)" },
+      { flags: "--to-schema <name>", about: "the schema of a server that is moved to (default omniq)" },
+      { flags: "--from-prefix <prefix>", about: "the table prefix of a file that is moved from" },
+      { flags: "--to-prefix <prefix>", about: "the table prefix of a file that is moved to" },
+      { flags: "--wait <duration>", about: "how long running tasks are waited for (default 30s)", kind: "duration" },
+      { flags: "--replace", about: "take away what lies in the target" },
+      { flags: "--abort", about: "give up a move that was interrupted: the source works on" },
+    ],
+    examples: [
+      ["omniq transfer --from sqlite:./omniq_data/shop.db --to postgres://shop@db.example/shop", "to a server"],
+      ["omniq transfer --from sqlite:./omniq_data/shop.db --to postgres://shop@db.example/shop --abort", "no, not yet"],
+    ],
+    load: () => import("../commands/transfer.ts"),
+  },
+  {
     name: "doctor",
     about: "look for trouble: versions, disk, permissions, damage, schema, locks, schedules, queues, workers; each with its remedy",
     database: true,

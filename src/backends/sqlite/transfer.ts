@@ -1,0 +1,199 @@
+/** Moving from and to an SQLite file. */
+import { StorageError } from "../../core/errors.ts";
+import { MOVED_TABLES } from "../../core/transfer.ts";
+import type { Cell, Floors, MovedRow, MovedTable, MoveMark, Mover } from "../../core/transfer.ts";
+import { BATCH_ROWS, batchOf, MOVED_TEXT, SHAPES, told, waiting, WAITING_STAGE, WAITING_STATUS, WORKERS_COUNT } from "../shared/moved.ts";
+import { int, json, str } from "../shared/values.ts";
+import { Db } from "./db.ts";
+import { storageError } from "./failure.ts";
+import { nodeLibrary } from "./library.ts";
+import type { Connection } from "./library.ts";
+
+const WAIT = 10_000;
+const MARKS = "CREATE TABLE IF NOT EXISTS {omniq_transfer} (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID";
+const HELD = "SELECT count(*) AS n FROM {tasks} WHERE stage > 3 AND stage < 6 AND worker IS NOT NULL";
+const WORKER_ID = "(SELECT w.id FROM {workers} w WHERE w.rid = t.worker) AS worker";
+const WRITES = ["INSERT", "UPDATE", "DELETE"] as const;
+
+/** @param path of a file whose tables are there and current. */
+export function sqliteMover(path: string, tablePrefix: string): Mover {
+  return new SqliteMover(path, tablePrefix);
+}
+
+class SqliteMover implements Mover {
+  readonly name: string;
+  readonly #connection: Connection;
+  readonly #db: Db;
+
+  constructor(path: string, tablePrefix: string) {
+    this.name = tablePrefix === "" ? path : `${path}, prefix ${tablePrefix}`;
+    this.#connection = nodeLibrary.open(path, { wait: WAIT });
+    this.#db = new Db(this.#connection, tablePrefix);
+  }
+
+  mark(): Promise<MoveMark | undefined> {
+    return this.#do(() => {
+      if (!this.#hasMarks()) return undefined;
+      const mark = json(this.#db.get("SELECT value FROM {omniq_transfer} WHERE key = 'mark'")?.["value"]);
+      return typeof mark === "object" && mark !== null ? (mark as MoveMark) : undefined;
+    });
+  }
+
+  setMark(mark: MoveMark): Promise<void> {
+    return this.#whole(() => {
+      this.#put(mark);
+    });
+  }
+
+  counts(): Promise<Readonly<Record<MovedTable, number>>> {
+    return this.#do(() => {
+      const count = (table: MovedTable): number => int(this.#db.get(`SELECT count(*) AS n FROM {${table}}`)?.["n"]);
+      return Object.fromEntries(MOVED_TABLES.map((table) => [table, count(table)])) as Record<MovedTable, number>;
+    });
+  }
+
+  floors(): Promise<Floors> {
+    return this.#do(() => {
+      const value = (key: string): number => int(this.#db.get("SELECT value FROM {omniq_meta} WHERE key = ?", key)?.["value"] ?? 0);
+      return { fence: value("fence_floor"), revision: value("revision_floor") };
+    });
+  }
+
+  drain(mark: MoveMark): Promise<MoveMark> {
+    return this.#whole(() => {
+      const open = this.#db.all(
+        "SELECT DISTINCT queue_name AS q FROM {tasks} WHERE stage < 4 AND queue_name NOT IN (SELECT name FROM {queues} WHERE paused_at IS NOT NULL)",
+      );
+      const names = open.map((row) => str(row["q"]));
+      for (const name of names)
+        this.#db.run("INSERT INTO {queues}(name, paused_at) VALUES (?, 0) ON CONFLICT(name) DO UPDATE SET paused_at = 0", name);
+      const drained = { ...mark, paused: [...new Set([...mark.paused, ...names])] };
+      this.#put(drained);
+      return drained;
+    });
+  }
+
+  running(): Promise<number> {
+    return this.#do(() => int(this.#db.get(HELD)?.["n"]));
+  }
+
+  fence(mark: MoveMark): Promise<void> {
+    return this.#whole(() => {
+      const text = `${MOVED_TEXT}${mark.other}`.replaceAll("'", "''");
+      for (const table of MOVED_TABLES) {
+        for (const write of WRITES)
+          this.#connection.exec(
+            this.#db.named(
+              `CREATE TRIGGER IF NOT EXISTS {omniq_moved_${table}_${write.toLowerCase()}} BEFORE ${write} ON {${table}} BEGIN SELECT RAISE(ABORT, '${text}'); END`,
+            ),
+          );
+      }
+      this.#put(mark);
+    });
+  }
+
+  unfence(mark: MoveMark): Promise<void> {
+    return this.#whole(() => {
+      for (const table of MOVED_TABLES)
+        for (const write of WRITES)
+          this.#connection.exec(this.#db.named(`DROP TRIGGER IF EXISTS {omniq_moved_${table}_${write.toLowerCase()}}`));
+      for (const name of mark.paused) this.#db.run("UPDATE {queues} SET paused_at = NULL WHERE name = ?", name);
+      this.#connection.exec(this.#db.named("DROP TABLE IF EXISTS {omniq_transfer}"));
+    });
+  }
+
+  read(table: MovedTable, after: readonly Cell[] | null): Promise<readonly MovedRow[]> {
+    return this.#do(() => {
+      const { key, columns } = SHAPES[table];
+      const by = key.join(", ");
+      const where = after === null ? "" : `WHERE (${by}) > (${key.map(() => "?").join(", ")})`;
+      const texts = Object.entries(columns).flatMap(([name, type]) =>
+        type === "text" && name !== "worker" ? [`coalesce(octet_length(t.${name}), 0)`] : [],
+      );
+      const sizes = this.#db.all(
+        `SELECT 100 + ${["0", ...texts].join(" + ")} AS size FROM {${table}} t ${where} ORDER BY ${by} LIMIT ${BATCH_ROWS}`,
+        ...(after ?? []),
+      );
+      const names = Object.keys(columns).map((name) => (table === "tasks" && name === "worker" ? WORKER_ID : `t.${name}`));
+      const most = batchOf(sizes.map((row) => int(row["size"])));
+      if (most === 0) return [];
+      const rows = this.#db.all(`SELECT ${names.join(", ")} FROM {${table}} t ${where} ORDER BY ${by} LIMIT ?`, ...(after ?? []), most);
+      return rows.map((row) => told(table, row as MovedRow));
+    });
+  }
+
+  write(table: MovedTable, rows: readonly MovedRow[], mark: MoveMark): Promise<void> {
+    return this.#whole(() => {
+      const names = Object.keys(SHAPES[table].columns);
+      const values = names.map((name) => (table === "tasks" && name === "worker" ? "(SELECT rid FROM {workers} WHERE id = ?)" : "?"));
+      const insert = `INSERT INTO {${table}}(${names.join(", ")}) VALUES (${values.join(", ")})`;
+      for (const row of rows) {
+        const one = waiting(table, row);
+        this.#db.run(insert, ...names.map((name) => one[name] ?? null));
+      }
+      this.#put(mark);
+    });
+  }
+
+  finish({ fence }: Floors, mark: MoveMark): Promise<void> {
+    return this.#whole(() => {
+      this.#db.run(`UPDATE {tasks} SET stage = stage - ${WAITING_STAGE} WHERE stage >= ${WAITING_STAGE}`);
+      this.#db.run(WORKERS_COUNT);
+      this.#db.run(`UPDATE {schedules} SET status = substr(status, ${WAITING_STATUS.length + 1}) WHERE status LIKE '${WAITING_STATUS}%'`);
+      this.#db.run(
+        "UPDATE {omniq_meta} SET value = max(value, ?, (SELECT coalesce(max(fence), 0) FROM {tasks})) WHERE key = 'fence_floor'",
+        fence,
+      );
+      this.#put(mark);
+    });
+  }
+
+  wipe(): Promise<void> {
+    return this.#whole(() => {
+      for (const table of MOVED_TABLES) this.#db.run(`DELETE FROM {${table}}`);
+      this.#connection.exec(this.#db.named("DROP TABLE IF EXISTS {omniq_transfer}"));
+    });
+  }
+
+  close(): Promise<void> {
+    this.#connection.close();
+    return Promise.resolve();
+  }
+
+  #hasMarks(): boolean {
+    const name = this.#db.named("{omniq_transfer}").slice(1, -1);
+    return this.#db.get("SELECT 1 AS one FROM sqlite_schema WHERE type = 'table' AND name = ?", name) !== undefined;
+  }
+
+  #put(mark: MoveMark): void {
+    this.#connection.exec(this.#db.named(MARKS));
+    this.#db.run(
+      "INSERT INTO {omniq_transfer}(key, value) VALUES ('mark', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+      JSON.stringify(mark),
+    );
+  }
+
+  async #do<R>(step: () => R): Promise<R> {
+    // A later turn, so that signals and the progress bar are served between the steps.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      return step();
+    } catch (error) {
+      throw storageError(error, this.name);
+    }
+  }
+
+  #whole<R>(step: () => R): Promise<R> {
+    return this.#do(() => {
+      this.#connection.exec("BEGIN IMMEDIATE");
+      try {
+        const result = step();
+        this.#connection.exec("COMMIT");
+        return result;
+      } catch (error) {
+        if (this.#connection.inTransaction) this.#connection.exec("ROLLBACK");
+        throw error instanceof StorageError ? error : storageError(error, this.name);
+      }
+    });
+  }
+}

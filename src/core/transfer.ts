@@ -1,0 +1,73 @@
+/** What moving everything from one database to another needs of each. Rows are told in one form, whatever the engine. */
+
+export type Cell = string | number | null;
+export type MovedRow = Readonly<Record<string, Cell>>;
+
+/** What is moved, in the order in which it is written: tasks last, since what belongs to them has to be there first. */
+export const MOVED_TABLES = [
+  "workers",
+  "queues",
+  "schedules",
+  "occurrences",
+  "releases",
+  "dependencies",
+  "results",
+  "events",
+  "tasks",
+] as const;
+export type MovedTable = (typeof MOVED_TABLES)[number];
+
+/** Where a copy stands: the table, and the key of its last row that was written. */
+export interface MovePlace {
+  readonly table: MovedTable;
+  readonly key: readonly Cell[] | null;
+}
+
+/**
+ * How far a move is, kept in both databases. The source: `draining` (nothing new is started), `closed` (nothing is written any more), `moved`
+ * (for good). The target: `copying`, `done`.
+ */
+export interface MoveMark {
+  /** Of this move, in both databases. */
+  readonly id: string;
+  readonly state: "draining" | "closed" | "moved" | "copying" | "done";
+  /** The other database, for people. */
+  readonly other: string;
+  /** Queues that were paused for the move alone. */
+  readonly paused: readonly string[];
+  readonly at?: MovePlace;
+}
+
+/** Numbers that a target must not fall below. */
+export interface Floors {
+  readonly fence: number;
+  readonly revision: number;
+}
+
+/** A database that can be moved from or to. Its tables are there. */
+export interface Mover {
+  /** For people, without secrets. */
+  readonly name: string;
+  mark(): Promise<MoveMark | undefined>;
+  setMark(mark: MoveMark): Promise<void>;
+  /** How many rows of each kind it holds. */
+  counts(): Promise<Readonly<Record<MovedTable, number>>>;
+  floors(): Promise<Floors>;
+  /** Pauses each queue that has tasks and is not paused, and notes them in the mark, in one transaction. Answers the mark. */
+  drain(mark: MoveMark): Promise<MoveMark>;
+  /** Tasks that a worker holds. */
+  running(): Promise<number>;
+  /** From its commit on every write is refused, by whatever program. */
+  fence(mark: MoveMark): Promise<void>;
+  /** Takes fence and mark away, and lets the queues go on that were paused for the move. */
+  unfence(mark: MoveMark): Promise<void>;
+  /** Some rows behind a key, in its order: as many as are a few megabytes; none at the end. */
+  read(table: MovedTable, after: readonly Cell[] | null): Promise<readonly MovedRow[]>;
+  /** Writes rows in a form that no worker touches, and the mark, in one transaction. */
+  write(table: MovedTable, rows: readonly MovedRow[], mark: MoveMark): Promise<void>;
+  /** Makes all that was written count, in one transaction. */
+  finish(floors: Floors, mark: MoveMark): Promise<void>;
+  /** Takes everything away, the mark too. */
+  wipe(): Promise<void>;
+  close(): Promise<void>;
+}

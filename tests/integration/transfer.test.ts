@@ -1,0 +1,365 @@
+/** `omniq transfer` and its protocol: file to server, server to file, file to file; while workers run; broken off at any step. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { canonical, keyOf } from "../../src/backends/shared/moved.ts";
+import { postgresMover } from "../../src/backends/postgres/transfer.ts";
+import { sqliteMover } from "../../src/backends/sqlite/transfer.ts";
+import type { Mover } from "../../src/core/transfer.ts";
+import { newId, systemClock } from "../../src/host.ts";
+import { defineTask, FatalError, OmniQ } from "../../src/index.ts";
+import type { OmniQOptions } from "../../src/index.ts";
+import { abort, transfer } from "../../src/runtime/transfer.ts";
+import type { TransferOptions } from "../../src/runtime/transfer.ts";
+import { omniq as cli } from "../fixtures/bin.ts";
+import { ENGINES } from "../fixtures/engines.ts";
+import { until } from "../fixtures/helpers.ts";
+
+const echo = defineTask({ name: "echo", handler: ({ n }: { n: number }) => n });
+const broken = defineTask({
+  name: "broken",
+  handler: () => {
+    throw new FatalError("never\0");
+  },
+});
+
+const pairs = ENGINES.flatMap((from) => ENGINES.map((to) => [from, to] as const));
+
+describe.each(pairs)("from $name", (from, to) => {
+  let dir = "";
+  let options: [OmniQOptions, OmniQOptions] = [{}, {}];
+  let flags: readonly string[] = [];
+  let removes: (() => Promise<void>)[] = [];
+  const movers: Mover[] = [];
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "omniq-transfer-"));
+    for (const folder of ["from", "to"]) mkdirSync(join(dir, folder));
+    const [source, target] = [from.place(join(dir, "from")), to.place(join(dir, "to"))];
+    options = [source.options, target.options];
+    removes = [source.remove, target.remove];
+    flags = [...flagsOf("from", source.options), ...flagsOf("to", target.options)];
+  });
+  afterEach(async () => {
+    for (const mover of movers.splice(0)) await mover.close();
+    for (const remove of removes) await remove();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const pathOf = ({ baseDir = "", projectName = "" }: OmniQOptions): string => join(baseDir, `${projectName}.db`);
+  function flagsOf(side: "from" | "to", place: OmniQOptions): readonly string[] {
+    return place.url === undefined
+      ? [`--${side}`, `sqlite:${pathOf(place)}`]
+      : [`--${side}`, place.url, `--${side}-schema`, place.schema ?? ""];
+  }
+  async function moverAt(place: OmniQOptions): Promise<Mover> {
+    const mover =
+      place.url === undefined ? sqliteMover(pathOf(place), "") : await postgresMover({ url: place.url, schema: place.schema ?? "" });
+    movers.push(mover);
+    return mover;
+  }
+  async function moving(more: Partial<TransferOptions> = {}): Promise<TransferOptions> {
+    const target = new OmniQ(options[1]);
+    await target.open();
+    await target.close();
+    return {
+      source: await moverAt(options[0]),
+      target: await moverAt(options[1]),
+      wait: 0,
+      replace: false,
+      clock: systemClock,
+      newId,
+      signal: new AbortController().signal,
+      keyOf,
+      digest: (table, row) => BigInt(`0x${createHash("sha256").update(canonical(table, row)).digest("hex").slice(0, 32)}`),
+      ...more,
+    };
+  }
+
+  /** Tasks of every phase, schedules that have run, results, events, a paused queue, keys, tags and odd texts. */
+  async function fill(place: OmniQOptions): Promise<void> {
+    const shop = new OmniQ(place);
+    await shop.enqueue(echo, { n: 1 }, { id: "done", tags: ["a", 'b"\\ü'], label: "one 😀" });
+    await shop.enqueue(broken, undefined, { id: "failed" });
+    await shop.schedule(echo, { n: 2 }, { id: "often", every: "20ms", maxRuns: 3 });
+    const worker = shop.worker({ tasks: [echo, broken] });
+    await worker.start();
+    await until(async () => (await shop.schedules.get("often"))?.runCount === 3 && (await shop.results.get("failed")) !== undefined);
+    await until(async () => (await shop.stats()).tasks.ready === 0 && (await shop.stats()).tasks.running === 0);
+    await worker.stop();
+    await shop.schedule(echo, { n: 3 }, { id: "yearly", cron: "0 0 1 1 *" });
+    await shop.enqueueMany(Array.from({ length: 30 }, (_, n) => echo.with({ n }, { id: `ready-${n}`, priority: n % 3 })));
+    await shop.enqueue(echo, { n: 4 }, { id: "child", dependsOn: ["ready-1", { on: "ready-2", ifFailed: "run" }] });
+    await shop.enqueue(echo, { n: 5 }, { id: "later", runIn: "1d", unique: { key: "only" } });
+    await shop.enqueue(echo, { n: 6 }, { id: "held", queueName: "slow" });
+    await shop.enqueue(echo, { n: 7 }, { id: "gone" });
+    await shop.tasks.cancel("gone");
+    await shop.queues.pause("slow");
+    await shop.close();
+  }
+  async function told(place: OmniQOptions) {
+    const shop = new OmniQ(place);
+    const tasks = (await shop.tasks.find({ limit: 1_000 })).items.map((task) => [
+      task.id,
+      task.status,
+      task.priority,
+      task.tags,
+      task.revision,
+      task.createdAt,
+      task.dependsOn,
+    ]);
+    const { tasks: counts, results } = await shop.stats();
+    const paused = (await shop.queues.list()).filter((queue) => queue.paused).map(({ name }) => name);
+    const events = (await shop.events.find({ limit: 10_000 })).map(({ id, taskId, eventType, error }) => [
+      id,
+      taskId,
+      eventType,
+      error?.replaceAll("\0", "\uFFFD"),
+    ]);
+    const schedules = (await shop.schedules.list()).map(({ id, status, runCount, nextRunAt }) => [id, status, runCount, nextRunAt]);
+    const result = await shop.results.get("done");
+    await shop.close();
+    return {
+      tasks,
+      counts,
+      paused,
+      results,
+      events: events.map((event) => JSON.stringify(event)).toSorted((a, b) => a.localeCompare(b)),
+      schedules,
+      result,
+    };
+  }
+
+  test(`to ${to.name}: all of it, by the command, and the source takes nothing any more`, { tags: ["slow"] }, async () => {
+    await fill(options[0]);
+    const before = await told(options[0]);
+    const moved = await cli(["transfer", ...flags, "--json"], { cwd: dir });
+    expect(moved).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(moved.stdout)).toMatchObject({ already: false, running: 0, rows: { tasks: before.tasks.length, schedules: 2 } });
+    expect(await told(options[1])).toEqual(before);
+
+    const old = new OmniQ(options[0]);
+    await expect(old.enqueue(echo, { n: 9 })).rejects.toMatchObject({
+      code: "STORAGE_MOVED",
+      message: expect.stringContaining("they have moved to") as string,
+    });
+    await expect(old.tasks.cancel("later")).rejects.toMatchObject({ code: "STORAGE_MOVED" });
+    await expect(old.worker({ tasks: [echo] }).start()).rejects.toMatchObject({ code: "STORAGE_MOVED" });
+    await old.close();
+    // Again: it says so. Elsewhere: refused.
+    expect(JSON.parse((await cli(["transfer", ...flags, "--json"], { cwd: dir })).stdout)).toMatchObject({ already: true });
+    const elsewhere = await cli(["transfer", ...flags.slice(0, flags.indexOf("--to")), "--to", "sqlite:other.db"], { cwd: dir });
+    expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining("(TRANSFER_REFUSED)") as string });
+
+    // It is worked on there as ever: children are freed, keys are held, numbers go on.
+    const shop = new OmniQ(options[1]);
+    const worker = shop.worker({ tasks: [echo, broken] });
+    const fresh = await shop.enqueue(echo, { n: 8 });
+    await worker.drain();
+    expect((await shop.results.get("child"))?.result).toBe(4);
+    expect(await fresh.result()).toBe(8);
+    expect((await shop.enqueue(echo, { n: 5 }, { unique: { key: "only", onConflict: "keep" } })).id).toBe("later");
+    expect((await shop.tasks.get("held"))?.status).toBe("pending");
+    await shop.close();
+  });
+
+  test(`to ${to.name}: broken off at each step, and gone on with: the same comes out`, { tags: ["slow"] }, async () => {
+    await fill(options[0]);
+    const before = await told(options[0]);
+    let broke = 0;
+    for (let at = 1; ; at++) {
+      const asked = await moving();
+      let left = at;
+      const breaking = (mover: Mover): Mover =>
+        new Proxy(mover, {
+          get(of, verb) {
+            const own: unknown = Reflect.get(of, verb);
+            if (typeof own !== "function") return own;
+            return async (...args: readonly unknown[]): Promise<unknown> => {
+              // Half of the time what was asked is done, and only its answer is lost.
+              if (--left === 0 && at % 2 === 0) throw new Error("broken off");
+              const answer: unknown = await own.apply(of, args);
+              if (left === 0) throw new Error("broken off");
+              return answer;
+            };
+          },
+        });
+      try {
+        await transfer({ ...asked, source: breaking(asked.source), target: breaking(asked.target) });
+        break;
+      } catch (error) {
+        expect(error).toMatchObject({ message: "broken off" });
+        broke++;
+      }
+      // Until it is done, no worker of the target finds anything.
+      if (at % 7 === 0 && (await asked.source.mark())?.state !== "moved" && (await asked.target.mark())?.state !== "done") {
+        const shop = new OmniQ(options[1]);
+        expect((await shop.stats()).tasks).toMatchObject({ ready: 0, running: 0 });
+        await shop.close();
+      }
+      for (const mover of movers.splice(0)) await mover.close();
+    }
+    expect(broke).toBeGreaterThan(20);
+    expect(await told(options[1])).toEqual(before);
+  });
+
+  test(`to ${to.name}: while workers run on both sides: each task runs once, none is lost`, { tags: ["slow"] }, async () => {
+    const runs = new Map<number, number>();
+    const note = defineTask({
+      name: "note",
+      handler: async ({ n }: { n: number }) => {
+        runs.set(n, (runs.get(n) ?? 0) + 1);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      },
+    });
+    const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+    const old = new OmniQ({ ...options[0], logger: quiet });
+    await old.enqueueMany(Array.from({ length: 600 }, (_, n) => note.with({ n })));
+    const workers = [old.worker({ tasks: [note], concurrency: 5 }), old.worker({ tasks: [note], concurrency: 5 })];
+    for (const worker of workers) await worker.start();
+    await until(() => runs.size > 40);
+    let added = 600;
+    const refused = (async () => {
+      for (;;) {
+        try {
+          await old.enqueue(note, { n: added });
+          added++;
+        } catch (error) {
+          return error;
+        }
+      }
+    })();
+    const young = new OmniQ({ ...options[1], logger: quiet });
+    await young.worker({ tasks: [note], concurrency: 5 }).start();
+    const moved = await transfer(await moving({ wait: 10_000 }));
+    expect(moved.running).toBe(0);
+    expect(await refused).toMatchObject({ code: "STORAGE_MOVED" });
+    expect(runs.size).toBeLessThan(added);
+    await until(async () => (await young.stats()).tasks.ready === 0 && runs.size === added, 30_000);
+    expect([...runs.values()].filter((times) => times !== 1)).toEqual([]);
+    await until(async () => (await young.stats()).tasks.completed === added);
+    await young.close();
+    await old.close();
+  });
+
+  test(
+    `to ${to.name}: what still runs at the end of the wait is taken over there, and cannot be settled here`,
+    { tags: ["slow"] },
+    async () => {
+      let finish: () => void = () => undefined;
+      const settled: string[] = [];
+      const slow = defineTask({ name: "slow", handler: () => new Promise<void>((resolve) => (finish = resolve)) });
+      const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+      const old = new OmniQ({ ...options[0], logger: quiet });
+      await old.enqueue(slow, undefined, { id: "slow" });
+      const worker = old.worker({ tasks: [slow], lease: "1s" });
+      worker.on("completed", ({ id }) => settled.push(id));
+      await worker.start();
+      await until(async () => (await old.tasks.get("slow"))?.status === "running");
+      expect((await transfer(await moving())).running).toBe(1);
+      finish();
+      const young = new OmniQ({ ...options[1], logger: quiet });
+      const again = defineTask({ name: "slow", handler: () => "there" });
+      await young.worker({ tasks: [again], lease: "1s" }).start();
+      await until(async () => (await young.results.get("slow")) !== undefined, 20_000);
+      expect((await young.results.get("slow"))?.result).toBe("there");
+      expect((await young.tasks.get("slow"))?.crashCount).toBe(1);
+      expect(settled).toEqual([]);
+      await young.close();
+      await old.close();
+    },
+  );
+
+  test(`to ${to.name}: given up, the source works on, and nothing stays there`, { tags: ["slow"] }, async () => {
+    await fill(options[0]);
+    const before = await told(options[0]);
+    const asked = await moving();
+    let writes = 0;
+    const target = new Proxy(asked.target, {
+      get(of, verb) {
+        const own: unknown = Reflect.get(of, verb);
+        if (typeof own !== "function") return own;
+        return (...args: readonly unknown[]): unknown => {
+          if (verb === "write" && ++writes === 4) throw new Error("broken off");
+          return own.apply(of, args);
+        };
+      },
+    });
+    await expect(transfer({ ...asked, target })).rejects.toThrow("broken off");
+    await expect(new OmniQ(options[0]).enqueue(echo, { n: 1 })).rejects.toMatchObject({ code: "STORAGE_MOVED" });
+    await abort(asked);
+    expect(await told(options[0])).toEqual(before);
+    expect(Object.values(await asked.target.counts()).every((n) => n === 0)).toBe(true);
+    const shop = new OmniQ(options[0]);
+    await shop.worker({ tasks: [echo, broken] }).drain();
+    expect((await shop.results.get("child"))?.result).toBe(4);
+    await shop.close();
+    await expect(abort(asked)).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
+  });
+
+  test(`to ${to.name}: a target that holds something, an empty source, and rows that changed are refused`, { tags: ["slow"] }, async () => {
+    const shop = new OmniQ(options[1]);
+    await shop.enqueue(echo, { n: 1 }, { id: "mine" });
+    await shop.close();
+    const nothing = new OmniQ(options[0]);
+    await nothing.open();
+    await nothing.close();
+    expect(await cli(["transfer", ...flags], { cwd: dir })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("it is empty: is it the right one? (TRANSFER_REFUSED)") as string,
+    });
+    await fill(options[0]);
+    expect(await cli(["transfer", ...flags], { cwd: dir })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("1 events, 1 tasks; --replace takes them away (TARGET_NOT_EMPTY)") as string,
+    });
+    const asked = await moving({ replace: true });
+    const target = new Proxy(asked.target, {
+      get(of, verb) {
+        const own: unknown = Reflect.get(of, verb);
+        if (typeof own !== "function") return own;
+        return (...args: readonly unknown[]): unknown => {
+          if (verb !== "write" || args[0] !== "results" || !Array.isArray(args[1])) return own.apply(of, args);
+          const changed = args[1].map((row: object) => Object.assign({}, row, { error: "changed on its way" }));
+          return own.apply(of, [args[0], changed, args[2]]);
+        };
+      },
+    });
+    await expect(transfer({ ...asked, target })).rejects.toMatchObject({
+      code: "TRANSFER_MISMATCH",
+      message: expect.stringContaining("Expected the results of") as string,
+    });
+    const nobodys = new OmniQ(options[1]);
+    expect((await nobodys.stats()).tasks).toMatchObject({ ready: 0, delayed: 0, blocked: 0 });
+    await nobodys.close();
+    await abort(asked);
+    const works = new OmniQ(options[0]);
+    await works.enqueue(echo, { n: 1 });
+    await works.close();
+  });
+});
+
+test("used wrongly: 2, and what is right; a source that is not there is an error and is not made", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "omniq-transfer-"));
+  for (const [args, hint] of [
+    [[], "--from"],
+    [["--from", "sqlite:a.db"], "--to"],
+    [["--from", "redis://x", "--to", "sqlite:b.db"], "--from"],
+    [["--from", "sqlite:a.db", "--to", "sqlite:b.db", "--to-schema", "x"], "--to-schema"],
+    [["--from", "sqlite::memory:", "--to", "sqlite:b.db"], "memory"],
+    [["--from", "sqlite:a.db", "--to", "sqlite:b.db", "--wait", "soon"], "--wait"],
+  ] as const)
+    expect(await cli(["transfer", ...args], { cwd })).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining(hint) as string,
+    });
+  expect(await cli(["transfer", "--from", "sqlite:a.db", "--to", "sqlite:b.db"], { cwd })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("(STORAGE_NOT_FOUND)") as string,
+  });
+  writeFileSync(join(cwd, "c.db"), "");
+  rmSync(cwd, { recursive: true });
+});
