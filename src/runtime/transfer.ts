@@ -92,7 +92,7 @@ async function begun({ source, target, replace, newId }: TransferOptions): Promi
   if (mark?.state === "copying")
     throw refused(`Expected ${source.name} to be whole, but a move to it is not finished: go on with that one first`);
   const counts = await source.counts();
-  if (MOVED_TABLES.every((table) => counts[table] === 0))
+  if (COMPARED.every((table) => counts[table] === 0))
     throw refused(`Expected ${source.name} to hold something, but it is empty: is it the right one?`);
   if (there?.state === "draining" || there?.state === "closed" || there?.state === "moved")
     throw refused(`Expected ${target.name} to be where nothing is moved away from, but a move to ${there.other} was begun there`);

@@ -55,6 +55,7 @@ const USES: Readonly<Record<string, Use>> = {
   health: { args: [], none: "told" },
   cleanup: { args: [] },
   backup: { args: ["copy.db"] },
+  transfer: { args: ["--from", "sqlite:omniq_data/omniq.db", "--to", "sqlite:moved.db"] },
   doctor: { args: [], none: "told" },
   "config explain": { args: [], none: "done" },
   "config schema": { args: [], none: "done", json: "document" },

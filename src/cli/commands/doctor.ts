@@ -2,6 +2,7 @@
 import { fileFacts, isHollow, READ_WAIT, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
 import type { Backlog } from "../../backends/shared/backlog.ts";
 import type { FileFacts } from "../../backends/sqlite/examine.ts";
+import { sqliteMover } from "../../backends/sqlite/transfer.ts";
 import { OmniQError } from "../../core/errors.ts";
 import { OmniQ } from "../../index.ts";
 import { EXIT } from "../command.ts";
@@ -9,6 +10,7 @@ import type { Given, Run } from "../command.ts";
 import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
 import { databaseFindings, lockFinding } from "../doctor/database.ts";
+import { moveFindings } from "../doctor/move.ts";
 import { examined } from "../doctor/examined.ts";
 import { fileFindings } from "../doctor/file.ts";
 import { countOf, note, ok, printFinding, problem, warning } from "../doctor/finding.ts";
@@ -150,6 +152,10 @@ async function lookAtServer(place: ServerPlace, { terminal, tell }: Look): Promi
     const facts = await examine(place);
     line.end();
     tell(...serverFindings(facts, place.name));
+    if (facts.version === ours) {
+      const { postgresMover } = await import("../../backends/postgres/transfer.ts");
+      tell(...(await moveFindings(await postgresMover(place))));
+    }
     return facts.version === ours && facts.missing.length === 0 ? facts : undefined;
   } catch (error) {
     line.end();
@@ -176,6 +182,8 @@ async function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Pr
     const { facts: found, locked } = await examined({ place, full: given.flag("full"), wait });
     line.end();
     tell(...databaseFindings(found, given.flag("full")), ...(locked ? [lockFinding(wait)] : []));
+    if (found.version === SCHEMA_VERSION && found.damage.length === 0 && !locked)
+      tell(...(await moveFindings(sqliteMover(path, place.tablePrefix))));
     return found.version === SCHEMA_VERSION && found.damage.length === 0 ? { backlog: found.backlog, now: Date.now() } : undefined;
   } catch (error) {
     line.end();
