@@ -15,9 +15,10 @@ import type { TransferStep } from "../../runtime/transfer.ts";
 import { EXIT, UsageError } from "../command.ts";
 import type { Given, Run } from "../command.ts";
 import { Interrupted, listenForInterrupts } from "../interrupt.ts";
+import { openProgress } from "../progress.ts";
 import { statusLine } from "../status-line.ts";
 import type { Terminal } from "../terminal.ts";
-import { count, number, plain } from "../text.ts";
+import { count, plain } from "../text.ts";
 
 /** Running tasks are waited for so long. */
 const WAIT = 30_000;
@@ -50,7 +51,7 @@ export const run: Run = async (given, terminal) => {
 
 async function move(given: Given, terminal: Terminal, source: Mover, target: Mover, signal: AbortSignal): Promise<void> {
   const began = performance.now();
-  const line = statusLine(terminal);
+  const told = await progressOf(terminal, source);
   const { rows, running, already } = await transfer({
     source,
     target,
@@ -62,10 +63,10 @@ async function move(given: Given, terminal: Terminal, source: Mover, target: Mov
     keyOf,
     digest,
     onStep: (step) => {
-      line.say(stepText(step));
+      told.show(step);
     },
   }).finally(() => {
-    line.end();
+    told.end();
   });
   const took = Math.round(performance.now() - began);
   if (given.flag("json")) {
@@ -82,9 +83,29 @@ async function move(given: Given, terminal: Terminal, source: Mover, target: Mov
   if (!already) terminal.line("Start programs and workers with its URL now: nothing is written to the old one any more.");
 }
 
-function stepText(step: TransferStep): string {
-  if (step.is === "draining") return `Nothing new is started; ${count(step.running, "task")} still run …`;
-  return `${step.is === "copying" ? "Copying" : "Comparing"}: ${number(step.done)} of ${number(step.of)} rows …`;
+/** A line while what runs is waited for, then a bar for the copy and one for the comparison. */
+async function progressOf(terminal: Terminal, source: Mover): Promise<{ show(step: TransferStep): void; end(): void }> {
+  const rows = Object.values(await source.counts()).reduce((sum, each) => sum + each, 0);
+  const line = statusLine(terminal);
+  const bars = {
+    copying: await openProgress(terminal, rows, "rows copied"),
+    verifying: await openProgress(terminal, 2 * rows, "rows compared"),
+  };
+  let last: TransferStep["is"] | undefined;
+  const end = (): void => {
+    if (last === "draining") line.end();
+    else if (last !== undefined) bars[last].stop();
+    last = undefined;
+  };
+  return {
+    show(step) {
+      if (step.is !== last) end();
+      last = step.is;
+      if (step.is === "draining") line.say(`Nothing new is started; ${count(step.running, "task")} still run …`);
+      else bars[step.is].update(step.done);
+    },
+    end,
+  };
 }
 
 /** 128 bits of a row. */
