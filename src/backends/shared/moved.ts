@@ -64,9 +64,9 @@ export const SHAPES: Readonly<Record<MovedTable, Shape>> = {
 /** A waiting row's stage, the beginning of a waiting schedule's status, and what the lease of a waiting worker is longer by: nobody takes it for lost. */
 export const WAITING_STAGE = 100;
 export const WAITING_STATUS = "moving ";
-export const WAITING_LEASE = 1_000_000_000_000;
+const WAITING_LEASE = 1_000_000_000_000;
 /** Bytes of one batch, and rows at most. */
-export const BATCH_BYTES = 4_000_000;
+const BATCH_BYTES = 4_000_000;
 export const BATCH_ROWS = 1_000;
 
 /** From the moment that all counts: each worker's whole lease is waited for anew, since it may be running its handlers for as long. */
