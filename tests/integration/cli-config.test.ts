@@ -116,6 +116,7 @@ describe("config explain", { tags: ["slow"] }, () => {
       ["OPTION", "VALUE", "FROM"],
       ["taskQueue.config.baseDir", "not set", "over omniq.yaml:4:14"],
       ["taskQueue.config.url", "sqlite:a.db", "OMNIQ_URL"],
+      ["taskQueue.config.schema", "not set"],
       ["taskQueue.config.tablePrefix", "not set"],
       ["taskQueue.config.busyTimeout", "not set"],
       ["taskQueue.config.durability", "full", "default"],
