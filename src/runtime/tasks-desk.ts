@@ -3,6 +3,7 @@ import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { TaskId } from "../core/record.ts";
 import type { StoredTask } from "../core/task.ts";
+import { storable } from "../core/text.ts";
 import { readTask } from "../models/broken.ts";
 import type { Task } from "../models/task.ts";
 import type { Ender } from "./ender.ts";
@@ -89,7 +90,7 @@ export class TasksDesk {
     const { reason } = options;
     if (reason !== undefined && typeof reason !== "string") throw expected("reason", "a text", reason);
     return this.#each(target, async (stores, ids) => {
-      const answers = await stores.main.desk.cancel(ids, reason?.slice(0, 500));
+      const answers = await stores.main.desk.cancel(ids, reason === undefined ? undefined : storable(reason).slice(0, 500));
       const marked = ids.filter((_, i) => answers[i] === "marked");
       await this.#ender.end(stores, marked);
       return answers.map((answer): Cancelled => (answer === "marked" ? "cancelled" : answer));

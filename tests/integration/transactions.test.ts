@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import BetterSqlite3 from "better-sqlite3";
 import { sql } from "drizzle-orm";
 import { drizzle as drizzleOnSqlite } from "drizzle-orm/better-sqlite3";
@@ -11,7 +12,9 @@ import { Pool } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { fromDrizzle } from "../../examples/transactions/drizzle.ts";
 import { fromKysely } from "../../examples/transactions/kysely.ts";
+import { inTransaction as inPgTransaction } from "../../examples/transactions/pg.ts";
 import { fromPrisma } from "../../examples/transactions/prisma.ts";
+import { inTransaction as inSqliteTransaction } from "../../examples/transactions/sqlite.ts";
 import { defineTask, OmniQ } from "../../src/index.ts";
 import { PostgresBackend } from "../../src/postgres.ts";
 import type { PostgresTx } from "../../src/postgres.ts";
@@ -46,20 +49,15 @@ describe.skipIf(POSTGRES_URL === "")("on PostgreSQL", () => {
     isolation?: "repeatable read" | "serializable",
   ) => Promise<unknown>;
 
-  const withPg: InTransaction = async (order, work, isolation) => {
-    const client = await pool.connect();
-    try {
-      await client.query(isolation === undefined ? "BEGIN" : `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()}`);
-      await client.query(`INSERT INTO ${schema}.orders VALUES ($1)`, [order]);
-      await work(client);
-      await client.query("COMMIT");
-    } catch (error) {
-      await client.query("ROLLBACK");
-      throw error;
-    } finally {
-      client.release();
-    }
-  };
+  const withPg: InTransaction = (order, work, isolation) =>
+    inPgTransaction(
+      pool,
+      async (client) => {
+        await client.query(`INSERT INTO ${schema}.orders VALUES ($1)`, [order]);
+        await work(client);
+      },
+      isolation === undefined ? "BEGIN" : `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()}`,
+    );
   const withDrizzle: InTransaction = (order, work, isolationLevel) =>
     drizzle(pool).transaction(
       async (tx) => {
@@ -172,19 +170,92 @@ describe.skipIf(POSTGRES_URL === "")("on PostgreSQL", () => {
         await client.query("SELECT 1/0", []).catch(() => undefined);
         await omniq.enqueue(add, { x: 1, y: 2 }, { tx: client });
       }),
-    ).rejects.toMatchObject({ name: "StorageError", message: expect.stringContaining("current transaction is aborted") as string });
+    ).rejects.toMatchObject({ code: "TX_ABORTED", message: expect.stringContaining("roll it back") as string });
   });
 
-  test("a transaction of a database without these tables is refused", async () => {
+  /** The same client, and what it was asked. */
+  const counted = (client: PostgresTx): { readonly tx: PostgresTx; readonly asked: string[] } => {
+    const asked: string[] = [];
+    const query = (text: string, values: unknown[]): Promise<unknown> => {
+      asked.push(text);
+      return client.query(text, values);
+    };
+    return { tx: { query }, asked };
+  };
+
+  test("what needs no look takes one round trip, a task and a set alike; two where nothing has been written before", async () => {
+    await withPg("count", async (client) => {
+      const { tx, asked } = counted(client);
+      await omniq.enqueue(add, { x: 1, y: 2 }, { tx });
+      expect(asked.length).toBe(1);
+      await omniq.enqueueMany(
+        Array.from({ length: 100 }, (_, x) => add.with({ x, y: 1 })),
+        { tx },
+      );
+      expect(asked.length).toBe(2);
+    });
+    const client = await pool.connect();
+    await client.query("BEGIN");
+    const { tx, asked } = counted(client);
+    await omniq.enqueue(add, { x: 1, y: 2 }, { tx, id: "first of all" });
+    expect(asked.length).toBe(2);
+    await client.query("COMMIT");
+    client.release();
+    expect(await omniq.tasks.get("first of all")).toMatchObject({ phase: "ready" });
+  });
+
+  test("a pool is no transaction: nothing is written", async () => {
+    await expect(omniq.enqueue(add, { x: 1, y: 2 }, { tx: pool, id: "loose" })).rejects.toMatchObject({ code: "TX_NOT_OPEN" });
+    await expect(omniq.enqueue(add, { x: 1, y: 2 }, { tx: pool, id: "loose", unique: { key: "u" } })).rejects.toMatchObject({
+      code: "TX_NOT_OPEN",
+    });
+    expect(await omniq.tasks.get("loose")).toBeUndefined();
+  });
+
+  test("two transactions with one id: the second waits, and finds it known, or adds it", async () => {
+    for (const end of ["COMMIT", "ROLLBACK"]) {
+      const [first, second] = [await pool.connect(), await pool.connect()];
+      for (const client of [first, second]) {
+        await client.query("BEGIN");
+        await client.query("SELECT pg_current_xact_id()");
+      }
+      const set = (x: number) => [add.with({ x, y: 0 }, { id: `${end} ${x}` }), add.with({ x: 0, y: 0 }, { id: `${end} both` })];
+      await omniq.enqueueMany(set(1), { tx: first });
+      const waiting = omniq.enqueueMany(set(2), { tx: second });
+      await first.query(end);
+      const handles = await waiting;
+      await second.query("COMMIT");
+      for (const client of [first, second]) client.release();
+      expect(handles.map(({ created }) => created)).toEqual([true, end === "ROLLBACK"]);
+      const told = await omniq.events.find({ taskId: `${end} both`, eventType: "enqueued" });
+      expect([told.length, (await omniq.events.find({ taskId: `${end} 2` })).length]).toEqual([1, 1]);
+    }
+  });
+
+  test.each([
+    ["without these tables", ""],
+    ["with tables of the same name", schema],
+  ])("a transaction of a database %s is refused, and nothing written", async (_, twin) => {
     const other = `omniq_test_tx_other_${process.pid}`;
     await pool.query(`CREATE DATABASE ${other}`);
     const url = new URL(POSTGRES_URL);
     url.pathname = `/${other}`;
+    if (twin !== "") {
+      const there = new OmniQ({ url: url.href, schema });
+      await there.open();
+      await there.close();
+    }
     const there = new Pool({ connectionString: url.href, max: 1 });
     const client = await there.connect();
     try {
-      await client.query("BEGIN");
-      await expect(omniq.enqueue(add, { x: 1, y: 2 }, { tx: client })).rejects.toMatchObject({ code: "TX_OTHER_DATABASE" });
+      await client.query("BEGIN; SELECT pg_current_xact_id()");
+      const parents = [await omniq.enqueue(add, { x: 1, y: 2 })];
+      for (const options of [{}, { dependsOn: parents }]) {
+        await expect(omniq.enqueue(add, { x: 1, y: 2 }, { tx: client, ...options })).rejects.toMatchObject({ code: "TX_OTHER_DATABASE" });
+        if (twin === "") await client.query("ROLLBACK; BEGIN");
+      }
+      await client.query("COMMIT");
+      if (twin !== "") expect((await client.query(`SELECT 1 FROM ${schema}.tasks`)).rows).toEqual([]);
     } finally {
       client.release(true);
       await there.end();
@@ -193,7 +264,7 @@ describe.skipIf(POSTGRES_URL === "")("on PostgreSQL", () => {
   });
 });
 
-describe("on SQLite, above better-sqlite3", () => {
+describe("on SQLite", () => {
   let dir = "";
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), "omniq-tx-"));
@@ -209,7 +280,31 @@ describe("on SQLite, above better-sqlite3", () => {
     return database;
   };
 
-  test("Drizzle: its transaction is one of the handle", async () => {
+  test.each([
+    ["node:sqlite", () => new DatabaseSync(join(dir, "shop.db"))],
+    ["better-sqlite3", () => new BetterSqlite3(join(dir, "shop.db"))],
+  ])("a handle of %s: a commit brings order and task, a rollback neither", async (_, make) => {
+    const database = make();
+    database.exec("CREATE TABLE orders (id TEXT)");
+    const omniq = new OmniQ({ backend: new SQLiteBackend({ connection: database }) });
+    await omniq.open();
+    const place = (id: string, goesWrong = false): Promise<unknown> =>
+      inSqliteTransaction(database, () => {
+        database.exec(`INSERT INTO orders VALUES ('${id}')`);
+        const enqueued = omniq.enqueue(add, { x: 1, y: 2 }, { tx: database, id });
+        if (goesWrong) throw new Rolled();
+        return enqueued;
+      });
+    await place("kept");
+    expect(() => place("gone", true)).toThrow(Rolled);
+    await omniq.worker({ tasks: [add] }).drain();
+    expect([(await omniq.results.get("kept"))?.result, await omniq.tasks.get("gone")]).toEqual([3, undefined]);
+    expect(database.prepare("SELECT id FROM orders").all().length).toBe(1);
+    await omniq.close();
+    database.close();
+  });
+
+  test("Drizzle, above better-sqlite3: its transaction is one of the handle", async () => {
     const database = file();
     const db = drizzleOnSqlite(database);
     const omniq = new OmniQ({ backend: new SQLiteBackend({ connection: database }) });
@@ -234,7 +329,7 @@ describe("on SQLite, above better-sqlite3", () => {
     database.close();
   });
 
-  test("Kysely: its transaction is one of the handle", async () => {
+  test("Kysely, above better-sqlite3: its transaction is one of the handle", async () => {
     const database = file();
     const db = new Kysely<object>({ dialect: new SqliteDialect({ database }) });
     const omniq = new OmniQ({ backend: new SQLiteBackend({ connection: database }) });

@@ -85,6 +85,38 @@ describe.each(ENGINES)("on $name", ({ place }) => {
     });
   });
 
+  test("NUL and halves of surrogate pairs: refused where something is chosen, and U+FFFD where something is told", async ({ omniq }) => {
+    const bad = "a\0b\uD800c";
+    for (const options of [
+      { id: bad },
+      { label: bad },
+      { tags: [bad] },
+      { queueName: bad },
+      { unique: { key: bad } },
+      { description: bad },
+    ])
+      await expect(omniq.enqueue(simpleTask, { x: 1, y: 2 }, options)).rejects.toMatchObject({ code: "INVALID_OPTION" });
+    const echo = defineTask({ name: "echo", handler: ({ text }: { text: string }) => text });
+    const teller = defineTask({
+      name: "teller",
+      maxRetries: 0,
+      handler: (_args: undefined, ctx) => {
+        ctx.progress(0.5, bad);
+        throw new Error(bad);
+      },
+    });
+    const [told, echoed] = [await omniq.enqueue(teller, undefined), await omniq.enqueue(echo, { text: bad })];
+    const cancelled = await omniq.enqueue(echo, { text: "" }, { runIn: "1d" });
+    await omniq.tasks.cancel(cancelled.id, { reason: bad });
+    await omniq.worker({ tasks: [teller, echo] }).drain();
+    expect(await echoed.result()).toBe(bad);
+    const clean = "a\uFFFDb\uFFFDc";
+    await expect(told.result()).rejects.toMatchObject({ failure: { message: clean } });
+    await expect(cancelled.result()).rejects.toMatchObject({ message: expect.stringContaining(clean) as string });
+    expect((await omniq.events.find({ taskId: told.id, eventType: "progress" })).map(({ message }) => message)).toEqual([clean]);
+    expect([await omniq.tasks.get(bad), await omniq.results.get(bad)]).toEqual([undefined, undefined]);
+  });
+
   describe("retries", () => {
     test("a task that fails twice and then succeeds: its result, its counts and its events", async ({ omniq }) => {
       const flaky = defineTask({

@@ -47,7 +47,7 @@ import * as schedules from "./schedules.ts";
 import { isPlainEnd, progress, settle, settlePlain } from "./settle.ts";
 import type { Answer as Settling } from "./settle.ts";
 import { sweep } from "./sweep.ts";
-import { enqueueInTx } from "./tx.ts";
+import { Callers, placeIn } from "./tx.ts";
 import type { PostgresTx } from "./tx.ts";
 
 export interface PostgresBackendOptions {
@@ -78,6 +78,7 @@ export interface PostgresBackendOptions {
 interface Opened {
   readonly engine: Engine;
   readonly lane: Lane;
+  readonly callers: Callers;
   readonly listener: Listener;
   /** Closes the pool, if it is ours. */
   readonly end: () => Promise<void>;
@@ -252,13 +253,15 @@ export class PostgresBackend implements Backend<PostgresTx> {
         listener.tell(hints);
       },
     });
+    const callers = new Callers(names, this.#place, () => engine.single(placeIn, "harmless"));
     try {
       await migrate(engine, names, this.#place);
+      await callers.open();
     } catch (error) {
       await end();
       throw error;
     }
-    this.#opened = { engine, lane: new Lane(engine), listener, end };
+    this.#opened = { engine, lane: new Lane(engine), callers, listener, end };
     if (this.#listeners.size > 0) listener.start();
   }
 
@@ -331,8 +334,8 @@ export class PostgresBackend implements Backend<PostgresTx> {
   }
 
   async #enqueue(calls: readonly EnqueueCall[], tx?: PostgresTx): Promise<readonly (readonly Enqueued[])[]> {
-    const { lane } = this.#open();
-    if (tx !== undefined) return await enqueueInTx(tx, new Names(this.schema, this.#options.clock), this.#place, calls);
+    const { lane, callers } = this.#open();
+    if (tx !== undefined) return await callers.enqueue(tx, calls);
     return await Promise.all(calls.map((call) => lane.enqueue(call)));
   }
 

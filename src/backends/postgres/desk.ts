@@ -5,7 +5,7 @@ import { FINALS } from "../../core/task.ts";
 import type { Phase, StoredTask } from "../../core/task.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import { addEdges, holdParents } from "./enqueue.ts";
+import { addEdges, noteChildren } from "./enqueue.ts";
 import type { NewEdge } from "./enqueue.ts";
 import type { Param, Row } from "./link.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
@@ -224,13 +224,13 @@ async function waitAgain(db: Db, ids: readonly string[], rows: readonly Row[]): 
 }
 
 async function wait(db: Db, rid: number, parents: ReadonlyMap<string, NewEdge["edge"]>): Promise<void> {
-  await holdParents(db, [...parents.keys()]);
+  await noteChildren(db, [...parents.keys()], "mark");
   const open = (await db.all(OPEN_PARENTS, list([...parents.keys()]), rid)).flatMap((row): readonly NewEdge[] => {
     const edge = parents.get(str(row["id"]));
     return edge === undefined ? [] : [{ edge, child: rid }];
   });
   if (open.length === 0) return;
-  await addEdges(db, open, "mark");
+  await addEdges(db, open);
   await db.run(BLOCK, rid, open.length);
 }
 

@@ -12,6 +12,11 @@ import { int, optionalStr, str } from "../shared/values.ts";
 import type { Row } from "./link.ts";
 import { edgesText } from "../shared/task-row.ts";
 
+/** Whether calls can go in one statement: nothing has to be looked up before, and all of them are announced or none. */
+export function areCommon(calls: readonly EnqueueCall[]): boolean {
+  return calls.every((call) => isCommon(call) && call.announce === calls[0]?.announce);
+}
+
 /** Whether nothing has to be looked up before the call is written. */
 export function isCommon({ tasks }: EnqueueCall): boolean {
   return tasks.every((task) => task.unique === undefined && task.dependsOn.length === 0);
@@ -69,18 +74,21 @@ const SENT = `json_to_recordset($1::json) AS s(i text, f text, q text, p bigint,
   tg text[], cb text, bo text, "to" bigint, amo smallint, rt bigint)`;
 /** Delays count from now; dates are the user's own. */
 const DUE = "coalesce(s.ra, {now} + s.ri, s.ca, {now})";
-const ADDED: Sql = `INSERT INTO {tasks} AS t (id, func, queue_name, priority, args, max_retries, retry_delay, max_crashes, store_result, created_at,
+/** The new rows, as SQL. @param only which of those sent, as the end of the `SELECT`. */
+export const added = (
+  only = "",
+): Sql => `INSERT INTO {tasks} AS t (id, func, queue_name, priority, args, max_retries, retry_delay, max_crashes, store_result, created_at,
   due_at, run_at, expires_at, ttl, stage, status, open_parents, mark, reason, unique_key, unique_until, depends_on, schedule_id, kwargs, name,
   description, tags, callback, backoff, timeout, at_most_once, result_ttl)
   SELECT s.i, s.f, s.q, s.p, s.a, s.mr, s.rd, s.mc, s.sr, coalesce(s.ca, {now}), ${DUE}, coalesce(s.ra, {now} + s.ri),
   coalesce(s.ea, coalesce(s.ca, {now}) + s.tt), s.tt,
   CASE WHEN s.pf IS NOT NULL THEN ${STAGE.doomed} WHEN s.op > 0 THEN ${STAGE.blocked} WHEN ${DUE} > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END,
   'pending', coalesce(s.op, 0), CASE WHEN s.pf IS NOT NULL THEN ${MARK["parent-failed"]} END, s.pf, s.uk, coalesce(s.uu, {now} + s.uw), s.dp, s.ss,
-  s.kw, s.n, s.ds, s.tg, s.cb, s.bo, s."to", s.amo, s.rt FROM ${SENT} RETURNING t.id, t.rid, t.queue_name, t.schedule_id`;
-const ADD: Sql = `WITH added AS (${ADDED}) SELECT id, rid FROM added`;
-const TELL = `told AS (INSERT INTO {events}(event_type, task_id, queue_name, schedule_id, timestamp)
-  SELECT 'enqueued', id, queue_name, schedule_id, {now} FROM added)`;
-const ADD_AND_TELL: Sql = `WITH added AS (${ADDED}), ${TELL} SELECT id, rid FROM added`;
+  s.kw, s.n, s.ds, s.tg, s.cb, s.bo, s."to", s.amo, s.rt FROM ${SENT} ${only} RETURNING t.id, t.rid, t.queue_name, t.schedule_id`;
+const ADD: Sql = `WITH added AS (${added()}) SELECT id, rid FROM added`;
+export const TELL = `told AS (INSERT INTO {events}(event_type, task_id, queue_name, schedule_id, timestamp)
+  SELECT 'enqueued', id, queue_name, schedule_id, {now} FROM added`;
+const ADD_AND_TELL: Sql = `WITH added AS (${added()}), ${TELL}) SELECT id, rid FROM added`;
 
 /** Answers the number of each new row by its id. An id or a key that is there already is an error of the whole statement. */
 async function add(db: Db, tasks: readonly Sent[], announce: boolean): Promise<ReadonlyMap<string, number>> {
@@ -97,7 +105,16 @@ export async function addCommon(db: Db, calls: readonly EnqueueCall[]): Promise<
     calls.flatMap((call) => call.tasks.map((task) => ({ task }))),
     calls[0]?.announce === true,
   );
+  return allAdded(calls);
+}
+
+export function allAdded(calls: readonly EnqueueCall[]): readonly (readonly Enqueued[])[] {
   return calls.map((call) => call.tasks.map(({ id }) => ({ is: "added", id })));
+}
+
+/** The tasks of common calls as one parameter of `added`. */
+export function sentBy(calls: readonly EnqueueCall[]): string {
+  return list(calls.flatMap((call) => call.tasks.map((task) => sent({ task }))));
 }
 
 /** How parents are kept from ending unseen while a child is written: by a note in their row, or (in the caller's transaction) by a reminder to look again. */
@@ -172,7 +189,7 @@ class Look {
     const keys = tasks.flatMap(({ unique }) => (unique === undefined ? [] : [unique.key]));
     const holders = keys.length === 0 ? [] : await db.all(HOLDERS, list([...new Set(keys)]));
     const parents = new Set(tasks.flatMap(({ dependsOn }) => dependsOn.map(({ id }) => id)));
-    if (parents.size > 0 && hold === "mark") await holdParents(db, [...parents]);
+    if (hold === "mark") await noteChildren(db, [...parents], hold);
     const ids = new Set([...tasks.map(({ id }) => id), ...parents, ...holders.map((row) => str(row["id"]))]);
     return new Look(db, call, hold, await db.all(IDS, list([...ids])), holders);
   }
@@ -276,7 +293,17 @@ class Look {
     if (this.#outlived.length > 0) await this.#db.run(OUTLIVED, list(this.#outlived.splice(0)));
     const rids = await add(this.#db, fresh, this.#announce);
     const edges = fresh.flatMap(({ task, parents }) => parents.map((edge) => ({ edge, child: rids.get(task.id) ?? 0 })));
-    await addEdges(this.#db, edges, this.#hold);
+    await addEdges(this.#db, edges);
+    const parents = [...new Set(edges.map(({ edge }) => edge.id))];
+    // A parent that is new is seen by nobody yet, so that its mark keeps nobody waiting.
+    const marked = this.#hold === "mark" ? parents : parents.filter((id) => rids.has(id));
+    await noteChildren(this.#db, marked, "mark");
+    if (marked.length < parents.length)
+      await noteChildren(
+        this.#db,
+        parents.filter((id) => !rids.has(id)),
+        "remind",
+      );
   }
 }
 
@@ -285,17 +312,14 @@ export interface NewEdge {
   readonly child: number;
 }
 
-/** Parents that have not ended are locked until we commit, and note that they have a child. */
-export async function holdParents(db: Db, parents: readonly string[]): Promise<void> {
-  await db.run(HOLD, list(parents));
+/** Sees to it that the parents' ends will look for children. Marked, they are locked until we commit, unless they are new. */
+export async function noteChildren(db: Db, parents: readonly string[], hold: Hold): Promise<void> {
+  if (parents.length > 0) await db.run(hold === "mark" ? HOLD : REMIND, list(parents));
 }
 
-/** Parents that are new themselves need their note too. */
-export async function addEdges(db: Db, edges: readonly NewEdge[], hold: Hold): Promise<void> {
+export async function addEdges(db: Db, edges: readonly NewEdge[]): Promise<void> {
   if (edges.length === 0) return;
   await db.run(ADD_EDGES, list(edges.map(({ edge, child }) => ({ p: edge.id, c: child, r: edge.ifFailed === "run" ? 1 : 0 }))));
-  const parents = [...new Set(edges.map(({ edge }) => edge.id))];
-  await db.run(hold === "mark" ? HOLD : REMIND, list(parents));
 }
 
 function rowOf({ func, args, kwargs }: NewTask): Omit<Known, "stage"> {

@@ -30,6 +30,16 @@ export interface Tools {
 /** Opens a new, empty place that tells the time by this clock. */
 export type Open = (clock: TestClock) => Promise<Backend>;
 
+/** A transaction of the caller: what it gives as `tx`, and its end. */
+export interface CallersTransaction {
+  readonly tx: unknown;
+  readonly commit: () => Promise<void>;
+  readonly rollback: () => Promise<void>;
+}
+
+/** Begins a transaction of the caller's own in the place of this backend. */
+export type Begin = (backend: Backend) => Promise<CallersTransaction>;
+
 /** One concern of the contract. Its title and the names of its tests are what a skip names. */
 export interface Chapter {
   readonly title: string;
@@ -88,19 +98,21 @@ export class Bench {
   readonly expect: Expect;
   /** Opens another new place. */
   readonly open: Open;
+  readonly #begin: Begin | undefined;
   readonly #opened: Backend[];
 
-  private constructor(backend: Backend, clock: TestClock, expect: Expect, open: Open) {
+  private constructor(backend: Backend, clock: TestClock, expect: Expect, open: Open, begin?: Begin) {
     this.backend = backend;
     this.clock = clock;
     this.expect = expect;
     this.open = open;
+    this.#begin = begin;
     this.#opened = [backend];
   }
 
   /** An open place in which the workers `w1` and `w2` have arrived. */
-  static async make(open: Open, clock: TestClock, expect: Expect): Promise<Bench> {
-    const bench = new Bench(await open(clock), clock, expect, open);
+  static async make(open: Open, clock: TestClock, expect: Expect, begin?: Begin): Promise<Bench> {
+    const bench = new Bench(await open(clock), clock, expect, open, begin);
     await bench.backend.open();
     await bench.backend.presence.arrive(workerRow("w1"));
     await bench.backend.presence.arrive(workerRow("w2"));
@@ -113,6 +125,12 @@ export class Bench {
     this.#opened.push(backend);
     await backend.open();
     return backend;
+  }
+
+  /** A transaction of the caller in this place. */
+  async begin(): Promise<CallersTransaction> {
+    if (this.#begin === undefined) throw new Error("Expected `begin` to be given, to test transactions of the caller");
+    return await this.#begin(this.backend);
   }
 
   async close(): Promise<void> {

@@ -44,8 +44,9 @@
  * replacement and requeue. The order of events inside one transaction is not laid down.
  */
 import { TestClock } from "../clock.ts";
-import type { Chapter, Open, Tools } from "./bench.ts";
+import type { Begin, Chapter, Open, Tools } from "./bench.ts";
 import { Bench } from "./bench.ts";
+import { callerTx } from "./caller-tx.ts";
 import { cancelExpiry } from "./cancel-expiry.ts";
 import { claiming } from "./claim.ts";
 import { dependencies } from "./dependencies.ts";
@@ -66,12 +67,13 @@ import { sweeping } from "./sweep.ts";
 import { sync } from "./sync.ts";
 import { unique } from "./unique.ts";
 
-export type { Expect, Expectation, Open, Tools } from "./bench.ts";
+export type { Begin, CallersTransaction, Expect, Expectation, Open, Tools } from "./bench.ts";
 export { equivalence } from "./equivalence.ts";
 export type { EquivalenceOptions } from "./equivalence.ts";
 
 const CHAPTERS: readonly Chapter[] = [
   enqueueing,
+  callerTx,
   claiming,
   settling,
   fencing,
@@ -103,6 +105,8 @@ export interface ConformanceOptions {
   readonly name: string;
   /** Opens a new, empty place that tells the time by this clock. */
   readonly open: Open;
+  /** Begins a transaction of the caller. Without it the chapter about these is left out. */
+  readonly begin?: Begin;
   readonly skip?: readonly Skip[];
   /** The test runner: `{ describe, test, expect }` of vitest, or what looks like them. */
   readonly tools: Tools;
@@ -112,17 +116,17 @@ export interface ConformanceOptions {
  * Runs the rules of the contract on a backend: a test each, every one in a fresh place. A skipped test shows its reason.
  * @throws Error when a skip names no test.
  */
-export function conformance({ name, open, skip = [], tools }: ConformanceOptions): void {
+export function conformance({ name, open, begin, skip = [], tools }: ConformanceOptions): void {
   const known = new Set(CHAPTERS.flatMap((chapter) => [chapter.title, ...Object.keys(chapter.tests)]));
   const wrong = skip.flatMap((each) => each.tests).find((each) => !known.has(each));
   if (wrong !== undefined) throw new Error(`Expected \`skip\` to name a chapter or test of the suite, got "${wrong}"`);
   tools.describe(`conformance of ${name}`, () => {
-    for (const { title, tests } of CHAPTERS) {
+    for (const { title, tests } of CHAPTERS.filter((chapter) => begin !== undefined || chapter !== callerTx)) {
       tools.describe(title, () => {
         for (const [test, run] of Object.entries(tests)) {
           const reason = skip.find((each) => each.tests.includes(test) || each.tests.includes(title))?.reason;
           const scenario = async (): Promise<void> => {
-            const bench = await Bench.make(open, new TestClock(), tools.expect);
+            const bench = await Bench.make(open, new TestClock(), tools.expect, begin);
             try {
               await run(bench);
             } finally {

@@ -1,4 +1,6 @@
 /** The rules of the contract on PostgreSQL, and the same random commands on it and on the model. */
+import { Pool } from "pg";
+import type { PoolClient } from "pg";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import type { PostgresBackend } from "../../../src/backends/postgres/backend.ts";
 import { conformance, equivalence } from "../../../src/testing/conformance/index.ts";
@@ -21,7 +23,24 @@ const open = async (clock: TestClock): Promise<PostgresBackend> => {
 const tools = { describe, test, expect };
 
 describe.skipIf(POSTGRES_URL === "")("on a server", () => {
-  conformance({ name: "PostgreSQL", open, tools });
+  const clients: PoolClient[] = [];
+  const pool = new Pool({ connectionString: POSTGRES_URL, max: 2 });
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.release();
+  });
+  afterAll(() => pool.end());
+
+  conformance({
+    name: "PostgreSQL",
+    open,
+    begin: async () => {
+      const tx = await pool.connect();
+      clients.push(tx);
+      await tx.query("BEGIN");
+      return { tx, commit: async () => void (await tx.query("COMMIT")), rollback: async () => void (await tx.query("ROLLBACK")) };
+    },
+    tools,
+  });
 
   equivalence({
     name: "PostgreSQL",

@@ -188,6 +188,18 @@ describe.skipIf(bin === undefined)("a worker of a server", { tags: ["slow"] }, (
     await well(60);
   });
 
+  test("a server that was started again is still the same place for a caller's transaction", async () => {
+    await omniq.open();
+    cluster.crash();
+    cluster.resume();
+    const client = await connected();
+    await client.query("BEGIN");
+    await omniq.enqueue(note, { id: "after" }, { tx: client, id: "after" });
+    await client.query("COMMIT");
+    await client.end();
+    expect(await omniq.tasks.get("after")).toMatchObject({ phase: "ready" });
+  });
+
   test("it can only be read for a while: enqueues say so, the worker waits", async () => {
     await omniq.open();
     await omniq.worker({ tasks: [note], concurrency: 4 }).start();

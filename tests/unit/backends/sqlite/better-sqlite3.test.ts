@@ -23,5 +23,13 @@ conformance({
     await backend.open();
     return backend;
   },
+  begin: async () => {
+    const tx = handles.at(-1);
+    if (tx === undefined) throw new Error("nothing is open");
+    const other = new Database(tx.name);
+    handles.push(other);
+    other.exec("BEGIN IMMEDIATE");
+    return { tx: other, commit: async () => void other.exec("COMMIT"), rollback: async () => void other.exec("ROLLBACK") };
+  },
   tools: { describe, test, expect },
 });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, test } from "vitest";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
 import { conformance } from "../../../../src/testing/conformance/index.ts";
@@ -24,6 +25,10 @@ conformance({
 });
 
 let files = 0;
+const handles: DatabaseSync[] = [];
+afterAll(() => {
+  for (const handle of handles) handle.close();
+});
 conformance({
   name: "SQLite on a file",
   open: async (clock) => {
@@ -31,6 +36,16 @@ conformance({
     const backend = new SQLiteBackend({ projectName: `file-${files}`, baseDir: folder, clock, durability: "normal" });
     await backend.open();
     return backend;
+  },
+  begin: async ({ projectName }) => {
+    const tx = new DatabaseSync(join(folder, `${projectName}.db`));
+    handles.push(tx);
+    tx.exec("BEGIN IMMEDIATE");
+    return {
+      tx,
+      commit: async () => tx.exec("COMMIT"),
+      rollback: async () => tx.exec("ROLLBACK"),
+    };
   },
   tools,
 });
