@@ -67,7 +67,7 @@ import { sweeping } from "./sweep.ts";
 import { sync } from "./sync.ts";
 import { unique } from "./unique.ts";
 
-export type { Begin, CallersTransaction, Expect, Expectation, Open, Tools } from "./bench.ts";
+export type { Begin, Expect, Expectation, Open, Tools } from "./bench.ts";
 export { equivalence } from "./equivalence.ts";
 export type { EquivalenceOptions } from "./equivalence.ts";
 
