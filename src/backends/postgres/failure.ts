@@ -36,9 +36,15 @@ const UNREACHABLE =
 const CUT =
   /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|not queryable|Connection ended/i;
 
+/** A pooler refuses the settings of our connections, or a session is somebody else's, with other prepared statements. */
+function isPooled(error: unknown): boolean {
+  const told = error instanceof Error && error.message.includes("unsupported startup parameter");
+  return told || ["26000", "42P05"].includes(codeOf(error));
+}
+
 /** The connection is gone, or there was none: nobody knows whether what was under way has been written. */
 export function isCut(error: unknown): boolean {
-  return UNREACHABLE.test(codeOf(error)) || (error instanceof Error && CUT.test(error.message));
+  return (UNREACHABLE.test(codeOf(error)) && !isPooled(error)) || (error instanceof Error && CUT.test(error.message));
 }
 
 /** An error of the driver as a StorageError that says what to do; any other error as it is. */
@@ -53,6 +59,10 @@ export function storageError(error: unknown, place: string): unknown {
 
 function explain(error: unknown, place: string): readonly [string | undefined, string] {
   const code = codeOf(error);
+  if (isPooled(error)) {
+    const advice = "put ?pgbouncer=true behind the URL (or give `prepare: false`)";
+    return ["STORAGE_POOLED", `Expected ${place} to keep a connection for OmniQ, but there is a pooler in between: ${advice}`];
+  }
   if (isCut(error)) return ["STORAGE_UNREACHABLE", `Expected to reach ${place}, but there is no connection`];
   if (code.startsWith("28")) return ["STORAGE_DENIED", `Expected ${place} to let this user in: check user, password and pg_hba.conf`];
   if (code === "3D000") return ["STORAGE_NOT_FOUND", `Expected ${place} to be there, but it is not: make the database first`];
