@@ -23,6 +23,13 @@ export interface MovePlace {
   readonly key: readonly Cell[] | null;
 }
 
+/** Workers come and go: those of the target may be waiting there already, and their rows are not compared. */
+export const COMPARED_TABLES = MOVED_TABLES.filter((table) => table !== "workers");
+
+/** The time at which a queue is paused for a move alone. */
+export const PAUSED_FOR_MOVE = 0;
+export const isForMove = (pausedAt: Date): boolean => pausedAt.getTime() === PAUSED_FOR_MOVE;
+
 /**
  * How far a move is, kept in both databases. The source: `draining` (nothing new is started), `closed` (nothing is written any more), `moved`
  * (for good). The target: `copying`, `done`.
@@ -33,8 +40,6 @@ export interface MoveMark {
   readonly state: "draining" | "closed" | "moved" | "copying" | "done";
   /** The other database, for people. */
   readonly other: string;
-  /** Queues that were paused for the move alone. */
-  readonly paused: readonly string[];
   readonly at?: MovePlace;
 }
 
@@ -53,21 +58,26 @@ export interface Mover {
   /** How many rows of each kind it holds. */
   counts(): Promise<Readonly<Record<MovedTable, number>>>;
   floors(): Promise<Floors>;
-  /** Pauses each queue that has tasks and is not paused, and notes them in the mark, in one transaction. Answers the mark. */
-  drain(mark: MoveMark): Promise<MoveMark>;
+  /** Pauses each queue that has tasks and is not paused, at the time `PAUSED_FOR_MOVE`. */
+  drain(): Promise<void>;
   /** Tasks that a worker holds. */
   running(): Promise<number>;
   /** From its commit on every write is refused, by whatever program. */
   fence(mark: MoveMark): Promise<void>;
   /** Takes fence and mark away, and lets the queues go on that were paused for the move. */
-  unfence(mark: MoveMark): Promise<void>;
+  reopen(): Promise<void>;
+  /**
+   * Makes ready for what comes, in one transaction: from its commit on nobody else writes here, but for workers' rows. What is here is taken
+   * away, if `replace` says so. @throws StorageError `TARGET_NOT_EMPTY`
+   */
+  receive(mark: MoveMark, replace: boolean): Promise<void>;
   /** Some rows behind a key, in its order: as many as are a few megabytes; none at the end. */
   read(table: MovedTable, after: readonly Cell[] | null): Promise<readonly MovedRow[]>;
   /** Writes rows in a form that no worker touches, and the mark, in one transaction. */
   write(table: MovedTable, rows: readonly MovedRow[], mark: MoveMark): Promise<void>;
-  /** Makes all that was written count, in one transaction. */
+  /** Makes all that was written count, and lets everybody write, in one transaction. */
   finish(floors: Floors, mark: MoveMark): Promise<void>;
-  /** Takes everything away, the mark too. */
+  /** Takes everything away that was written here, with the mark. */
   wipe(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 /** Why a task is not running: one sentence for people, one typed object for programs. */
+import { isForMove } from "../core/transfer.ts";
 import type { WorkerRow } from "../core/backend.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { Ms, TaskId } from "../core/record.ts";
@@ -158,7 +159,9 @@ function sentence({ reason, details }: WhyCase, now: Ms): string {
     case "not-due":
       return `It is not due before ${at(details.at)}.`;
     case "queue-paused":
-      return `Its queue "${details.queueName}" is paused since ${details.pausedAt.toISOString()}.`;
+      return isForMove(details.pausedAt)
+        ? `Its queue "${details.queueName}" is paused while everything is moved to another database.`
+        : `Its queue "${details.queueName}" is paused since ${details.pausedAt.toISOString()}.`;
     case "no-worker-for-queue":
       return `No live worker serves its queue "${details.queueName}" (${details.workers} ${details.workers === 1 ? "serves" : "serve"} others).`;
     case "no-worker-for-task":

@@ -1,5 +1,5 @@
 /** `omniq transfer` and its protocol: file to server, server to file, file to file; while workers run; broken off at any step. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHash } from "node:crypto";
@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { canonical, keyOf } from "../../src/backends/shared/moved.ts";
 import { postgresMover } from "../../src/backends/postgres/transfer.ts";
 import { sqliteMover } from "../../src/backends/sqlite/transfer.ts";
-import type { Mover } from "../../src/core/transfer.ts";
+import type { MovedTable, Mover } from "../../src/core/transfer.ts";
 import { newId, systemClock } from "../../src/host.ts";
 import { defineTask, FatalError, OmniQ } from "../../src/index.ts";
 import type { OmniQOptions } from "../../src/index.ts";
@@ -152,6 +152,19 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     expect(JSON.parse((await cli(["transfer", ...flags, "--json"], { cwd: dir })).stdout)).toMatchObject({ already: true });
     const elsewhere = await cli(["transfer", ...flags.slice(0, flags.indexOf("--to")), "--to", "sqlite:other.db"], { cwd: dir });
     expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining("(TRANSFER_REFUSED)") as string });
+
+    const place =
+      options[0].url === undefined
+        ? ["--url", `sqlite:${pathOf(options[0])}`]
+        : ["--url", options[0].url, "--schema", options[0].schema ?? ""];
+    const doctor = await cli(["doctor", ...place], { cwd: dir });
+    expect(doctor.stdout).toContain("Everything has moved to");
+    expect(doctor.stdout).not.toMatch(/trigger|queues resume|schedules delete/);
+    expect(await cli(["health", ...place], { cwd: dir })).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("have moved to") as string,
+    });
+    expect((await cli(["queues", "list", ...place], { cwd: dir })).stdout).toContain("paused by a move");
 
     // It is worked on there as ever: children are freed, keys are held, numbers go on.
     const shop = new OmniQ(options[1]);
@@ -299,6 +312,120 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     await expect(abort(asked)).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
   });
 
+  /** A move that was broken off before rows of this table were written. */
+  const brokenAt = async (table: MovedTable): Promise<TransferOptions> => {
+    const asked = await moving();
+    const target = new Proxy(asked.target, {
+      get(of, verb) {
+        const own: unknown = Reflect.get(of, verb);
+        if (typeof own !== "function") return own;
+        return (...args: readonly unknown[]): unknown => {
+          if (verb === "write" && args[0] === table) throw new Error("broken off");
+          return own.apply(of, args);
+        };
+      },
+    });
+    await expect(transfer({ ...asked, target })).rejects.toThrow("broken off");
+    return asked;
+  };
+
+  test("while the copy is not whole, nobody else writes or cleans up there; a worker waits", { tags: ["slow"] }, async () => {
+    await fill(options[0]);
+    const before = await told(options[0]);
+    const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+    const early = new OmniQ({ ...options[1], logger: quiet, retention: { events: 1 } });
+    await early.worker({ tasks: [echo, broken] }).start();
+    const asked = await brokenAt("tasks");
+    const shop = new OmniQ(options[1]);
+    for (const write of [
+      () => shop.enqueue(echo, { n: 1 }, { id: "early" }),
+      () => shop.queues.pause("slow"),
+      () => shop.schedules.delete("yearly"),
+    ])
+      await expect(write()).rejects.toMatchObject({ code: "STORAGE_ARRIVING" });
+    await early.close();
+    await transfer({ ...asked, signal: new AbortController().signal });
+    expect(await told(options[1])).toEqual(before);
+    await shop.enqueue(echo, { n: 1 }, { id: "early" });
+    await shop.close();
+  });
+
+  test("onto itself it is refused, whatever it is called, and nothing is lost", { tags: ["slow"] }, async () => {
+    await fill(options[0]);
+    const before = await told(options[0]);
+    const [source, target] = [await moverAt(options[0]), await moverAt(options[0])];
+    const called = new Proxy(target, {
+      get(of, verb) {
+        const own: unknown = Reflect.get(of, verb);
+        if (verb === "name") return "the same by another name";
+        return typeof own === "function" ? (...args: readonly unknown[]): unknown => own.apply(of, args) : own;
+      },
+    });
+    for (const each of [target, called])
+      for (const replace of [true, false])
+        await expect(transfer(await moving({ source, target: each, replace }))).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
+    expect(await source.mark()).toBeUndefined();
+    expect(await told(options[0])).toEqual(before);
+    // Nor by giving up a move that was begun so, and broken off before it was seen.
+    await source.setMark({ id: "x", state: "draining", other: target.name });
+    await expect(transfer(await moving({ source, target, replace: true }))).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
+    await abort({ source, target });
+    expect(await told(options[0])).toEqual(before);
+  });
+
+  test("it is given up where it was begun to, and nowhere else", { tags: ["slow"] }, async () => {
+    await fill(options[0]);
+    const asked = await brokenAt("results");
+    const other = await cli(["transfer", ...flags.slice(0, flags.indexOf("--to")), "--to", "sqlite:typo.db", "--abort"], { cwd: dir });
+    expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining("(TRANSFER_REFUSED)") as string });
+    expect(existsSync(join(dir, "typo.db"))).toBe(false);
+    expect((await asked.source.mark())?.state).toBe("closed");
+    await transfer(asked);
+    // As if it had been broken off between the end there and the mark here.
+    const mark = await asked.source.mark();
+    if (mark !== undefined) await asked.source.setMark({ ...mark, state: "closed" });
+    await expect(abort(asked)).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
+    // The target is no source of a move.
+    await expect(abort({ source: asked.target, target: asked.source })).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
+    expect((await transfer(asked)).already).toBe(false);
+    expect((await asked.target.mark())?.state).toBe("done");
+  });
+
+  test("back again, over what was left behind", { tags: ["slow"] }, async () => {
+    await fill(options[0]);
+    const before = await told(options[0]);
+    const asked = await moving();
+    await transfer(asked);
+    const back = { ...asked, source: asked.target, target: asked.source };
+    await expect(transfer(back)).rejects.toMatchObject({
+      code: "TARGET_NOT_EMPTY",
+      message: expect.stringContaining("--replace takes it away") as string,
+    });
+    await transfer({ ...back, replace: true });
+    expect(await told(options[0])).toEqual(before);
+    await expect(new OmniQ(options[1]).enqueue(echo, { n: 1 })).rejects.toMatchObject({ code: "STORAGE_MOVED" });
+    const shop = new OmniQ(options[0]);
+    await shop.worker({ tasks: [echo, broken] }).drain();
+    expect((await shop.results.get("child"))?.result).toBe(4);
+    await shop.close();
+  });
+
+  test("a queue that somebody pauses while the move pauses it stays paused; the others go on", { tags: ["slow"] }, async () => {
+    const shop = new OmniQ(options[0]);
+    for (const queueName of ["mine", "theirs"]) await shop.enqueue(echo, { n: 1 }, { queueName });
+    const asked = await moving();
+    await asked.source.drain();
+    await shop.queues.pause("mine");
+    const paused = async (of: OmniQ): Promise<readonly string[]> =>
+      (await of.queues.list()).filter((queue) => queue.paused).map(({ name }) => name);
+    expect((await paused(shop)).toSorted()).toEqual(["mine", "theirs"]);
+    await transfer(asked);
+    const there = new OmniQ(options[1]);
+    expect(await paused(there)).toEqual(["mine"]);
+    await there.close();
+    await shop.close();
+  });
+
   test("a target that holds something, an empty source, and rows that changed are refused", { tags: ["slow"] }, async () => {
     const shop = new OmniQ(options[1]);
     await shop.enqueue(echo, { n: 1 }, { id: "mine" });
@@ -313,7 +440,7 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     await fill(options[0]);
     expect(await cli(["transfer", ...flags], { cwd: dir })).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("1 events, 1 tasks; --replace takes them away (TARGET_NOT_EMPTY)") as string,
+      stderr: expect.stringContaining("1 event, 1 task; --replace takes them away (TARGET_NOT_EMPTY)") as string,
     });
     const asked = await moving({ replace: true });
     const target = new Proxy(asked.target, {

@@ -3,6 +3,7 @@ import type { Count, Desk, QueueRow, TaskPage, TaskQuery } from "../../core/back
 import { placeOf } from "../../core/cursor.ts";
 import { FINALS } from "../../core/task.ts";
 import type { Phase, StoredTask } from "../../core/task.ts";
+import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { addEdges, noteChildren } from "./enqueue.ts";
@@ -283,7 +284,8 @@ export async function queues(db: Db): Promise<readonly QueueRow[]> {
   });
 }
 
-const PAUSE: Sql = `INSERT INTO {queues} AS q (name, paused_at) VALUES ($1, {now}) ON CONFLICT(name) DO UPDATE SET paused_at = coalesce(q.paused_at, {now})`;
+/** A pause for a move becomes one that was meant. */
+const PAUSE: Sql = `INSERT INTO {queues} AS q (name, paused_at) VALUES ($1, {now}) ON CONFLICT(name) DO UPDATE SET paused_at = coalesce(nullif(q.paused_at, ${PAUSED_FOR_MOVE}), {now})`;
 const RESUME: Sql = `INSERT INTO {queues}(name, paused_at) VALUES ($1, NULL) ON CONFLICT(name) DO UPDATE SET paused_at = NULL`;
 
 export async function setPaused(db: Db, queue: string, paused: boolean): Promise<void> {

@@ -1,6 +1,6 @@
 /** What PostgreSQL and the network say went wrong, as typed errors. A password never stands in one: only the place's own name is put in. */
 import { OmniQError, StorageError } from "../../core/errors.ts";
-import { movedError, movedTo } from "../shared/moved.ts";
+import { moveError } from "../shared/moved.ts";
 
 /** Errors of the caller's library lie around those of the driver. */
 const DEEPEST = 5;
@@ -50,8 +50,8 @@ export function isCut(error: unknown): boolean {
 /** An error of the driver as a StorageError that says what to do; any other error as it is. */
 export function storageError(error: unknown, place: string): unknown {
   if (error instanceof OmniQError) return error;
-  const moved = codeOf(error) === "OQ001" ? movedTo(error) : undefined;
-  if (moved !== undefined) return movedError(place, moved, error);
+  const moved = moveError(error, place);
+  if (moved !== undefined) return moved;
   const [code, text] = explain(error, place);
   if (code === undefined) return error;
   return new StorageError(code, `${text} (${error instanceof Error ? error.message : "unknown"})`, { cause: error });

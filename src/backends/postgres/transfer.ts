@@ -1,10 +1,22 @@
 /** Moving from and to a schema of PostgreSQL. */
 import { systemRandom } from "../../host.ts";
-import { MOVED_TABLES } from "../../core/transfer.ts";
+import { COMPARED_TABLES, MOVED_TABLES, PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import type { Cell, Floors, MovedRow, MovedTable, MoveMark, Mover } from "../../core/transfer.ts";
-import { BATCH_ROWS, batchOf, MOVED_TEXT, SHAPES, told, waiting, WAITING_STAGE, WAITING_STATUS, WORKERS_COUNT } from "../shared/moved.ts";
-import { int, json, str } from "../shared/values.ts";
-import { LIST, list } from "./db.ts";
+import {
+  ARRIVING_TEXT,
+  BATCH_ROWS,
+  batchOf,
+  expectEmpty,
+  MOVED_TEXT,
+  SHAPES,
+  told,
+  waiting,
+  WAITING_STAGE,
+  WAITING_STATUS,
+  WORKERS_COUNT,
+} from "../shared/moved.ts";
+import { int, json } from "../shared/values.ts";
+import { list } from "./db.ts";
 import type { Db } from "./db.ts";
 import { Engine } from "./engine.ts";
 import type { Where } from "./examine.ts";
@@ -17,6 +29,8 @@ const DEADLINE = 3_600_000;
 const MARKS = "CREATE TABLE IF NOT EXISTS {omniq_transfer} (key text PRIMARY KEY, value text NOT NULL)";
 const PUT = "INSERT INTO {omniq_transfer}(key, value) VALUES ('mark', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 const TYPES = { int: "bigint", real: "double precision", text: "text" } as const;
+/** Until its commit, what this transaction writes is the move itself. */
+const OURS = "SELECT set_config('omniq.move', $1, true)";
 /** Columns with a number that both engines give: where the next one goes on. */
 const NUMBERED = { tasks: "rid", events: "seq" } as const;
 
@@ -56,11 +70,7 @@ class PostgresMover implements Mover {
   }
 
   counts(): Promise<Readonly<Record<MovedTable, number>>> {
-    return this.#engine.single(async (db) => {
-      const found: Partial<Record<MovedTable, number>> = {};
-      for (const table of MOVED_TABLES) found[table] = int((await db.get(`SELECT count(*) AS n FROM {${table}}`))?.["n"]);
-      return found as Record<MovedTable, number>;
-    });
+    return this.#engine.single(countsOf);
   }
 
   floors(): Promise<Floors> {
@@ -71,19 +81,12 @@ class PostgresMover implements Mover {
     });
   }
 
-  drain(mark: MoveMark): Promise<MoveMark> {
+  drain(): Promise<void> {
     return this.#engine.transact(async (db) => {
-      const open = await db.all(
-        "SELECT DISTINCT queue_name AS q FROM {tasks} WHERE stage < 4 AND queue_name NOT IN (SELECT name FROM {queues} WHERE paused_at IS NOT NULL)",
-      );
-      const names = open.map((row) => str(row["q"]));
       await db.run(
-        `INSERT INTO {queues}(name, paused_at) SELECT q, 0 FROM unnest(${LIST(1)}) AS q ON CONFLICT (name) DO UPDATE SET paused_at = 0`,
-        list(names),
+        `INSERT INTO {queues}(name, paused_at) SELECT DISTINCT queue_name, ${PAUSED_FOR_MOVE} FROM {tasks} WHERE stage < 4
+         AND queue_name NOT IN (SELECT name FROM {queues} WHERE paused_at IS NOT NULL) ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at`,
       );
-      const drained = { ...mark, paused: [...new Set([...mark.paused, ...names])] };
-      await put(db, drained);
-      return drained;
     });
   }
 
@@ -95,10 +98,7 @@ class PostgresMover implements Mover {
 
   fence(mark: MoveMark): Promise<void> {
     return this.#engine.transact(async (db) => {
-      const text = `${MOVED_TEXT}${mark.other}`.replaceAll("'", "''").replaceAll("%", "%%");
-      await db.run(
-        `CREATE OR REPLACE FUNCTION {omniq_moved}() RETURNS trigger LANGUAGE plpgsql AS $omniq$ BEGIN RAISE EXCEPTION '${text}' USING ERRCODE = 'OQ001'; END $omniq$`,
-      );
+      await refusal(db, "moved", `${MOVED_TEXT}${mark.other}`);
       // Each waits until nobody writes any more, and keeps new writers out until we commit.
       for (const table of MOVED_TABLES) {
         await db.run(`DROP TRIGGER IF EXISTS omniq_moved ON {${table}}`);
@@ -110,12 +110,29 @@ class PostgresMover implements Mover {
     });
   }
 
-  unfence(mark: MoveMark): Promise<void> {
+  reopen(): Promise<void> {
     return this.#engine.transact(async (db) => {
-      for (const table of MOVED_TABLES) await db.run(`DROP TRIGGER IF EXISTS omniq_moved ON {${table}}`);
-      await db.run("DROP FUNCTION IF EXISTS {omniq_moved}()");
-      await db.run(`UPDATE {queues} SET paused_at = NULL WHERE name = ANY(${LIST(1)})`, list(mark.paused));
+      await allow(db, "moved");
+      await db.run(`UPDATE {queues} SET paused_at = NULL WHERE paused_at = ${PAUSED_FOR_MOVE}`);
       await db.run("DROP TABLE IF EXISTS {omniq_transfer}");
+    });
+  }
+
+  receive(mark: MoveMark, replace: boolean): Promise<void> {
+    return this.#engine.transact(async (db) => {
+      await db.run(OURS, mark.id);
+      await allow(db, "moved");
+      await allow(db, "arriving");
+      await refusal(db, "arriving", `${ARRIVING_TEXT}${mark.other}`);
+      // Row by row, since workers that wait here look for tasks by updates that find none.
+      for (const table of COMPARED_TABLES)
+        await db.run(
+          `CREATE TRIGGER omniq_arriving BEFORE INSERT OR UPDATE OR DELETE ON {${table}} FOR EACH ROW
+           WHEN (current_setting('omniq.move', true) IS DISTINCT FROM '${mark.id.replaceAll("'", "''")}') EXECUTE FUNCTION {omniq_arriving}()`,
+        );
+      if (!replace) expectEmpty(this.name, await countsOf(db));
+      for (const table of COMPARED_TABLES) await db.run(`DELETE FROM {${table}}`);
+      await put(db, mark);
     });
   }
 
@@ -151,6 +168,7 @@ class PostgresMover implements Mover {
           ? "CASE WHEN r.tags IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(r.tags::json)) END"
           : `r.${name}`,
       );
+      await db.run(OURS, mark.id);
       const types = names.map((name) => `${name} ${TYPES[columns[name] ?? "text"]}`);
       const overriding = table in NUMBERED ? "OVERRIDING SYSTEM VALUE " : "";
       await db.run(
@@ -163,6 +181,7 @@ class PostgresMover implements Mover {
 
   finish({ fence, revision }: Floors, mark: MoveMark): Promise<void> {
     return this.#engine.transact(async (db) => {
+      await db.run(OURS, mark.id);
       await db.run("UPDATE {tasks} SET has_children = true WHERE stage >= 100 AND id IN (SELECT parent FROM {dependencies})");
       await db.run(`UPDATE {tasks} SET stage = stage - ${WAITING_STAGE} WHERE stage >= ${WAITING_STAGE}`);
       await db.run(WORKERS_COUNT);
@@ -176,12 +195,14 @@ class PostgresMover implements Mover {
         await db.run(
           `SELECT setval(pg_get_serial_sequence('{${table}}', '${column}'), greatest(1, (SELECT coalesce(max(${column}), 0) FROM {${table}})), true)`,
         );
+      await allow(db, "arriving");
       await put(db, mark);
     });
   }
 
   wipe(): Promise<void> {
     return this.#engine.transact(async (db) => {
+      await allow(db, "arriving");
       for (const table of MOVED_TABLES) await db.run(`DELETE FROM {${table}}`);
       await db.run("DROP TABLE IF EXISTS {omniq_transfer}");
     });
@@ -191,6 +212,25 @@ class PostgresMover implements Mover {
     await this.#engine.close();
     await this.#end();
   }
+}
+
+async function countsOf(db: Db): Promise<Readonly<Record<MovedTable, number>>> {
+  const found: Partial<Record<MovedTable, number>> = {};
+  for (const table of MOVED_TABLES) found[table] = int((await db.get(`SELECT count(*) AS n FROM {${table}}`))?.["n"]);
+  return found as Record<MovedTable, number>;
+}
+
+/** The function that refuses what would write. */
+async function refusal(db: Db, why: "moved" | "arriving", text: string): Promise<void> {
+  const quoted = text.replaceAll("'", "''").replaceAll("%", "%%");
+  await db.run(
+    `CREATE OR REPLACE FUNCTION {omniq_${why}}() RETURNS trigger LANGUAGE plpgsql AS $omniq$ BEGIN RAISE EXCEPTION '${quoted}' USING ERRCODE = 'OQ001'; END $omniq$`,
+  );
+}
+
+async function allow(db: Db, why: "moved" | "arriving"): Promise<void> {
+  for (const table of MOVED_TABLES) await db.run(`DROP TRIGGER IF EXISTS omniq_${why} ON {${table}}`);
+  await db.run(`DROP FUNCTION IF EXISTS {omniq_${why}}()`);
 }
 
 async function put(db: Db, mark: MoveMark): Promise<void> {

@@ -1,5 +1,6 @@
 /** The columns that both engines have, and in which form what is being moved waits: no index of a worker's or scheduler's has it. */
 import { StorageError } from "../../core/errors.ts";
+import { COMPARED_TABLES } from "../../core/transfer.ts";
 import type { Cell, MovedRow, MovedTable } from "../../core/transfer.ts";
 import { storable } from "../../core/text.ts";
 import { STAGE } from "./stage.ts";
@@ -110,20 +111,37 @@ export function canonical(table: MovedTable, row: MovedRow): string {
   );
 }
 
-/** What a statement is refused with that would write where nothing is written any more. */
+/** What a statement is refused with that would write where nothing is written any more, or where a move has not arrived yet. */
 export const MOVED_TEXT = "omniq: moved to ";
+export const ARRIVING_TEXT = "omniq: arriving from ";
 
-/** Where it has moved to, if that is why a statement was refused. */
-export function movedTo(error: unknown): string | undefined {
+/** The error of a statement that was refused for a move. */
+export function moveError(error: unknown, place: string): StorageError | undefined {
   const message = error instanceof Error ? error.message : "";
-  const at = message.indexOf(MOVED_TEXT);
-  return at < 0 ? undefined : message.slice(at + MOVED_TEXT.length);
+  const behind = (text: string): string | undefined =>
+    message.includes(text) ? message.slice(message.indexOf(text) + text.length) : undefined;
+  const [to, from] = [behind(MOVED_TEXT), behind(ARRIVING_TEXT)];
+  if (to !== undefined)
+    return new StorageError(
+      "STORAGE_MOVED",
+      `Expected ${place} to hold the tasks still, but they have moved to ${to}: start programs and workers with its URL`,
+      { cause: error },
+    );
+  if (from === undefined) return undefined;
+  return new StorageError(
+    "STORAGE_ARRIVING",
+    `Expected ${place} to be ready, but the move from ${from} to it is not finished: nothing is written here until it is`,
+    { cause: error },
+  );
 }
 
-export function movedError(place: string, to: string, cause: unknown): StorageError {
-  return new StorageError(
-    "STORAGE_MOVED",
-    `Expected ${place} to hold the tasks still, but they have moved to ${to}: start programs and workers with its URL`,
-    { cause },
+const ONE: Readonly<Partial<Record<MovedTable, string>>> = { dependencies: "dependency" };
+
+/** @throws StorageError `TARGET_NOT_EMPTY`, unless nothing is there. */
+export function expectEmpty(name: string, counts: Readonly<Record<MovedTable, number>>): void {
+  const held = COMPARED_TABLES.filter((table) => counts[table] > 0).map(
+    (table) => `${counts[table]} ${counts[table] === 1 ? (ONE[table] ?? table.slice(0, -1)) : table}`,
   );
+  if (held.length > 0)
+    throw new StorageError("TARGET_NOT_EMPTY", `Expected ${name} to be empty, got ${held.join(", ")}; --replace takes them away`);
 }

@@ -3,6 +3,7 @@ import type { Count, Desk, QueueRow, Sync, TaskPage, TaskQuery } from "../../cor
 import { placeOf } from "../../core/cursor.ts";
 import type { Edge, Phase, StoredTask } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
+import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
 import { edgesOf, storedTask } from "../shared/task-row.ts";
 import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
@@ -230,8 +231,9 @@ export function queues(db: Db): readonly QueueRow[] {
   return [...rows.values()];
 }
 
+/** A pause for a move becomes one that was meant. */
 const SET_PAUSED = `INSERT INTO {queues}(name, paused_at) VALUES (?1, ?2)
-  ON CONFLICT(name) DO UPDATE SET paused_at = iif(?2 IS NULL, NULL, coalesce(paused_at, ?2))`;
+  ON CONFLICT(name) DO UPDATE SET paused_at = iif(?2 IS NULL, NULL, coalesce(nullif(paused_at, ${PAUSED_FOR_MOVE}), ?2))`;
 
 export function setPaused(db: Db, queue: string, paused: boolean): void {
   db.run(SET_PAUSED, queue, paused ? db.now : null);

@@ -3,6 +3,7 @@ import { str } from "../shared/values.ts";
 import { Db } from "./db.ts";
 import { nodeLibrary } from "./library.ts";
 import { migrate } from "./migrate.ts";
+import { MOVE_TRIGGERS } from "./transfer.ts";
 
 export interface Drift {
   readonly is: "missing" | "changed" | "unknown";
@@ -30,7 +31,7 @@ function entriesOf(db: Db): ReadonlyMap<string, Entry> {
   );
 }
 
-/** Compares with a fresh database of this version. Tables of yours beside ours are no drift; an index or trigger on ours is. */
+/** Compares with a fresh database of this version. Tables of yours beside ours are no drift; an index or trigger on ours is, but for those of a move. */
 export function driftOf(db: Db, tablePrefix: string): readonly Drift[] {
   const fresh = new Db(nodeLibrary.open(":memory:"), tablePrefix);
   try {
@@ -44,7 +45,7 @@ export function driftOf(db: Db, tablePrefix: string): readonly Drift[] {
         return there.sql === sql ? [] : [{ is: "changed", type, name }];
       }),
       ...[...found].flatMap(([name, { type, table }]): readonly Drift[] =>
-        wanted.has(name) || !tables.has(table) ? [] : [{ is: "unknown", type, name }],
+        wanted.has(name) || !tables.has(table) || MOVE_TRIGGERS.test(name) ? [] : [{ is: "unknown", type, name }],
       ),
     ];
   } finally {

@@ -212,6 +212,8 @@ export function proveWritable({ path: file, tablePrefix }: Where, wait = 5_000):
     try {
       db.connection.exec("BEGIN IMMEDIATE");
       db.run("UPDATE {omniq_meta} SET value = value");
+      // Nor is it written where the database refuses it for a move.
+      db.run("INSERT INTO {queues}(name) VALUES ('')");
       db.connection.exec("ROLLBACK");
     } finally {
       db.connection.close();

@@ -1,6 +1,6 @@
 /** What SQLite says went wrong, as typed errors. One place, both libraries. */
 import { OmniQError, StorageError } from "../../core/errors.ts";
-import { movedError, movedTo } from "../shared/moved.ts";
+import { moveError } from "../shared/moved.ts";
 
 /** SQLite's primary result codes (sqlite.org/rescode.html). */
 const BUSY = 5;
@@ -41,8 +41,8 @@ export function busy(path: string): StorageError {
 /** An SQLite error as a StorageError that says what to do; any other error as it is. */
 export function storageError(error: unknown, path: string): unknown {
   if (error instanceof OmniQError) return error;
-  const moved = movedTo(error);
-  if (moved !== undefined) return movedError(path, moved, error);
+  const moved = moveError(error, path);
+  if (moved !== undefined) return moved;
   const [code, text] = explain(primaryCode(error), path);
   return code === undefined
     ? error

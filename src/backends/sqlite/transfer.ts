@@ -1,9 +1,21 @@
 /** Moving from and to an SQLite file. */
 import { StorageError } from "../../core/errors.ts";
-import { MOVED_TABLES } from "../../core/transfer.ts";
+import { COMPARED_TABLES, MOVED_TABLES, PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import type { Cell, Floors, MovedRow, MovedTable, MoveMark, Mover } from "../../core/transfer.ts";
-import { BATCH_ROWS, batchOf, MOVED_TEXT, SHAPES, told, waiting, WAITING_STAGE, WAITING_STATUS, WORKERS_COUNT } from "../shared/moved.ts";
-import { int, json, str } from "../shared/values.ts";
+import {
+  ARRIVING_TEXT,
+  BATCH_ROWS,
+  batchOf,
+  expectEmpty,
+  MOVED_TEXT,
+  SHAPES,
+  told,
+  waiting,
+  WAITING_STAGE,
+  WAITING_STATUS,
+  WORKERS_COUNT,
+} from "../shared/moved.ts";
+import { int, json } from "../shared/values.ts";
 import { Db } from "./db.ts";
 import { storageError } from "./failure.ts";
 import { nodeLibrary } from "./library.ts";
@@ -20,13 +32,21 @@ export function sqliteMover(path: string, tablePrefix: string): Mover {
   return new SqliteMover(path, tablePrefix);
 }
 
+/** A file as people know it. */
+export function sqliteName(path: string, tablePrefix: string): string {
+  return tablePrefix === "" ? path : `${path}, prefix ${tablePrefix}`;
+}
+
+/** Triggers that are there while a database is moved, and behind. */
+export const MOVE_TRIGGERS = /omniq_(?:moved|arriving)_[a-z]+_(?:insert|update|delete)$/;
+
 class SqliteMover implements Mover {
   readonly name: string;
   readonly #connection: Connection;
   readonly #db: Db;
 
   constructor(path: string, tablePrefix: string) {
-    this.name = tablePrefix === "" ? path : `${path}, prefix ${tablePrefix}`;
+    this.name = sqliteName(path, tablePrefix);
     this.#connection = nodeLibrary.open(path, { wait: WAIT });
     this.#db = new Db(this.#connection, tablePrefix);
   }
@@ -46,10 +66,7 @@ class SqliteMover implements Mover {
   }
 
   counts(): Promise<Readonly<Record<MovedTable, number>>> {
-    return this.#do(() => {
-      const count = (table: MovedTable): number => int(this.#db.get(`SELECT count(*) AS n FROM {${table}}`)?.["n"]);
-      return Object.fromEntries(MOVED_TABLES.map((table) => [table, count(table)])) as Record<MovedTable, number>;
-    });
+    return this.#do(() => this.#counts());
   }
 
   floors(): Promise<Floors> {
@@ -59,17 +76,12 @@ class SqliteMover implements Mover {
     });
   }
 
-  drain(mark: MoveMark): Promise<MoveMark> {
+  drain(): Promise<void> {
     return this.#whole(() => {
-      const open = this.#db.all(
-        "SELECT DISTINCT queue_name AS q FROM {tasks} WHERE stage < 4 AND queue_name NOT IN (SELECT name FROM {queues} WHERE paused_at IS NOT NULL)",
+      this.#db.run(
+        `INSERT INTO {queues}(name, paused_at) SELECT DISTINCT queue_name, ${PAUSED_FOR_MOVE} FROM {tasks} WHERE stage < 4
+         AND queue_name NOT IN (SELECT name FROM {queues} WHERE paused_at IS NOT NULL) ON CONFLICT(name) DO UPDATE SET paused_at = excluded.paused_at`,
       );
-      const names = open.map((row) => str(row["q"]));
-      for (const name of names)
-        this.#db.run("INSERT INTO {queues}(name, paused_at) VALUES (?, 0) ON CONFLICT(name) DO UPDATE SET paused_at = 0", name);
-      const drained = { ...mark, paused: [...new Set([...mark.paused, ...names])] };
-      this.#put(drained);
-      return drained;
     });
   }
 
@@ -79,26 +91,29 @@ class SqliteMover implements Mover {
 
   fence(mark: MoveMark): Promise<void> {
     return this.#whole(() => {
-      const text = `${MOVED_TEXT}${mark.other}`.replaceAll("'", "''");
-      for (const table of MOVED_TABLES) {
-        for (const write of WRITES)
-          this.#connection.exec(
-            this.#db.named(
-              `CREATE TRIGGER IF NOT EXISTS {omniq_moved_${table}_${write.toLowerCase()}} BEFORE ${write} ON {${table}} BEGIN SELECT RAISE(ABORT, '${text}'); END`,
-            ),
-          );
-      }
+      for (const table of MOVED_TABLES) this.#refuse(table, WRITES, "moved", `${MOVED_TEXT}${mark.other}`);
       this.#put(mark);
     });
   }
 
-  unfence(mark: MoveMark): Promise<void> {
+  reopen(): Promise<void> {
     return this.#whole(() => {
-      for (const table of MOVED_TABLES)
-        for (const write of WRITES)
-          this.#connection.exec(this.#db.named(`DROP TRIGGER IF EXISTS {omniq_moved_${table}_${write.toLowerCase()}}`));
-      for (const name of mark.paused) this.#db.run("UPDATE {queues} SET paused_at = NULL WHERE name = ?", name);
-      this.#connection.exec(this.#db.named("DROP TABLE IF EXISTS {omniq_transfer}"));
+      this.#allow("moved");
+      this.#db.run(`UPDATE {queues} SET paused_at = NULL WHERE paused_at = ${PAUSED_FOR_MOVE}`);
+      this.#exec("DROP TABLE IF EXISTS {omniq_transfer}");
+    });
+  }
+
+  receive(mark: MoveMark, replace: boolean): Promise<void> {
+    return this.#whole(() => {
+      if (!replace) expectEmpty(this.name, this.#counts());
+      this.#allow("moved");
+      this.#allow("arriving");
+      for (const table of COMPARED_TABLES) {
+        this.#db.run(`DELETE FROM {${table}}`);
+        this.#refuse(table, WRITES, "arriving", `${ARRIVING_TEXT}${mark.other}`);
+      }
+      this.#put(mark);
     });
   }
 
@@ -127,16 +142,19 @@ class SqliteMover implements Mover {
       const names = Object.keys(SHAPES[table].columns);
       const values = names.map((name) => (table === "tasks" && name === "worker" ? "(SELECT rid FROM {workers} WHERE id = ?)" : "?"));
       const insert = `INSERT INTO {${table}}(${names.join(", ")}) VALUES (${values.join(", ")})`;
+      this.#exec(`DROP TRIGGER IF EXISTS {omniq_arriving_${table}_insert}`);
       for (const row of rows) {
         const one = waiting(table, row);
         this.#db.run(insert, ...names.map((name) => one[name] ?? null));
       }
+      if (table !== "workers") this.#refuse(table, ["INSERT"], "arriving", `${ARRIVING_TEXT}${mark.other}`);
       this.#put(mark);
     });
   }
 
   finish({ fence }: Floors, mark: MoveMark): Promise<void> {
     return this.#whole(() => {
+      this.#allow("arriving");
       this.#db.run(`UPDATE {tasks} SET stage = stage - ${WAITING_STAGE} WHERE stage >= ${WAITING_STAGE}`);
       this.#db.run(WORKERS_COUNT);
       this.#db.run(`UPDATE {schedules} SET status = substr(status, ${WAITING_STATUS.length + 1}) WHERE status LIKE '${WAITING_STATUS}%'`);
@@ -150,8 +168,9 @@ class SqliteMover implements Mover {
 
   wipe(): Promise<void> {
     return this.#whole(() => {
+      this.#allow("arriving");
       for (const table of MOVED_TABLES) this.#db.run(`DELETE FROM {${table}}`);
-      this.#connection.exec(this.#db.named("DROP TABLE IF EXISTS {omniq_transfer}"));
+      this.#exec("DROP TABLE IF EXISTS {omniq_transfer}");
     });
   }
 
@@ -165,8 +184,30 @@ class SqliteMover implements Mover {
     return this.#db.get("SELECT 1 AS one FROM sqlite_schema WHERE type = 'table' AND name = ?", name) !== undefined;
   }
 
+  #counts(): Readonly<Record<MovedTable, number>> {
+    const count = (table: MovedTable): number => int(this.#db.get(`SELECT count(*) AS n FROM {${table}}`)?.["n"]);
+    return Object.fromEntries(MOVED_TABLES.map((table) => [table, count(table)])) as Record<MovedTable, number>;
+  }
+
+  #refuse(table: MovedTable, writes: readonly (typeof WRITES)[number][], why: "moved" | "arriving", text: string): void {
+    const quoted = text.replaceAll("'", "''");
+    for (const write of writes)
+      this.#exec(
+        `CREATE TRIGGER IF NOT EXISTS {omniq_${why}_${table}_${write.toLowerCase()}} BEFORE ${write} ON {${table}} BEGIN SELECT RAISE(ABORT, '${quoted}'); END`,
+      );
+  }
+
+  #allow(why: "moved" | "arriving"): void {
+    for (const table of MOVED_TABLES)
+      for (const write of WRITES) this.#exec(`DROP TRIGGER IF EXISTS {omniq_${why}_${table}_${write.toLowerCase()}}`);
+  }
+
+  #exec(sql: string): void {
+    this.#connection.exec(this.#db.named(sql));
+  }
+
   #put(mark: MoveMark): void {
-    this.#connection.exec(this.#db.named(MARKS));
+    this.#exec(MARKS);
     this.#db.run(
       "INSERT INTO {omniq_transfer}(key, value) VALUES ('mark', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
       JSON.stringify(mark),

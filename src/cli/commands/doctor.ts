@@ -154,7 +154,10 @@ async function lookAtServer(place: ServerPlace, { terminal, tell }: Look): Promi
     tell(...serverFindings(facts, place.name));
     if (facts.version === ours) {
       const { postgresMover } = await import("../../backends/postgres/transfer.ts");
-      tell(...(await moveFindings(await postgresMover(place))));
+      const moves = await moveFindings(await postgresMover(place));
+      tell(...moves);
+      // What waits there is the other database's to work on, or will be.
+      if (moves.length > 0) return undefined;
     }
     return facts.version === ours && facts.missing.length === 0 ? facts : undefined;
   } catch (error) {
@@ -182,8 +185,11 @@ async function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Pr
     const { facts: found, locked } = await examined({ place, full: given.flag("full"), wait });
     line.end();
     tell(...databaseFindings(found, given.flag("full")), ...(locked ? [lockFinding(wait)] : []));
-    if (found.version === SCHEMA_VERSION && found.damage.length === 0 && !locked)
-      tell(...(await moveFindings(sqliteMover(path, place.tablePrefix))));
+    if (found.version === SCHEMA_VERSION && found.damage.length === 0 && !locked) {
+      const moves = await moveFindings(sqliteMover(path, place.tablePrefix));
+      tell(...moves);
+      if (moves.length > 0) return undefined;
+    }
     return found.version === SCHEMA_VERSION && found.damage.length === 0 ? { backlog: found.backlog, now: Date.now() } : undefined;
   } catch (error) {
     line.end();

@@ -1,4 +1,5 @@
 /** `omniq queues list`. */
+import { isForMove } from "../../core/transfer.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
@@ -40,6 +41,6 @@ export const run: Run = (given, terminal) =>
 
 function cells({ name, tasks, readySince, workers, pausedAt }: ServedQueue, now: number): readonly string[] {
   const waiting = readySince === undefined ? "" : formatDuration(Math.max(0, now - readySince.getTime()));
-  const paused = pausedAt === undefined ? "" : `paused since ${time(pausedAt)}`;
+  const paused = pausedAt === undefined ? "" : isForMove(pausedAt) ? "paused by a move" : `paused since ${time(pausedAt)}`;
   return [name, ...OPEN.map((phase) => number(tasks[phase] ?? 0)), waiting, String(workers), paused];
 }

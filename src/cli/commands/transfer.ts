@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { fileFacts, isHollow, SCHEMA_VERSION, versionAt } from "../../backends/sqlite/examine.ts";
-import { sqliteMover } from "../../backends/sqlite/transfer.ts";
+import { sqliteMover, sqliteName } from "../../backends/sqlite/transfer.ts";
 import { canonical, keyOf } from "../../backends/shared/moved.ts";
 import { schemaName, storeUrl, tablePrefix } from "../../config/kinds.ts";
 import { isPostgresUrl, sqlitePathOf } from "../../config/url.ts";
@@ -10,7 +10,7 @@ import { formatDuration } from "../../core/duration.ts";
 import { StorageError } from "../../core/errors.ts";
 import type { MovedRow, MovedTable, Mover } from "../../core/transfer.ts";
 import { backendAt, newId, systemClock } from "../../host.ts";
-import { abort, transfer } from "../../runtime/transfer.ts";
+import { abort, expectMovable, transfer } from "../../runtime/transfer.ts";
 import type { TransferStep } from "../../runtime/transfer.ts";
 import { EXIT, UsageError } from "../command.ts";
 import type { Given, Run } from "../command.ts";
@@ -29,6 +29,7 @@ export const run: Run = async (given, terminal) => {
   let target: Mover | undefined;
   const interrupt = listenForInterrupts(() => {});
   try {
+    await expectMovable(source, await nameOf(to), given.flag("abort"));
     target = await targetAt(to);
     if (given.flag("abort")) {
       await abort({ source, target });
@@ -135,6 +136,12 @@ function placeOf(given: Given, side: "from" | "to"): Place {
   if (path === ":memory:")
     throw new UsageError(`Expected --${side} to be a file or a server, got what lies in the memory of another process`);
   return { path: resolve(path), tablePrefix: prefix ?? "" };
+}
+
+async function nameOf(place: Place): Promise<string> {
+  if ("path" in place) return sqliteName(place.path, place.tablePrefix);
+  const { placeOf: nameOfServer } = await import("../../backends/postgres/options.ts");
+  return nameOfServer(place, place.schema);
 }
 
 async function moverAt(place: Place): Promise<Mover> {

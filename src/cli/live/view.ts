@@ -1,4 +1,5 @@
 /** The live view: a picture as lines that fit the terminal. */
+import { isForMove } from "../../core/transfer.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { lifeOf, styleOfLife } from "../life.ts";
 import { styleOfPhase } from "../phase.ts";
@@ -126,7 +127,7 @@ function queues({ queues: all, at }: Picture): Section {
       ...OPEN.map((phase) => number(tasks[phase] ?? 0)),
       readySince === undefined ? "" : age(readySince, at),
       String(workers),
-      pausedAt === undefined ? "" : `paused ${age(pausedAt, at)}`,
+      pausedAt === undefined ? "" : isForMove(pausedAt) ? "paused by a move" : `paused ${age(pausedAt, at)}`,
     ]),
     total: all.length,
     empty: "nothing waits, nobody serves",
