@@ -3,7 +3,8 @@
  * identity. Everything else is handed them.
  */
 import { v7 } from "uuid";
-import { isPostgresUrl, sqlitePathOf, withoutSecrets } from "./config/url.ts";
+import { sqlitePathOf, withoutSecrets } from "./config/url.ts";
+import { isPostgresUrl } from "./core/url.ts";
 import type { Backend } from "./core/backend.ts";
 import type { Clock, Random } from "./core/clock.ts";
 import { expected } from "./core/errors.ts";

@@ -3,7 +3,8 @@ import { ConfigError, describe } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { isOption, OPTIONS } from "./options.ts";
 import type { AnyOption, ConfigData, Section, Values } from "./options.ts";
-import { isPostgresUrl, withoutSecrets } from "./url.ts";
+import { withoutSecrets } from "./url.ts";
+import { isPostgresUrl } from "../core/url.ts";
 
 /** Where a value came from. `file` is the name that was given. */
 export type Origin =

@@ -4,7 +4,8 @@ import type { Duration } from "../core/duration.ts";
 import { LOG_LEVELS } from "../core/logging.ts";
 import type { LogLevel } from "../core/logging.ts";
 import type { Ms } from "../core/record.ts";
-import { isPostgresUrl, sqlitePathOf } from "./url.ts";
+import { sqlitePathOf } from "./url.ts";
+import { BEHIND_POSTGRES, isPostgresUrl } from "../core/url.ts";
 
 /** The part of JSON Schema (draft 07) that is used here. */
 export interface JsonSchema {
@@ -76,7 +77,7 @@ export const storeUrl: Kind<string> = {
   fromText: asIs,
   schema: {
     type: "string",
-    pattern: `^(?:${anyCase("sqlite")}:(?:(?!//)[^?#\\u0000]+|//(?=/[^/])${URL_PATH}+|///)|:memory:|${anyCase("postgres")}(?:${anyCase("ql")})?://\\S+)$`,
+    pattern: `^(?:${anyCase("sqlite")}:(?:(?!//)[^?#\\u0000]+|//(?=/[^/])${URL_PATH}+|///)|:memory:|${anyCase("postgres")}(?:${anyCase("ql")})?:${BEHIND_POSTGRES})$`,
   },
 };
 

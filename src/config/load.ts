@@ -9,7 +9,8 @@ import { importFile, isModule } from "./module.ts";
 import { textOf } from "./utf8.ts";
 import { OPTIONS } from "./options.ts";
 import type { ConfigData } from "./options.ts";
-import { isPostgresUrl, withoutSecrets } from "./url.ts";
+import { withoutSecrets } from "./url.ts";
+import { isPostgresUrl } from "../core/url.ts";
 
 export interface LoadedConfig {
   readonly config: ConfigData;

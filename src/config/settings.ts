@@ -5,7 +5,8 @@ import type { Retention } from "../core/retention.ts";
 import { at } from "./check.ts";
 import type { Origin } from "./check.ts";
 import type { ConfigData } from "./options.ts";
-import { isPostgresUrl, sqlitePathOf } from "./url.ts";
+import { sqlitePathOf } from "./url.ts";
+import { isPostgresUrl } from "../core/url.ts";
 
 export type StoreName = "taskQueue" | "resultStore" | "eventStore";
 

@@ -16,11 +16,6 @@ export function sqlitePathOf(url: string): string | undefined {
   return decoded !== undefined && /^\/[A-Za-z]:/.test(decoded) ? decoded.slice(1) : decoded;
 }
 
-/** Whether a text is a URL of a PostgreSQL database: `postgres://user:password@host:port/database`. */
-export function isPostgresUrl(url: string): boolean {
-  return /^postgres(?:ql)?:\/\/\S+$/i.test(url) && URL.canParse(url);
-}
-
 function decode(path: string): string | undefined {
   try {
     return decodeURIComponent(path);
@@ -32,6 +27,6 @@ function decode(path: string): string | undefined {
 /** A text that may be shown: what stands before the `@` of a URL, and what a query calls a secret, is taken out. */
 export function withoutSecrets(text: string): string {
   return text
-    .replaceAll(/:\/\/[^\s"']*@/g, "://***@")
+    .replaceAll(/:\/\/\S*@/g, "://***@")
     .replaceAll(/(?<name>[?&;\s](?:password|passwd|pwd|pass|token|secret|key)=)[^&;\s"']*/gi, "$<name>***");
 }

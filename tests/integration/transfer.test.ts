@@ -312,15 +312,15 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     await expect(abort(asked)).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
   });
 
-  /** A move that was broken off before rows of this table were written. */
-  const brokenAt = async (table: MovedTable): Promise<TransferOptions> => {
+  /** A move that was broken off before rows of this table were written, or before all of it counted. */
+  const brokenAt = async (at: MovedTable | "finish"): Promise<TransferOptions> => {
     const asked = await moving();
     const target = new Proxy(asked.target, {
       get(of, verb) {
         const own: unknown = Reflect.get(of, verb);
         if (typeof own !== "function") return own;
         return (...args: readonly unknown[]): unknown => {
-          if (verb === "write" && args[0] === table) throw new Error("broken off");
+          if (verb === at || (verb === "write" && args[0] === at)) throw new Error("broken off");
           return own.apply(of, args);
         };
       },
@@ -335,7 +335,7 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
     const early = new OmniQ({ ...options[1], logger: quiet, retention: { events: 1 } });
     await early.worker({ tasks: [echo, broken] }).start();
-    const asked = await brokenAt("tasks");
+    const asked = await brokenAt("finish");
     const shop = new OmniQ(options[1]);
     for (const write of [
       () => shop.enqueue(echo, { n: 1 }, { id: "early" }),

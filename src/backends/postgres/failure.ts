@@ -36,6 +36,21 @@ const UNREACHABLE =
 const CUT =
   /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|not queryable|Connection ended/i;
 
+/** pg's own sentences and Node's codes of a connection that both sides do not want in the same way. */
+const NO_PASSWORD = /^SASL: .*password must be/;
+const NO_TLS = /server does not support SSL/i;
+const UNTRUSTED = /^(?:SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_(?:VERIFY|GET)|CERT_|ERR_TLS|ERR_SSL|HOSTNAME_MISMATCH)/;
+
+/** What was agreed upon wrongly, and will be again. */
+function explainGreeting(error: unknown, place: string): readonly [string, string] | undefined {
+  const message = error instanceof Error ? error.message : "";
+  if (NO_PASSWORD.test(message)) return ["STORAGE_DENIED", `Expected a password for ${place}, got none: in the URL, or in PGPASSWORD`];
+  if (NO_TLS.test(message)) return ["STORAGE_UNREACHABLE", `Expected ${place} to speak TLS, as the URL asks by sslmode, but it does not`];
+  if (UNTRUSTED.test(codeOf(error)))
+    return ["STORAGE_UNREACHABLE", `Expected ${place} to show a certificate that is trusted here: name its authority by ?sslrootcert=FILE`];
+  return undefined;
+}
+
 /** A pooler refuses the settings of our connections, or a session is somebody else's, with other prepared statements. */
 function isPooled(error: unknown): boolean {
   const told = error instanceof Error && error.message.includes("unsupported startup parameter");
@@ -63,6 +78,8 @@ function explain(error: unknown, place: string): readonly [string | undefined, s
     const advice = "put ?pgbouncer=true behind the URL (or give `prepare: false`)";
     return ["STORAGE_POOLED", `Expected ${place} to keep a connection for OmniQ, but there is a pooler in between: ${advice}`];
   }
+  const greeting = explainGreeting(error, place);
+  if (greeting !== undefined) return greeting;
   if (isCut(error)) return ["STORAGE_UNREACHABLE", `Expected to reach ${place}, but there is no connection`];
   if (code.startsWith("28")) return ["STORAGE_DENIED", `Expected ${place} to let this user in: check user, password and pg_hba.conf`];
   if (code === "3D000") return ["STORAGE_NOT_FOUND", `Expected ${place} to be there, but it is not: make the database first`];

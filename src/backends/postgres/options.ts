@@ -1,7 +1,8 @@
 /** Checks of the backend's options, and the pool that they name: before any connection is made. */
-import type { Pool } from "pg";
+import type { Client, Pool } from "pg";
 import { expected, StorageError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/nearest.ts";
+import { isPostgresUrl } from "../../core/url.ts";
 import type { PostgresBackendOptions } from "./backend.ts";
 import type { PoolLike } from "./pool.ts";
 
@@ -13,7 +14,13 @@ export function checkOptions(options: PostgresBackendOptions): void {
   if (projectName !== undefined && (typeof projectName !== "string" || projectName === ""))
     throw expected("projectName", "a name", projectName);
   if (url !== undefined && !isUrl(url))
-    throw expected("url", "postgres://user@host:port/database", typeof url === "string" ? schemeOf(url) : url);
+    throw expected(
+      "url",
+      "postgres://user@host:port/database, with characters such as / and @ in user and password percent-encoded",
+      typeof url === "string" ? schemeOf(url) : url,
+    );
+  if (url !== undefined && new URL(url).searchParams.has("schema"))
+    throw expected("url", "given without ?schema=, which is an option of its own: `schema`", "both in one");
   if (pool !== undefined && !isPool(pool)) throw expected("pool", "a Pool of pg", pool);
   if (roomOf(pool) === 1) throw expected("pool", "a Pool of pg with room for 2 connections, of which one listens", roomOf(pool));
   if (pool !== undefined && (url !== undefined || connections !== undefined))
@@ -31,7 +38,7 @@ function schemeOf(url: string): string {
 }
 
 function isUrl(url: unknown): url is string {
-  return typeof url === "string" && /^postgres(?:ql)?:\/\//i.test(url) && URL.canParse(url);
+  return typeof url === "string" && isPostgresUrl(url);
 }
 
 function isPool(pool: unknown): pool is PoolLike {
@@ -80,6 +87,7 @@ export async function poolOf(options: PostgresBackendOptions): Promise<{ readonl
   }
   const pg = await driver();
   const own = new pg.Pool({
+    Client: closing(pg.Client),
     connectionString: url,
     max: connections,
     keepAlive: true,
@@ -93,6 +101,22 @@ export async function poolOf(options: PostgresBackendOptions): Promise<{ readonl
   return { pool: own, end: () => own.end() };
 }
 
+/** A client that could not connect lets its socket go: a refused password left it open for a minute, and the process with it. */
+function closing(client: typeof Client): typeof Client {
+  return class extends client {
+    override connect(): Promise<Client>;
+    override connect(callback: (error: Error) => void): void;
+    override connect(callback?: (error: Error) => void): Promise<Client> | void {
+      if (callback === undefined) return super.connect();
+      super.connect((error: unknown) => {
+        if (error instanceof Error) this.end(ignore);
+        // Null where all went well, whatever the types say.
+        callback(error as Error);
+      });
+    }
+  };
+}
+
 /** Whether connections keep prepared statements. A URL says that it names a pooler by `pgbouncer=true`, as it does to others. */
 export function prepares({ pool, url, prepare }: PostgresBackendOptions): boolean {
   if (prepare !== undefined) return prepare;
@@ -100,7 +124,7 @@ export function prepares({ pool, url, prepare }: PostgresBackendOptions): boolea
   return url === undefined || new URL(url).searchParams.get("pgbouncer") !== "true";
 }
 
-async function driver(): Promise<{ readonly Pool: typeof Pool }> {
+async function driver(): Promise<{ readonly Pool: typeof Pool; readonly Client: typeof Client }> {
   try {
     const { default: pg } = await import("pg");
     return pg;

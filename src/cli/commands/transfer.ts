@@ -5,7 +5,8 @@ import { fileFacts, isHollow, SCHEMA_VERSION, versionAt } from "../../backends/s
 import { sqliteMover, sqliteName } from "../../backends/sqlite/transfer.ts";
 import { canonical, keyOf } from "../../backends/shared/moved.ts";
 import { schemaName, storeUrl, tablePrefix } from "../../config/kinds.ts";
-import { isPostgresUrl, sqlitePathOf } from "../../config/url.ts";
+import { sqlitePathOf } from "../../config/url.ts";
+import { isPostgresUrl } from "../../core/url.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { StorageError } from "../../core/errors.ts";
 import type { MovedRow, MovedTable, Mover } from "../../core/transfer.ts";

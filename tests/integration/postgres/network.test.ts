@@ -288,7 +288,27 @@ describe.skipIf(bin === undefined)("a worker of a server", { tags: ["slow"] }, (
     await expect(worker.start()).rejects.toMatchObject({ code: "STORAGE_DENIED" });
     expect(lines.map(({ text }) => text).join("\n")).not.toContain("hunter2");
     await denied.close();
+    // Nor does it hang where none is given at all: the connection is let go.
+    url.password = "";
+    const silent = open(url.href);
+    await expect(silent.open()).rejects.toMatchObject({
+      code: "STORAGE_DENIED",
+      message: expect.stringContaining("got none") as string,
+    });
+    await silent.close();
+    await until(() => proxy.open <= 1);
     await admin.query("DROP ROLE secretive");
+  });
+
+  test("TLS that the server does not speak is said at once", async () => {
+    const secured = open(`${proxy.url}?uselibpqcompat=true&sslmode=require`);
+    const before = proxy.tried;
+    await expect(secured.open()).rejects.toMatchObject({
+      code: "STORAGE_UNREACHABLE",
+      message: expect.stringContaining("to speak TLS") as string,
+    });
+    expect(proxy.tried - before).toBe(1);
+    await secured.close();
   });
 
   test("a pool of two connections is enough for worker, results and enqueues at once", async () => {

@@ -218,6 +218,7 @@ describe("the URL of a store", () => {
     expect(withoutSecrets("postgres://a:b@c@host/db?sslmode=on&password=p%20w&x=1")).toBe(
       "postgres://***@host/db?sslmode=on&password=***&x=1",
     );
+    expect(withoutSecrets("at postgres://a:sec'r\"et@host/db")).toBe("at postgres://***@host/db");
     expect(withoutSecrets("host=x password=secret user=y")).toBe("host=x password=*** user=y");
     expect(withoutSecrets("sqlite:./data/shop.db")).toBe("sqlite:./data/shop.db");
   });

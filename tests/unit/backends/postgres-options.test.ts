@@ -1,0 +1,42 @@
+/** What the backend refuses before it connects, and what it shows of a URL. */
+import { describe, expect, test } from "vitest";
+import { isPostgresUrl } from "../../../src/core/url.ts";
+import { PostgresBackend } from "../../../src/postgres.ts";
+
+describe("a URL", () => {
+  test.each([
+    "postgres://host",
+    "postgres://host/",
+    "postgres://user@host:5432/shop",
+    "postgresql://user:p%2Fw%40d@host/shop?sslmode=require",
+    "postgres:///shop?host=/var/run/postgresql",
+  ])("%s is one", (url) => {
+    expect(isPostgresUrl(url)).toBe(true);
+    expect(() => new PostgresBackend({ url })).not.toThrow();
+  });
+
+  test.each([
+    "postgres://user:12/secret@host:5432/shop",
+    "postgres://user:p@secret/x@host/shop",
+    "postgres://user:12?secret@host/shop",
+    "postgres://user:12#secret@host/shop",
+    "postgres://user:sec ret@host/shop",
+    "mysql://user:secret@host/shop",
+    "postgres:",
+  ])("%s is none, and nothing of it is shown", (url) => {
+    expect(isPostgresUrl(url)).toBe(false);
+    const text = ((): string => {
+      try {
+        return new PostgresBackend({ url }).projectName;
+      } catch (error) {
+        return String(error);
+      }
+    })();
+    expect(text).toContain("Expected `url` to be postgres://");
+    expect(text).not.toMatch(/secret|ret@/);
+  });
+
+  test("?schema= is an option, and would be passed over", () => {
+    expect(() => new PostgresBackend({ url: "postgres://host/shop?schema=mine" })).toThrow("option of its own: `schema`");
+  });
+});
