@@ -10,6 +10,8 @@ type Level = keyof Logger;
 
 /** A storage that is down says so at most this often. */
 const ONCE_A = 1_000;
+/** One that has moved does not come back: whoever reads the log has to do something. */
+const ONCE_A_MOVED = 60_000;
 
 function mapped(write: (level: Level, message: string, data: LogData | undefined) => void): Logger {
   const [debug, info, warn, error] = LOG_LEVELS.map((level) => (message: string, data?: LogData): void => {
@@ -81,7 +83,7 @@ export class Throttle {
     const { code } = data;
     const kind = typeof code === "string" && code.startsWith("STORAGE_") ? code : message;
     const seen = this.#seen.get(kind);
-    if (seen !== undefined && now - seen.at < ONCE_A) {
+    if (seen !== undefined && now - seen.at < (code === "STORAGE_MOVED" ? ONCE_A_MOVED : ONCE_A)) {
       seen.held++;
       return;
     }

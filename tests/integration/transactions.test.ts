@@ -173,6 +173,14 @@ describe.skipIf(POSTGRES_URL === "")("on PostgreSQL", () => {
     ).rejects.toMatchObject({ code: "TX_ABORTED", message: expect.stringContaining("roll it back") as string });
   });
 
+  test("one that may not write says so", async () => {
+    const client = await pool.connect();
+    await client.query("BEGIN READ ONLY");
+    await expect(omniq.enqueue(add, { x: 1, y: 2 }, { tx: client })).rejects.toMatchObject({ code: "TX_READONLY" });
+    await client.query("ROLLBACK");
+    client.release();
+  });
+
   /** The same client, and what it was asked. */
   const counted = (client: PostgresTx): { readonly tx: PostgresTx; readonly asked: string[] } => {
     const asked: string[] = [];
@@ -247,6 +255,8 @@ describe.skipIf(POSTGRES_URL === "")("on PostgreSQL", () => {
     }
     const there = new Pool({ connectionString: url.href, max: 1 });
     const client = await there.connect();
+    // The database may be dropped before its connection has been closed.
+    client.on("error", () => undefined);
     try {
       await client.query("BEGIN; SELECT pg_current_xact_id()");
       const parents = [await omniq.enqueue(add, { x: 1, y: 2 })];

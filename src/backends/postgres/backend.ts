@@ -59,7 +59,7 @@ export interface PostgresBackendOptions {
   readonly pool?: PoolLike;
   /** The schema that holds the tables, made where it is missing. Default `omniq`. */
   readonly schema?: string;
-  /** Connections of OmniQ's own pool at most. Default 10. */
+  /** Connections of OmniQ's own pool at most. Default 10, or what the URL says by `?connections=4`. */
   readonly connections?: number;
   /**
    * Whether connections keep prepared statements. Default: those of OmniQ's own pool do. Give `false` behind a pooler that hands a

@@ -28,8 +28,14 @@ export function checkOptions(options: PostgresBackendOptions): void {
   if (schema !== undefined && !isSchema(schema))
     throw expected("schema", "1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`", schema);
   if (prepare !== undefined && typeof prepare !== "boolean") throw expected("prepare", "true or false", prepare);
-  if (connections !== undefined && !(Number.isSafeInteger(connections) && connections >= 2))
-    throw expected("connections", "a whole number from 2 on", connections);
+  const room = connectionsOf(options);
+  if (!(Number.isSafeInteger(room) && room >= 2)) throw expected("connections", "a whole number from 2 on", room);
+}
+
+/** Of our own pool, at most. A URL may say it, for programs and commands that are given nothing else. */
+function connectionsOf({ url, connections }: PostgresBackendOptions): number {
+  const said = url === undefined ? null : new URL(url).searchParams.get("connections");
+  return connections ?? (said === null ? 10 : /^\d+$/.test(said) ? Number(said) : Number.NaN);
 }
 
 /** All of a URL that may be shown: a password may stand anywhere in one that is wrong. */
@@ -74,7 +80,7 @@ const SETTINGS = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seq
 
 /** The caller's pool, or one of ours. `pg` is loaded by this call, and not before. */
 export async function poolOf(options: PostgresBackendOptions): Promise<{ readonly pool: PoolLike; readonly end: () => Promise<void> }> {
-  const { pool, url, connections = 10 } = options;
+  const { pool, url } = options;
   if (pool !== undefined) {
     pool.on("error", ignore);
     return {
@@ -89,7 +95,7 @@ export async function poolOf(options: PostgresBackendOptions): Promise<{ readonl
   const own = new pg.Pool({
     Client: closing(pg.Client),
     connectionString: url,
-    max: connections,
+    max: connectionsOf(options),
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
     application_name: "omniq",

@@ -62,7 +62,7 @@ export class Callers {
     this.#here = await this.#look();
   }
 
-  /** All calls, each whole or not at all. @throws ConnectionError `TX_NOT_OPEN`, `TX_ABORTED`, `TX_OTHER_DATABASE`, `TX_FOREIGN_LIBRARY`. */
+  /** All calls, each whole or not at all. @throws ConnectionError `TX_NOT_OPEN`, `TX_ABORTED`, `TX_READONLY`, `TX_OTHER_DATABASE`, `TX_FOREIGN_LIBRARY`. */
   async enqueue(handle: unknown, calls: readonly EnqueueCall[]): Promise<Answers> {
     if (!isTx(handle)) {
       throw new ConnectionError(
@@ -134,6 +134,15 @@ export class Callers {
       return new ConnectionError(
         "TX_ABORTED",
         "Expected `tx` to be a transaction that can be committed, got one in which a statement failed: roll it back",
+        {
+          cause: error,
+        },
+      );
+    }
+    if (code === "25006") {
+      return new ConnectionError(
+        "TX_READONLY",
+        "Expected `tx` to be a transaction that may write, got one that is read only (or of a standby)",
         {
           cause: error,
         },

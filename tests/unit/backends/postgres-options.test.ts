@@ -36,6 +36,14 @@ describe("a URL", () => {
     expect(text).not.toMatch(/secret|ret@/);
   });
 
+  test("says how many connections there may be, from two on", () => {
+    expect(() => new PostgresBackend({ url: "postgres://host/shop?connections=4" })).not.toThrow();
+    for (const said of ["1", "0", "many", "", "-4", "2.5"])
+      expect(() => new PostgresBackend({ url: `postgres://host/shop?connections=${said}` })).toThrow(
+        "`connections` to be a whole number from 2 on",
+      );
+  });
+
   test("?schema= is an option, and would be passed over", () => {
     expect(() => new PostgresBackend({ url: "postgres://host/shop?schema=mine" })).toThrow("option of its own: `schema`");
   });

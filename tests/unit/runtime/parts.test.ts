@@ -255,6 +255,12 @@ describe("logging", () => {
     await clock.advance(1_000);
     upkeep.warn("upkeep", { code });
     expect(lines).toEqual(["claim", "upkeep", "upkeep"]);
+    // One that has moved is told of by the minute.
+    for (let second = 0; second < 90; second++) {
+      upkeep.warn("moved", { code: "STORAGE_MOVED" });
+      await clock.advance(1_000);
+    }
+    expect(lines.filter((line) => line === "moved").length).toBe(2);
   });
 
   test("an error is told by name, message and code alone", () => {
