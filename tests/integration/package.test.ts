@@ -117,6 +117,6 @@ describe("the packed tarball", { tags: ["slow"] }, () => {
 
   test("it holds what people need, and no sources, tests or tools", () => {
     const top = readdirSync(join(folder, "node_modules", "omniq"));
-    expect(top.toSorted()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "package.json", "schema.json"]);
+    expect(top.toSorted()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "examples", "package.json", "schema.json"]);
   });
 });

@@ -254,9 +254,9 @@ describe.skipIf(POSTGRES_URL === "")("on PostgreSQL", () => {
       await there.close();
     }
     const there = new Pool({ connectionString: url.href, max: 1 });
+    // The database may be dropped before the connection is closed.
+    there.on("error", () => undefined);
     const client = await there.connect();
-    // The database may be dropped before its connection has been closed.
-    client.on("error", () => undefined);
     try {
       await client.query("BEGIN; SELECT pg_current_xact_id()");
       const parents = [await omniq.enqueue(add, { x: 1, y: 2 })];
