@@ -132,7 +132,11 @@ export class PostgresBackend implements Backend<PostgresTx> {
         this.#ledger.forget(worker);
         this.#heads.delete(worker);
       },
-      beat: (worker, held) => this.#single((db) => presence.beat(db, worker, held), "harmless"),
+      beat: async (worker, held) => {
+        const { trouble, rows } = await this.#single((db) => presence.beat(db, worker, held), "harmless");
+        this.#ledger.heldBy(worker, rows);
+        return trouble;
+      },
       workers: (limit) => this.#look((db) => presence.workers(db, limit)),
     };
     this.desk = this.#deskForm();
@@ -239,7 +243,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
   }
 
   async #initialize(): Promise<void> {
-    const { pool, end } = await poolOf(this.#options);
+    const { pool, end } = await poolOf(this.#options, this.#deadline);
     const names = new Names(this.schema, this.#options.clock);
     const common = { pool, names, random: this.#random, deadline: this.#deadline };
     const sender = newId();
@@ -256,6 +260,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
     const callers = new Callers(names, this.#place, () => engine.single(placeIn, "harmless"));
     try {
       await migrate(engine, names, this.#place);
+      await engine.single(events.adopt, "harmless");
       await callers.open();
     } catch (error) {
       await end();

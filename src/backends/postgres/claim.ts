@@ -62,14 +62,15 @@ const READY: Sql = `LATERAL (SELECT coalesce(max(p), ${HIGHEST}) AS p, coalesce(
 /**
  * Queue by queue in the order asked; in each the best of every name, then the best of these, locked one by one until there are enough.
  * Nested loops keep the order, and stop: a later queue is not even looked at. An expired row is taken out by the claim itself, never
- * filtered in its WHERE: a million of them in front would be read by every claim.
+ * filtered in its WHERE: a million of them in front would be read by every claim. Under its lock a row may be another one than was seen.
  */
 const taking = (
   names: string,
   only: Sql,
 ): Sql => `picked AS MATERIALIZED (SELECT l.rid FROM unnest(${LIST(2)}) WITH ORDINALITY AS q(name, place)
-    CROSS JOIN LATERAL (SELECT c.rid FROM ${names} CROSS JOIN ${READY} ORDER BY c.priority DESC, c.due_at, c.rid) AS s
-    CROSS JOIN LATERAL (SELECT u.rid FROM {tasks} u WHERE u.rid = s.rid AND u.stage = ${STAGE.ready} FOR UPDATE SKIP LOCKED) AS l
+    CROSS JOIN LATERAL (SELECT c.rid, k.name FROM ${names} CROSS JOIN ${READY} ORDER BY c.priority DESC, c.due_at, c.rid) AS s
+    CROSS JOIN LATERAL (SELECT u.rid FROM {tasks} u WHERE u.rid = s.rid AND u.stage = ${STAGE.ready}
+      AND u.queue_name = q.name AND u.func = s.name FOR UPDATE SKIP LOCKED) AS l
     WHERE (SELECT known AND (due IS NULL OR due > {now} OR $4::int = 1) FROM facts) AND ${only}
       AND NOT EXISTS (SELECT 1 FROM {queues} p WHERE p.name = q.name AND p.paused_at IS NOT NULL)
     LIMIT $3::bigint),
@@ -228,7 +229,9 @@ function claimTo(why: Claim["for"], task: StoredTask, now: number): Claim {
 
 const MARK_EXPIRED: Sql = `UPDATE {tasks} SET stage = ${STAGE.doomed}, mark = ${MARK.expired} WHERE rid IN (SELECT rid FROM {tasks}
   WHERE stage < 3 AND expires_at IS NOT NULL AND expires_at <= {now} ORDER BY expires_at, rid LIMIT $1 FOR UPDATE SKIP LOCKED)`;
-const DOOMED: Sql = `SELECT rid FROM {tasks} WHERE stage > 3 AND stage < 6 AND worker IS NULL ORDER BY rid LIMIT $1 FOR UPDATE SKIP LOCKED`;
+/** With what nobody can be found to hold: the row of its worker went while the claim was being written. */
+const DOOMED: Sql = `SELECT rid FROM {tasks} t WHERE stage > 3 AND stage < 6 AND (worker IS NULL OR NOT EXISTS (SELECT 1 FROM {workers} w WHERE w.id = t.worker))
+  ORDER BY rid LIMIT $1 FOR UPDATE OF t SKIP LOCKED`;
 const DOOMED_OF: Sql = `SELECT t.rid FROM unnest(${LIST(1)}) WITH ORDINALITY AS a(id, place) JOIN {tasks} t ON t.id = a.id
   WHERE t.stage = ${STAGE.doomed} AND t.worker IS NULL ORDER BY a.place LIMIT $2 FOR UPDATE OF t`;
 
@@ -253,7 +256,7 @@ async function heldBy(db: Db, ask: ClaimAsk, lost: readonly { readonly worker: s
 }
 
 const HAND_OUT: Sql = `UPDATE {tasks} t SET fence = greatest(fence, (SELECT value FROM {omniq_meta} WHERE key = 'fence_floor')) + 1, revision = revision + 1,
-  worker = $2, taken_over = taken_over OR (stage = ${STAGE.running} AND worker <> $2) WHERE rid = ANY(ARRAY(SELECT json_array_elements_text($1::json)::bigint)) RETURNING ${TASK_COLUMNS}, taken_over, {now} AS now`;
+  worker = $2, taken_over = taken_over OR (stage = ${STAGE.running} AND worker IS DISTINCT FROM $2) WHERE rid = ANY(ARRAY(SELECT json_array_elements_text($1::json)::bigint)) RETURNING ${TASK_COLUMNS}, taken_over, {now} AS now`;
 
 /** The rows are locked already; they are answered in the order given. */
 async function handOut(db: Db, rows: readonly Row[], worker: string): Promise<readonly Claim[]> {

@@ -6,8 +6,8 @@ import type { Phase, StoredTask } from "../../core/task.ts";
 import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import { addEdges, noteChildren } from "./enqueue.ts";
-import type { NewEdge } from "./enqueue.ts";
+import { addEdges, lookMarked } from "./parents.ts";
+import type { NewEdge } from "./parents.ts";
 import type { Param, Row } from "./link.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
 import { TASK_COLUMNS } from "./task-row.ts";
@@ -205,7 +205,7 @@ export async function requeue(db: Db, ids: readonly string[]): ReturnType<Desk["
   return answers;
 }
 
-const OPEN_PARENTS: Sql = `SELECT id FROM {tasks} WHERE id = ANY(${LIST(1)}) AND rid < $2 AND stage <> ${STAGE.finished}`;
+const OPEN_PARENTS: Sql = `SELECT id, stage FROM {tasks} WHERE id = ANY(${LIST(1)}) AND rid < $2 AND stage <> ${STAGE.finished}`;
 const BLOCK: Sql = `UPDATE {tasks} SET stage = ${STAGE.blocked}, open_parents = $2 WHERE rid = $1`;
 
 /**
@@ -225,8 +225,8 @@ async function waitAgain(db: Db, ids: readonly string[], rows: readonly Row[]): 
 }
 
 async function wait(db: Db, rid: number, parents: ReadonlyMap<string, NewEdge["edge"]>): Promise<void> {
-  await noteChildren(db, [...parents.keys()], "mark");
-  const open = (await db.all(OPEN_PARENTS, list([...parents.keys()]), rid)).flatMap((row): readonly NewEdge[] => {
+  const ids = [...parents.keys()];
+  const open = (await lookMarked(db, new Set(ids), () => db.all(OPEN_PARENTS, list(ids), rid))).flatMap((row): readonly NewEdge[] => {
     const edge = parents.get(str(row["id"]));
     return edge === undefined ? [] : [{ edge, child: rid }];
   });

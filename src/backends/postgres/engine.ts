@@ -41,8 +41,8 @@ export class Engine {
     return this.#call({ step, whole: false, patience });
   }
 
-  /** All of it or nothing. */
-  transact<R>(step: (db: Db) => Promise<R>, patience: Patience = "none"): Promise<R> {
+  /** All of it or nothing. `unheard`: it may have been done before, since an answer was lost. */
+  transact<R>(step: (db: Db, unheard: boolean) => Promise<R>, patience: Patience = "none"): Promise<R> {
     return this.#call({ step, whole: true, patience });
   }
 
@@ -66,10 +66,12 @@ export class Engine {
   async #repeat<R>(call: Call<R>): Promise<R> {
     const { place, random, deadline } = this.#options;
     const until = performance.now() + deadline;
+    let wasSent = false;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#once(call);
+        return await this.#once(call, wasSent);
       } catch (error) {
+        wasSent ||= error instanceof Cut && error.wasSent;
         const inTheWay = isContention(error) || (call.whole && isDuplicate(error));
         const unheard =
           error instanceof Cut && !this.#closed && performance.now() < until && (!error.wasSent || call.patience === "harmless");
@@ -81,7 +83,7 @@ export class Engine {
     }
   }
 
-  async #once<R>({ step, whole }: Call<R>): Promise<R> {
+  async #once<R>({ step, whole }: Call<R>, unheard: boolean): Promise<R> {
     const { pool, names, onHints } = this.#options;
     const client = await connect(pool).catch((error: unknown) => {
       throw isCut(error) ? new Cut(false, error) : error;
@@ -90,7 +92,7 @@ export class Engine {
     let broken: unknown;
     try {
       if (whole) await db.run("BEGIN");
-      const result = await step(db);
+      const result = await step(db, unheard);
       if (whole) {
         await flushEvents(db);
         await db.run("COMMIT");
@@ -111,7 +113,7 @@ export class Engine {
 }
 
 interface Call<R> {
-  readonly step: (db: Db) => Promise<R>;
+  readonly step: (db: Db, unheard: boolean) => Promise<R>;
   readonly whole: boolean;
   readonly patience: Patience;
 }

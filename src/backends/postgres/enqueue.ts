@@ -10,6 +10,7 @@ import type { Db, Sql } from "./db.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { int, optionalStr, str } from "../shared/values.ts";
 import type { Row } from "./link.ts";
+import { addEdges, lookMarked, markParents, remindOf } from "./parents.ts";
 import { edgesText } from "../shared/task-row.ts";
 
 /** Whether calls can go in one statement: nothing has to be looked up before, and all of them are announced or none. */
@@ -117,7 +118,7 @@ export function sentBy(calls: readonly EnqueueCall[]): string {
   return list(calls.flatMap((call) => call.tasks.map((task) => sent({ task }))));
 }
 
-/** How parents are kept from ending unseen while a child is written: by a note in their row, or (in the caller's transaction) by a reminder to look again. */
+/** How parents are kept from ending unseen while a child is written: by a mark, or (in the caller's transaction) by a reminder. */
 export type Hold = "mark" | "remind";
 
 /** One call by itself. The caller takes back what was written when it is refused, and repeats what fails because somebody else was faster. */
@@ -154,13 +155,7 @@ interface Holder {
 /** One row more, so that the time is told also where none of them is there. */
 const IDS: Sql = `SELECT {now} AS now, t.id, t.func, t.args, t.kwargs, t.stage, t.status FROM (SELECT 1) AS o LEFT JOIN {tasks} t ON t.id = ANY(${LIST(1)})`;
 const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, schedule_id FROM {tasks} WHERE unique_key = ANY(${LIST(1)}) ORDER BY rid FOR UPDATE`;
-/** The parents' rows are locked until we commit, so that their end sees the note and looks for the child. */
-const HOLD: Sql = `UPDATE {tasks} SET has_children = true WHERE rid IN
-  (SELECT rid FROM {tasks} WHERE id = ANY(${LIST(1)}) AND stage <> ${STAGE.finished} ORDER BY rid FOR UPDATE)`;
-const REMIND: Sql = `INSERT INTO {releases}(parent, status) SELECT p, 'cancelled' FROM unnest(${LIST(1)}) p ON CONFLICT DO NOTHING`;
 const OUTLIVED: Sql = `UPDATE {tasks} SET unique_key = NULL WHERE id = ANY(${LIST(1)})`;
-const ADD_EDGES: Sql = `INSERT INTO {dependencies}(parent, child, policy) SELECT e.p, e.c, e.r FROM json_to_recordset($1::json) AS e(p text, c bigint, r smallint) ON CONFLICT DO NOTHING`;
-
 /** What a call meets, read once; its tasks are weighed in order against it and written together. */
 class Look {
   readonly #db: Db;
@@ -189,9 +184,9 @@ class Look {
     const keys = tasks.flatMap(({ unique }) => (unique === undefined ? [] : [unique.key]));
     const holders = keys.length === 0 ? [] : await db.all(HOLDERS, list([...new Set(keys)]));
     const parents = new Set(tasks.flatMap(({ dependsOn }) => dependsOn.map(({ id }) => id)));
-    if (hold === "mark") await noteChildren(db, [...parents], hold);
     const ids = new Set([...tasks.map(({ id }) => id), ...parents, ...holders.map((row) => str(row["id"]))]);
-    return new Look(db, call, hold, await db.all(IDS, list([...ids])), holders);
+    const look = (): Promise<readonly Row[]> => db.all(IDS, list([...ids]));
+    return new Look(db, call, hold, hold === "mark" ? await lookMarked(db, parents, look) : await look(), holders);
   }
 
   /** Refuses before it writes: first by the id, then by the key, then by the parents. */
@@ -295,31 +290,10 @@ class Look {
     const edges = fresh.flatMap(({ task, parents }) => parents.map((edge) => ({ edge, child: rids.get(task.id) ?? 0 })));
     await addEdges(this.#db, edges);
     const parents = [...new Set(edges.map(({ edge }) => edge.id))];
-    // A parent that is new is seen by nobody yet, so that its mark keeps nobody waiting.
-    const marked = this.#hold === "mark" ? parents : parents.filter((id) => rids.has(id));
-    await noteChildren(this.#db, marked, "mark");
-    if (marked.length < parents.length)
-      await noteChildren(
-        this.#db,
-        parents.filter((id) => !rids.has(id)),
-        "remind",
-      );
+    // Those that are new were not there to be marked. They are seen by nobody yet, so that it keeps nobody waiting.
+    const known = new Set(await markParents(this.#db, this.#hold === "mark" ? parents : parents.filter((id) => rids.has(id))));
+    await remindOf(this.#db, this.#hold === "mark" ? [] : parents.filter((id) => !known.has(id)));
   }
-}
-
-export interface NewEdge {
-  readonly edge: NewTask["dependsOn"][number];
-  readonly child: number;
-}
-
-/** Sees to it that the parents' ends will look for children. Marked, they are locked until we commit, unless they are new. */
-export async function noteChildren(db: Db, parents: readonly string[], hold: Hold): Promise<void> {
-  if (parents.length > 0) await db.run(hold === "mark" ? HOLD : REMIND, list(parents));
-}
-
-export async function addEdges(db: Db, edges: readonly NewEdge[]): Promise<void> {
-  if (edges.length === 0) return;
-  await db.run(ADD_EDGES, list(edges.map(({ edge, child }) => ({ p: edge.id, c: child, r: edge.ifFailed === "run" ? 1 : 0 }))));
 }
 
 function rowOf({ func, args, kwargs }: NewTask): Omit<Known, "stage"> {

@@ -45,6 +45,18 @@ export async function flushEvents(db: Db): Promise<void> {
   await db.run(APPEND, list(events.map((event) => sentEvent(event))));
 }
 
+const OF_ANOTHER_SERVER = "WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())";
+const ADOPT: Sql = `UPDATE {events} SET xid = '0'::xid8 WHERE (xid, seq) IN (SELECT xid, seq FROM {events} ${OF_ANOTHER_SERVER} LIMIT 10000)`;
+
+/**
+ * A dump brings the numbers of another server's transactions: what has one that is still to come here would be told only then. It lies in
+ * front of everything now.
+ */
+export async function adopt(db: Db): Promise<void> {
+  if ((await db.get(`SELECT 1 FROM {events} ${OF_ANOTHER_SERVER} LIMIT 1`)) === undefined) return;
+  while ((await db.run(ADOPT)) > 0);
+}
+
 export async function append(db: Db, set: readonly NewEvent[]): Promise<void> {
   db.events.push(...set);
   db.hints.add("any");

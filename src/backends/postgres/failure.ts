@@ -88,7 +88,7 @@ function explain(error: unknown, place: string): readonly [string | undefined, s
   if (code.startsWith("53")) return ["STORAGE_FULL", `Expected ${place} to have room`];
   if (code === "42P01" || code === "3F000") return ["STORAGE_NOT_FOUND", `Expected the tables of OmniQ in ${place}, but one is gone`];
   if (code === "XX001" || code === "XX002") return ["STORAGE_CORRUPT", `Expected ${place} to be whole, but it is damaged`];
-  if (isContention(error))
+  if (isContention(error) || isDuplicate(error))
     return ["STORAGE_BUSY", `Expected ${place} to be free for this write, but others were in the way again and again`];
   if (/^[0-9A-Z]{5}$/.test(code)) return ["STORAGE_FAILED", `${place} refused a statement`];
   return [undefined, ""];

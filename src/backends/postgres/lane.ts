@@ -77,13 +77,13 @@ export class Lane {
   }
 
   async #alone({ call, resolve, reject }: Waiting, inDoubt: boolean): Promise<void> {
-    let attempts = inDoubt ? 1 : 0;
+    let doubt = inDoubt;
     try {
-      const answers = await this.#engine.transact((db) => {
-        attempts++;
+      const answers = await this.#engine.transact((db, unheard) => {
+        doubt ||= unheard;
         return addWhole(db, call);
       }, "harmless");
-      resolve(attempts > 1 ? answers.map((answer, i) => byUs(answer, call.tasks[i]?.id)) : answers);
+      resolve(doubt ? answers.map((answer, i) => byUs(answer, call.tasks[i]?.id)) : answers);
     } catch (error) {
       reject(error);
     }

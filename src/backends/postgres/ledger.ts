@@ -66,6 +66,12 @@ export class Ledger {
     }
   }
 
+  /** What the worker holds by its row: a claim of which nobody has heard was done by the server after all, when its answer had been given up. */
+  heldBy(worker: string, rows: readonly Known[]): void {
+    const account = this.#accountOf(worker);
+    if (rows.some(({ i, f }) => account.held.get(i) !== f)) account.inDoubt = true;
+  }
+
   forget(worker: string): void {
     this.#accounts.delete(worker);
   }

@@ -78,8 +78,15 @@ const ignore = (): void => undefined;
  */
 const SETTINGS = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off";
 
-/** The caller's pool, or one of ours. `pg` is loaded by this call, and not before. */
-export async function poolOf(options: PostgresBackendOptions): Promise<{ readonly pool: PoolLike; readonly end: () => Promise<void> }> {
+/**
+ * The caller's pool, or one of ours. `pg` is loaded by this call, and not before.
+ * @param deadline after which the server gives a statement up, too: else one that waits for a lock is done long after we gave it up. A second later than we
+ * do, so that a slow statement is one and the same error.
+ */
+export async function poolOf(
+  options: PostgresBackendOptions,
+  deadline?: number,
+): Promise<{ readonly pool: PoolLike; readonly end: () => Promise<void> }> {
   const { pool, url } = options;
   if (pool !== undefined) {
     pool.on("error", ignore);
@@ -101,7 +108,7 @@ export async function poolOf(options: PostgresBackendOptions): Promise<{ readonl
     application_name: "omniq",
     allowExitOnIdle: true,
     // A pooler between us and the server refuses settings, and keeps no statements either.
-    ...(prepares(options) ? { options: SETTINGS } : {}),
+    ...(prepares(options) ? { options: `${SETTINGS}${deadline === undefined ? "" : ` -c statement_timeout=${deadline + 1_000}`}` } : {}),
   });
   own.on("error", ignore);
   return { pool: own, end: () => own.end() };

@@ -2,6 +2,7 @@
 import type { Presence, WorkerRow } from "../../core/backend.ts";
 import { WorkerUnknownError } from "../../core/errors.ts";
 import type { Db, Sql } from "./db.ts";
+import type { Known } from "./ledger.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
 import { int, str } from "../shared/values.ts";
 import { workerRow } from "../shared/worker-row.ts";
@@ -27,12 +28,17 @@ export async function leave(db: Db, worker: string): Promise<void> {
 
 /** One row is written; what is held is read beside it. */
 const BEAT: Sql = `WITH beaten AS (UPDATE {workers} SET beat = beat + 1, seen_at = {now} WHERE id = $1 RETURNING id)
-  SELECT b.id AS beaten, t.id, t.fence, t.mark, t.stage FROM beaten b LEFT JOIN {tasks} t ON $2 = 1 AND t.stage > 3 AND t.stage < 6 AND t.worker = b.id`;
+  SELECT b.id AS beaten, t.id, t.fence, t.mark, t.stage FROM beaten b LEFT JOIN {tasks} t ON t.stage > 3 AND t.stage < 6 AND t.worker = b.id`;
 
 type Held = Parameters<Presence["beat"]>[1];
 
-export async function beat(db: Db, worker: string, held: Held): ReturnType<Presence["beat"]> {
-  const found = await db.all(BEAT, worker, held.length > 0 ? 1 : 0);
+/** What is wrong with what the worker holds, and all that it holds by the rows. */
+export async function beat(
+  db: Db,
+  worker: string,
+  held: Held,
+): Promise<{ readonly trouble: Awaited<ReturnType<Presence["beat"]>>; readonly rows: readonly Known[] }> {
+  const found = await db.all(BEAT, worker);
   if (found.length === 0) throw new WorkerUnknownError(worker);
   const rows = new Map(found.map((row) => [str(row["id"]), row]));
   const trouble: { id: string; fence: number; is: "lost" | "cancel" }[] = [];
@@ -41,7 +47,7 @@ export async function beat(db: Db, worker: string, held: Held): ReturnType<Prese
     if (row === undefined || int(row["fence"]) !== fence) trouble.push({ id, fence, is: "lost" });
     else if (row["mark"] === MARK.cancelled && row["stage"] === STAGE.running) trouble.push({ id, fence, is: "cancel" });
   }
-  return trouble;
+  return { trouble, rows: found.flatMap((row) => (row["id"] === null ? [] : [{ i: str(row["id"]), f: int(row["fence"]) }])) };
 }
 
 export async function workers(db: Db, limit: number): Promise<readonly WorkerRow[]> {

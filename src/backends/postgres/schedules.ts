@@ -59,15 +59,16 @@ export async function list(db: Db, { ids, status, dueBy, limit }: ScheduleQuery)
   return (await db.all(sql, ...given)).map((row) => scheduleRow(row));
 }
 
-const RAISE_FLOOR: Sql = `UPDATE {omniq_meta} m SET value = f.revision FROM (SELECT max(revision) AS revision FROM
-  (SELECT revision FROM {schedules} WHERE id = ANY(${LIST(1)}) ORDER BY id FOR UPDATE) AS d) AS f
-  WHERE m.key = 'revision_floor' AND m.value < f.revision`;
+const LOCK: Sql = `SELECT id, revision FROM {schedules} WHERE id = ANY(${LIST(1)}) ORDER BY id FOR UPDATE`;
+const RAISE_FLOOR: Sql = "UPDATE {omniq_meta} SET value = $1 WHERE key = 'revision_floor' AND value < $1";
 const DROP: Sql = `DELETE FROM {schedules} WHERE id = ANY(${LIST(1)}) RETURNING id`;
 
 export async function drop(db: Db, ids: readonly string[]): Promise<readonly boolean[]> {
   db.hints.add("schedule");
-  await db.run(RAISE_FLOOR, listed(ids));
-  const gone = new Set((await db.all(DROP, listed(ids))).map((row) => str(row["id"])));
+  // Only those that are locked: one that is made meanwhile stays, since the floor does not know of its revision.
+  const rows = await db.all(LOCK, listed(ids));
+  if (rows.length > 0) await db.run(RAISE_FLOOR, Math.max(...rows.map((row) => int(row["revision"]))));
+  const gone = new Set((await db.all(DROP, listed(rows.map((row) => str(row["id"]))))).map((row) => str(row["id"])));
   return ids.map((id) => gone.delete(id));
 }
 

@@ -70,6 +70,7 @@ CREATE UNIQUE INDEX idx_tasks_unique ON {tasks}(unique_key) WHERE unique_key IS 
 CREATE TABLE {dependencies} (parent ${TEXT} NOT NULL, child bigint NOT NULL, policy smallint NOT NULL, PRIMARY KEY (parent, child));
 CREATE INDEX idx_dependencies_child ON {dependencies}(child);
 CREATE TABLE {releases} (parent ${TEXT} PRIMARY KEY, status text NOT NULL);
+CREATE TABLE {reminders} (rid bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, parent ${TEXT} NOT NULL);
 CREATE TABLE {queues} (name ${TEXT} PRIMARY KEY, paused_at bigint);
 CREATE TABLE {workers} (
   rid bigint GENERATED ALWAYS AS IDENTITY,
@@ -166,4 +167,15 @@ CREATE UNIQUE INDEX idx_events_id ON {events}(id) WHERE id IS NOT NULL;
 export const MIGRATIONS: readonly string[] = [TASKS + THE_REST];
 
 /** The tables that make a schema ours; one of these names without our meta table is somebody else's. */
-export const TABLES = ["tasks", "dependencies", "releases", "queues", "workers", "schedules", "occurrences", "results", "events"] as const;
+export const TABLES = [
+  "tasks",
+  "dependencies",
+  "releases",
+  "reminders",
+  "queues",
+  "workers",
+  "schedules",
+  "occurrences",
+  "results",
+  "events",
+] as const;

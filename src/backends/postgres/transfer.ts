@@ -99,6 +99,10 @@ class PostgresMover implements Mover {
   fence(mark: MoveMark): Promise<void> {
     return this.#engine.transact(async (db) => {
       await refusal(db, "moved", `${MOVED_TEXT}${mark.other}`);
+      // Behind whoever writes a child now: reminders are PostgreSQL's alone, notes are moved.
+      await db.run("LOCK TABLE {tasks} IN SHARE ROW EXCLUSIVE MODE");
+      await db.run("INSERT INTO {releases}(parent, status) SELECT DISTINCT parent, 'cancelled' FROM {reminders} ON CONFLICT DO NOTHING");
+      await db.run("DELETE FROM {reminders}");
       // Each waits until nobody writes any more, and keeps new writers out until we commit.
       for (const table of MOVED_TABLES) {
         await db.run(`DROP TRIGGER IF EXISTS omniq_moved ON {${table}}`);
@@ -131,7 +135,7 @@ class PostgresMover implements Mover {
            WHEN (current_setting('omniq.move', true) IS DISTINCT FROM '${mark.id.replaceAll("'", "''")}') EXECUTE FUNCTION {omniq_arriving}()`,
         );
       if (!replace) expectEmpty(this.name, await countsOf(db));
-      for (const table of COMPARED_TABLES) await db.run(`DELETE FROM {${table}}`);
+      for (const table of [...COMPARED_TABLES, "reminders"]) await db.run(`DELETE FROM {${table}}`);
       await put(db, mark);
     });
   }
@@ -203,7 +207,7 @@ class PostgresMover implements Mover {
   wipe(): Promise<void> {
     return this.#engine.transact(async (db) => {
       await allow(db, "arriving");
-      for (const table of MOVED_TABLES) await db.run(`DELETE FROM {${table}}`);
+      for (const table of [...MOVED_TABLES, "reminders"]) await db.run(`DELETE FROM {${table}}`);
       await db.run("DROP TABLE IF EXISTS {omniq_transfer}");
     });
   }

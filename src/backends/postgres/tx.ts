@@ -6,7 +6,7 @@ import { Db } from "./db.ts";
 import type { Sql } from "./db.ts";
 import { addCall, added, allAdded, areCommon, sentBy, TELL } from "./enqueue.ts";
 import { flushEvents } from "./events.ts";
-import { codeOf, storageError } from "./failure.ts";
+import { codeOf, isDuplicate, storageError } from "./failure.ts";
 import { channelOf } from "./listener.ts";
 import type { Answer, Link, Param, Row } from "./link.ts";
 import type { Names } from "./names.ts";
@@ -40,6 +40,7 @@ const plain = (announced: boolean): Sql => `WITH caller AS MATERIALIZED (
 const PLAIN = plain(false);
 const PLAIN_AND_TELL = plain(true);
 const TAKE_BACK: Sql = "DELETE FROM {tasks} WHERE rid = ANY(string_to_array($1, ',')::bigint[])";
+const ATTEMPTS = 8;
 const HINT = "tx task";
 /** A parent may have ended meanwhile: workers that are told of what waits to be ended look for reminders, too. */
 const CHILDREN_HINT = "tx task cancel";
@@ -48,6 +49,8 @@ export class Callers {
   readonly #names: Names;
   readonly #place: string;
   readonly #look: () => Promise<string>;
+  /** The last call on each transaction, as long as the caller keeps it. */
+  readonly #last = new WeakMap<object, Promise<Answers>>();
   #here: string | undefined;
 
   /** @param look asks our own connections which database this is. */
@@ -62,7 +65,7 @@ export class Callers {
     this.#here = await this.#look();
   }
 
-  /** All calls, each whole or not at all. @throws ConnectionError `TX_NOT_OPEN`, `TX_ABORTED`, `TX_READONLY`, `TX_OTHER_DATABASE`, `TX_FOREIGN_LIBRARY`. */
+  /** Calls on one transaction, one after the other: they share its savepoints. All of a call, or nothing of it. @throws ConnectionError `TX_NOT_OPEN`, `TX_ABORTED`, `TX_READONLY`, `TX_OTHER_DATABASE`, `TX_FOREIGN_LIBRARY`. */
   async enqueue(handle: unknown, calls: readonly EnqueueCall[]): Promise<Answers> {
     if (!isTx(handle)) {
       throw new ConnectionError(
@@ -70,7 +73,16 @@ export class Callers {
         "Expected `tx` to be your transaction on PostgreSQL, as `{ query(text, values) }`, got something else",
       );
     }
-    const db = new Db(linkOf(handle), this.#names);
+    const before = this.#last.get(handle);
+    const answers = (async (): Promise<Answers> => {
+      await before?.catch(() => undefined);
+      return await this.#enqueue(new Db(linkOf(handle), this.#names), calls);
+    })();
+    this.#last.set(handle, answers);
+    return await answers;
+  }
+
+  async #enqueue(db: Db, calls: readonly EnqueueCall[]): Promise<Answers> {
     try {
       if (areCommon(calls)) {
         const answers = await this.#atOnce(db, calls);
@@ -106,18 +118,29 @@ export class Callers {
 
   async #oneByOne(db: Db, calls: readonly EnqueueCall[]): Promise<Answers> {
     const answers: (readonly Enqueued[])[] = [];
-    for (const call of calls) {
-      await db.attempt(async () => {
-        const { answers: given, refused } = await addCall(db, call, "remind");
-        answers.push(given);
-        if (!refused) await flushEvents(db);
-        return !refused;
-      });
-    }
+    for (const call of calls) answers.push(await this.#one(db, call));
     const hasChildren = calls.some(({ tasks }) => tasks.some(({ dependsOn }) => dependsOn.length > 0));
     // As a number: some clients cannot read what has no type.
     await db.run("SELECT (pg_notify($1, $2) IS NULL)::int AS told", channelOf(this.#names), hasChildren ? CHILDREN_HINT : HINT);
     return answers;
+  }
+
+  /** Again where somebody else took an id or a key meanwhile: the next look sees it, unless the transaction is one that sees no others. */
+  async #one(db: Db, call: EnqueueCall): Promise<readonly Enqueued[]> {
+    for (let attempt = 1; ; attempt++) {
+      let answers: readonly Enqueued[] = [];
+      try {
+        await db.attempt(async () => {
+          const added = await addCall(db, call, "remind");
+          answers = added.answers;
+          if (!added.refused) await flushEvents(db);
+          return !added.refused;
+        });
+        return answers;
+      } catch (error) {
+        if (!isDuplicate(error) || attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** A server that was started again, or took over, tells another place: so ours is asked for once more. */

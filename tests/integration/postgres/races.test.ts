@@ -1,0 +1,308 @@
+/** Two that meet at the worst moment, held there by a gate in front of a statement. Nothing is lost, no child waits for ever, nobody waits for a caller's transaction. */
+import { Client, Pool } from "pg";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Claim, EnqueueCall } from "../../../src/core/backend.ts";
+import type { Edge, NewTask } from "../../../src/core/task.ts";
+import { defineTask, OmniQ } from "../../../src/index.ts";
+import { PostgresBackend } from "../../../src/postgres.ts";
+import type { PoolClient, PoolLike } from "../../../src/postgres.ts";
+import { newSchedule, newTask, workerRow } from "../../../src/testing/conformance/bench.ts";
+import { until } from "../../fixtures/helpers.ts";
+import { POSTGRES_URL } from "../../fixtures/postgres.ts";
+
+const schema = `omniq_test_races_${process.pid}`;
+const call = (...tasks: readonly NewTask[]): EnqueueCall => ({ tasks, announce: true });
+const after = (...ids: readonly string[]): readonly Edge[] => ids.map((id) => ({ id, ifFailed: "cancel" }));
+const child = (id: string, ...of: readonly string[]): NewTask => newTask(id, { dependsOn: after(...of) });
+
+/** Stops in front of the first statement that matches, until it is let go. */
+class Gate {
+  readonly #match: RegExp;
+  #passed = false;
+  #reach: () => void = () => undefined;
+  #open: () => void = () => undefined;
+  readonly reached = new Promise<void>((resolve) => (this.#reach = resolve));
+  readonly #opened = new Promise<void>((resolve) => (this.#open = resolve));
+
+  constructor(match: RegExp) {
+    this.#match = match;
+  }
+
+  open(): void {
+    this.#open();
+  }
+
+  async pass(text: string): Promise<void> {
+    if (this.#passed || !this.#match.test(text)) return;
+    this.#passed = true;
+    this.#reach();
+    await this.#opened;
+  }
+}
+
+describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
+  let pool: Pool;
+  let b: PostgresBackend;
+  let closing: (() => Promise<unknown>)[];
+
+  beforeEach(async () => {
+    pool = new Pool({ connectionString: POSTGRES_URL, max: 8 });
+    await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+    closing = [];
+    b = await opened();
+    await b.presence.arrive(workerRow("w"));
+  });
+  afterEach(async () => {
+    for (const close of closing.toReversed()) await close();
+    await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+    await pool.end();
+  });
+
+  async function opened(more: object = {}): Promise<PostgresBackend> {
+    const backend = new PostgresBackend({ url: POSTGRES_URL, schema, connections: 4, ...more });
+    await backend.open();
+    closing.push(() => backend.close());
+    return backend;
+  }
+  /** Another process, whose statements wait at these gates. */
+  async function gated(...gates: readonly Gate[]): Promise<PostgresBackend> {
+    const wrapped = (client: PoolClient): PoolClient => ({
+      on: client.on.bind(client),
+      release: (destroy) => {
+        client.release(destroy);
+      },
+      query: async (config: { readonly text?: string }) => {
+        for (const gate of gates) await gate.pass(config.text ?? "");
+        return await client.query(config);
+      },
+    });
+    const own: PoolLike = {
+      connect: async () => wrapped(await pool.connect()),
+      on: (event, listener) => pool.on(event, listener),
+      removeListener: (event, listener) => pool.removeListener(event, listener),
+    };
+    const backend = new PostgresBackend({ pool: own, schema });
+    await backend.open();
+    closing.push(() => backend.close());
+    return backend;
+  }
+  async function begun(level = "READ COMMITTED"): Promise<Client> {
+    const client = new Client({ connectionString: POSTGRES_URL });
+    await client.connect();
+    closing.push(() => client.end());
+    await client.query(`BEGIN ISOLATION LEVEL ${level}`);
+    return client;
+  }
+  const due = async (worker = "w", limit = 100): Promise<readonly Claim[]> =>
+    (await b.work.claim({ worker, limit, of: { due: true, queues: ["q"], names: ["f"], announce: false } })).claims;
+  const end = (claims: readonly Claim[], to: "completed" | "failed" = "completed") =>
+    b.work.settle(claims.map(({ task, fence }) => ({ id: task.id, fence, to, events: [] })));
+  const released = async (): Promise<void> => {
+    for (let i = 0; i < 5; i++) await b.work.release(100);
+  };
+  const phases = async (...ids: readonly string[]): Promise<readonly string[]> =>
+    (await b.desk.get(ids)).map((task, i) => (task === undefined ? `${ids[i]} gone` : `${task.id} ${task.phase}`));
+
+  describe("a child that is enqueued in a caller's transaction", () => {
+    test("is set free by a parent that ended before the commit and was requeued behind it", async () => {
+      await b.work.enqueue([call(newTask("P"))]);
+      const claims = await due();
+      const tx = await begun();
+      await b.work.enqueue([call(child("c", "P"))], tx);
+      await end(claims, "failed");
+      await tx.query("COMMIT");
+      await b.desk.requeue(["P"]);
+      await end(await due());
+      await released();
+      expect(await phases("P", "c")).toEqual(["P completed", "c ready"]);
+    });
+
+    test("beside another one of the same parent: both are set free", async () => {
+      await b.work.enqueue([call(newTask("P"))]);
+      const claims = await due();
+      const [first, second] = [await begun(), await begun()];
+      await b.work.enqueue([call(child("c1", "P"))], first);
+      await first.query("COMMIT");
+      await b.work.enqueue([call(child("c2", "P"))], second);
+      await b.work.release(100);
+      await end(claims);
+      await second.query("COMMIT");
+      await released();
+      expect(await phases("c1", "c2")).toEqual(["c1 ready", "c2 ready"]);
+    });
+
+    test("is ended with a parent that somebody deletes at the moment of the commit", async () => {
+      await b.work.enqueue([call(newTask("P"))]);
+      const tx = await begun();
+      await b.work.enqueue([call(child("c", "P"))], tx);
+      const gate = new Gate(/UPDATE .*omniq_meta/s);
+      const other = await gated(gate);
+      const gone = other.desk.remove(["P"]);
+      await gate.reached;
+      await tx.query("COMMIT");
+      gate.open();
+      expect(await gone).toEqual(["removed"]);
+      await released();
+      expect(await phases("P", "c")).toEqual(["P gone", "c cancelled"]);
+    });
+
+    test("keeps neither the parent's end waiting nor another transaction", async () => {
+      await b.work.enqueue([call(newTask("P"), newTask("R"), child("c0", "P"))]);
+      const claims = await due();
+      const [first, second] = [await begun(), await begun()];
+      await b.work.enqueue([call(child("c1", "P"))], first);
+      await b.work.enqueue([call(child("c2", "R"))], second);
+      await b.work.enqueue([call(child("c3", "P"))], second);
+      await b.work.enqueue([call(child("c4", "R"))], first);
+      // None of these waits for a commit, which comes afterwards.
+      expect(await end(claims)).toEqual({ settled: ["settled", "settled"] });
+      for (const tx of [first, second]) await tx.query("COMMIT");
+      await released();
+      expect(await phases("c0", "c1", "c2", "c3", "c4")).toEqual(["c0 ready", "c1 ready", "c2 ready", "c3 ready", "c4 ready"]);
+    });
+  });
+
+  test("a parent that comes and ends while its child is being written sets it free", async () => {
+    const [look, write] = [new Gate(/LEFT JOIN .*tasks t ON t.id/s), new Gate(/INSERT INTO .*tasks AS t/s)];
+    const other = await gated(look, write);
+    const enqueued = other.work.enqueue([call(child("c", "P"))]);
+    await look.reached;
+    await b.work.enqueue([call(newTask("P"))]);
+    look.open();
+    await write.reached;
+    // Locked, it cannot even be claimed now.
+    await end(await due());
+    write.open();
+    await enqueued;
+    await end(await due());
+    await released();
+    // It may have been taken with the second claim.
+    expect((await phases("P", "c")).join()).toMatch(/^P completed,c (?:ready|completed)$/);
+  });
+
+  test("two calls on one transaction: what the one refuses takes nothing of the other with it", async () => {
+    const plain = defineTask({ name: "plain", handler: ({ n }: { n: number }) => n });
+    const omniq = new OmniQ({ backend: b });
+    await omniq.enqueue(plain, { n: 0 }, { unique: { key: "held" } });
+    const tx = await begun();
+    const answers = await Promise.allSettled([
+      omniq.enqueue(plain, { n: 1 }, { id: "one", unique: { key: "free", onConflict: "throw" }, tx }),
+      omniq.enqueue(plain, { n: 2 }, { unique: { key: "held", onConflict: "throw" }, tx }),
+      omniq.enqueue(plain, { n: 3 }, { id: "three", tx }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    await tx.query("COMMIT");
+    expect(await phases("one", "three")).toEqual(["one ready", "three ready"]);
+  });
+
+  test.each([
+    ["READ COMMITTED", "known"],
+    ["REPEATABLE READ", "STORAGE_BUSY"],
+  ])("a key that somebody else takes meanwhile, at %s: %s", async (level, is) => {
+    const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+    const [first, second] = [await begun(), await begun(level)];
+    await second.query("SELECT 1");
+    await b.work.enqueue([call(newTask("x", { unique }))], first);
+    const waiting = b.work.enqueue([call(newTask("y", { unique }))], second).then(
+      ([answers]) => answers?.[0]?.is,
+      (error: unknown) => (error instanceof Error && "code" in error ? error.code : error),
+    );
+    const locks = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
+    await until(async () => (await pool.query(locks, [`%${schema}%`])).rows.length > 0);
+    await first.query("COMMIT");
+    expect(await waiting).toBe(is);
+    // What was refused has left the transaction as it was.
+    expect((await second.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  });
+
+  test("one id from two processes at once: one added it, the other knows it", async () => {
+    const other = await opened();
+    for (let i = 0; i < 30; i++) {
+      const task = newTask(`t${i}`, { unique: { key: `k${i}`, until: "finished", onConflict: "keep" } });
+      const answers = await Promise.all([b, other].map((each) => each.work.enqueue([call(task)])));
+      expect(
+        answers
+          .flat(2)
+          .map(({ is }) => is)
+          .toSorted(),
+      ).toEqual(["added", "known"]);
+    }
+  });
+
+  test("claims that the server makes after they were given up are handed out at a later beat", async () => {
+    // A pool of the caller's has no limit on the server's side.
+    const own = new Pool({ connectionString: POSTGRES_URL, max: 4 });
+    own.on("error", () => undefined);
+    const hasty = new PostgresBackend({ pool: own, schema, queryTimeout: 300 });
+    await hasty.open();
+    const claims = async (limit: number): Promise<readonly string[]> =>
+      (await hasty.work.claim({ worker: "w", limit, of: { due: true, queues: ["q"], names: ["f"], announce: false } })).claims.map(
+        ({ task }) => task.id,
+      );
+    await b.work.enqueue([call(...Array.from({ length: 10 }, (_, i) => newTask(`t${i}`)))]);
+    const got = [...(await claims(1))];
+    const lock = await begun();
+    await lock.query(`LOCK TABLE ${schema}.tasks IN SHARE MODE`);
+    for (let i = 0; i < 2; i++) await expect(claims(3)).rejects.toMatchObject({ code: "STORAGE_UNREACHABLE" });
+    const last = claims(3).catch(() => []);
+    await lock.query("COMMIT");
+    got.push(...(await last));
+    for (let beat = 0; beat < 6; beat++) {
+      await hasty.presence.beat("w", []);
+      got.push(...(await claims(3)));
+    }
+    expect(got.toSorted()).toEqual(Array.from({ length: 10 }, (_, i) => `t${i}`));
+    await hasty.close();
+    await own.end();
+  });
+
+  test("what is held by a worker whose row is gone is found by whoever ends what is marked", async () => {
+    await b.presence.arrive(workerRow("gone"));
+    await b.work.enqueue([call(newTask("t"))]);
+    const [claim] = await due("gone");
+    await pool.query(`DELETE FROM ${schema}.workers WHERE id = 'gone'`);
+    const { claims } = await b.work.claim({ worker: "w", limit: 10, of: { ended: true } });
+    expect(claims.map(({ task, for: why }) => [task.id, why])).toEqual([["t", "lost"]]);
+    expect((await end(claim === undefined ? [] : [claim])).settled).toEqual(["lost"]);
+  });
+
+  test("two edits of the same tasks in opposite orders wait for no deadlock", async () => {
+    const ids = Array.from({ length: 60 }, (_, i) => `t${i}`);
+    await b.work.enqueue([call(...ids.map((id) => newTask(id)))]);
+    const other = await opened();
+    const before = await deadlocks();
+    for (let round = 0; round < 10; round++) {
+      const rows = await b.desk.get(ids);
+      const set = rows.flatMap((row) => (row === undefined ? [] : [{ id: row.id, revision: row.revision, patch: { priority: round } }]));
+      await Promise.all([b.desk.edit(set), other.desk.edit(set.toReversed())]);
+    }
+    expect(await deadlocks()).toBe(before);
+  });
+
+  async function deadlocks(): Promise<number> {
+    // A session tells of its deadlocks when it has nothing else to do, once a second at most.
+    const { rows } = await pool.query<{ n: string }>("SELECT deadlocks AS n FROM pg_stat_database WHERE datname = current_database()");
+    return Number(rows[0]?.n);
+  }
+
+  test("a schedule that is made while one of its id is dropped keeps its revision to itself", async () => {
+    const gate = new Gate(/DELETE FROM .*schedules/s);
+    const other = await gated(gate);
+    const dropped = other.schedules.drop(["s"]);
+    await gate.reached;
+    const made = await b.schedules.put(newSchedule("s", 0));
+    gate.open();
+    expect([await dropped, made.is]).toEqual([[false], "put"]);
+    expect((await b.schedules.put(newSchedule("s", 0))).is).not.toBe("put");
+  });
+
+  test("events of a dump from a server with higher numbers are told, in front of the new ones", async () => {
+    await b.work.enqueue([call(newTask("old"))]);
+    await pool.query(`UPDATE ${schema}.events SET xid = (xid::text::bigint + 1000000)::text::xid8`);
+    const later = await opened();
+    await later.work.enqueue([call(newTask("new"))]);
+    const told = async (): Promise<readonly (string | undefined)[]> =>
+      (await later.events.read(undefined, { limit: 10 })).events.map(({ taskId }) => taskId);
+    await expect.poll(told).toEqual(["old", "new"]);
+  });
+});
