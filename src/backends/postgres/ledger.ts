@@ -18,6 +18,10 @@ interface Account {
   underWay: number;
   /** Whether an answer was lost since the last look. */
   inDoubt: boolean;
+  /** The look for strays that is under way: a new claim waits for it, lest it is taken for one. */
+  looking: Promise<Claims> | undefined;
+  /** What the last beat found held that is not known, as `id fence`: probably the answer was on its way. */
+  unknown: ReadonlySet<string>;
 }
 
 export class Ledger {
@@ -33,15 +37,24 @@ export class Ledger {
     strays: (known: readonly Known[]) => Promise<readonly Claim[]>,
   ): Promise<Claims> {
     const account = this.#accountOf(worker);
+    while (account.looking !== undefined) await account.looking.catch(() => undefined);
     if (account.inDoubt && account.underWay === 0) {
-      const found = await this.#during(account, async () => ({
-        claims: await strays([...account.held].map(([i, f]) => ({ i, f }))),
-        more: true,
-      }));
-      account.inDoubt = false;
+      account.looking = this.#look(account, strays);
+      const found = await account.looking;
       if (found.claims.length > 0) return found;
     }
     return await this.#during(account, claim);
+  }
+
+  async #look(account: Account, strays: (known: readonly Known[]) => Promise<readonly Claim[]>): Promise<Claims> {
+    try {
+      const known = [...account.held].map(([i, f]) => ({ i, f }));
+      const found = await this.#during(account, async () => ({ claims: await strays(known), more: true }));
+      account.inDoubt = false;
+      return found;
+    } finally {
+      account.looking = undefined;
+    }
   }
 
   async #during(account: Account, claim: () => Promise<Claims>): Promise<Claims> {
@@ -66,10 +79,15 @@ export class Ledger {
     }
   }
 
-  /** What the worker holds by its row: a claim of which nobody has heard was done by the server after all, when its answer had been given up. */
+  /**
+   * What a beat found held. A claim of which nobody has heard at two beats was made by the server after its answer had been given up, and
+   * after the look for strays.
+   */
   heldBy(worker: string, rows: readonly Known[]): void {
     const account = this.#accountOf(worker);
-    if (rows.some(({ i, f }) => account.held.get(i) !== f)) account.inDoubt = true;
+    const unknown = rows.flatMap(({ i, f }) => (account.held.get(i) === f ? [] : [`${i} ${f}`]));
+    if (unknown.some((each) => account.unknown.has(each))) account.inDoubt = true;
+    account.unknown = new Set(unknown);
   }
 
   forget(worker: string): void {
@@ -79,7 +97,7 @@ export class Ledger {
   #accountOf(worker: string): Account {
     let account = this.#accounts.get(worker);
     if (account === undefined) {
-      account = { held: new Map(), underWay: 0, inDoubt: false };
+      account = { held: new Map(), underWay: 0, inDoubt: false, looking: undefined, unknown: new Set() };
       this.#accounts.set(worker, account);
     }
     return account;
