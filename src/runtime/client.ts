@@ -78,7 +78,10 @@ export class Client {
     if (typeof call !== "object" || call === null) throw expected(`calls[${i}]`, "an object { task, args, options }", call);
     if (!isTaskReference(call.task)) throw expected(`calls[${i}].task`, "a task made by defineTask()", call.task);
     refuseUnknown(call, CALL_KEYS, `calls[${i}]`);
-    return this.#prepare(call.task, call.args, call.options ?? NO_OPTIONS);
+    const options = call.options ?? NO_OPTIONS;
+    if (typeof options === "object" && "tx" in options)
+      throw expected(`calls[${i}].options.tx`, "given once for all of them, as enqueueMany(calls, { tx })", options.tx);
+    return this.#prepare(call.task, call.args, options);
   }
 
   #prepare(task: Named, args: unknown, options: EnqueueOptions, known = ENQUEUE_KEYS): Prepared {

@@ -49,6 +49,8 @@ describe.each(pairs)("from $name", ({ from, to }) => {
   });
 
   const pathOf = ({ baseDir = "", projectName = "" }: OmniQOptions): string => join(baseDir, `${projectName}.db`);
+  const placeOf = (place: OmniQOptions): readonly string[] =>
+    place.url === undefined ? ["--url", `sqlite:${pathOf(place)}`] : ["--url", place.url, "--schema", place.schema ?? ""];
   function flagsOf(side: "from" | "to", place: OmniQOptions): readonly string[] {
     return place.url === undefined
       ? [`--${side}`, `sqlite:${pathOf(place)}`]
@@ -153,10 +155,7 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     const elsewhere = await cli(["transfer", ...flags.slice(0, flags.indexOf("--to")), "--to", "sqlite:other.db"], { cwd: dir });
     expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining("(TRANSFER_REFUSED)") as string });
 
-    const place =
-      options[0].url === undefined
-        ? ["--url", `sqlite:${pathOf(options[0])}`]
-        : ["--url", options[0].url, "--schema", options[0].schema ?? ""];
+    const place = placeOf(options[0]);
     const doctor = await cli(["doctor", ...place], { cwd: dir });
     expect(doctor.stdout).toContain("Everything has moved to");
     expect(doctor.stdout).not.toMatch(/trigger|queues resume|schedules delete/);
@@ -343,6 +342,10 @@ describe.each(pairs)("from $name", ({ from, to }) => {
       () => shop.schedules.delete("yearly"),
     ])
       await expect(write()).rejects.toMatchObject({ code: "STORAGE_ARRIVING" });
+    expect(await cli(["health", ...placeOf(options[1])], { cwd: dir })).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("unhealthy: ") as string,
+    });
     await early.close();
     await transfer({ ...asked, signal: new AbortController().signal });
     expect(await told(options[1])).toEqual(before);

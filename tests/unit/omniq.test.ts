@@ -144,6 +144,9 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
 
     test("or nothing", async () => {
       const good = add.with({ x: 1, y: 1 });
+      await expect(omniq.enqueueMany([good, { ...good, options: { tx: {} } as object }])).rejects.toThrow(
+        "Expected `calls[1].options.tx` to be given once for all of them, as enqueueMany(calls, { tx }), got an object",
+      );
       await expect(omniq.enqueueMany([good, parse.with({ n: "x" })])).rejects.toMatchObject({ code: "INPUT_INVALID" });
       await expect(omniq.enqueueMany([good, add.with({ x: 1, y: 1 }, { dependsOn: ["gone"] })])).rejects.toMatchObject({
         code: "UNKNOWN_PARENT",
