@@ -69,7 +69,7 @@ const taking = (
   only: Sql,
 ): Sql => `picked AS MATERIALIZED (SELECT l.rid FROM unnest(${LIST(2)}) WITH ORDINALITY AS q(name, place)
     CROSS JOIN LATERAL (SELECT c.rid, k.name FROM ${names} CROSS JOIN ${READY} ORDER BY c.priority DESC, c.due_at, c.rid) AS s
-    CROSS JOIN LATERAL (SELECT u.rid FROM {tasks} u WHERE u.rid = s.rid AND u.stage = ${STAGE.ready}
+    CROSS JOIN LATERAL (SELECT u.rid FROM {tasks} u WHERE u.rid = s.rid AND u.stage + 0 = ${STAGE.ready}
       AND u.queue_name = q.name AND u.func = s.name FOR UPDATE SKIP LOCKED) AS l
     WHERE (SELECT known AND (due IS NULL OR due > {now} OR $4::int = 1) FROM facts) AND ${only}
       AND NOT EXISTS (SELECT 1 FROM {queues} p WHERE p.name = q.name AND p.paused_at IS NOT NULL)
