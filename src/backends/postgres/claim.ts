@@ -233,7 +233,7 @@ const MARK_EXPIRED: Sql = `UPDATE {tasks} SET stage = ${STAGE.doomed}, mark = ${
 const DOOMED: Sql = `SELECT rid FROM {tasks} t WHERE stage > 3 AND stage < 6 AND (worker IS NULL OR NOT EXISTS (SELECT 1 FROM {workers} w WHERE w.id = t.worker))
   ORDER BY rid LIMIT $1 FOR UPDATE OF t SKIP LOCKED`;
 const DOOMED_OF: Sql = `SELECT t.rid FROM unnest(${LIST(1)}) WITH ORDINALITY AS a(id, place) JOIN {tasks} t ON t.id = a.id
-  WHERE t.stage = ${STAGE.doomed} AND t.worker IS NULL ORDER BY a.place LIMIT $2 FOR UPDATE OF t`;
+  WHERE t.stage + 0 = ${STAGE.doomed} AND t.worker IS NULL ORDER BY a.place LIMIT $2 FOR UPDATE OF t`;
 
 /** What no claim would meet (delayed, blocked, in a queue that nobody serves) is marked here, a bounded set at a time. */
 async function claimEnded(db: Db, { limit, worker }: ClaimAsk): Promise<Claims> {

@@ -182,7 +182,7 @@ export async function cancel(db: Db, ids: readonly string[], reason?: string): R
 
 const REQUEUE: Sql = `UPDATE {tasks} SET stage = CASE WHEN coalesce(run_at, 0) > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END, status = 'pending',
   due_at = greatest({now}, coalesce(run_at, {now})), attempt = 0, retry_count = 0, crash_count = 0, reason = NULL, completed_at = NULL, started_at = NULL,
-  expires_at = {now} + ttl, revision = revision + 1 WHERE id = ANY(${LIST(1)}) AND stage = ${STAGE.finished} AND status <> 'completed'
+  expires_at = {now} + ttl, revision = revision + 1 WHERE id = ANY(${LIST(1)}) AND stage + 0 = ${STAGE.finished} AND status <> 'completed'
   RETURNING rid, id, queue_name, schedule_id, depends_on`;
 /** What was left of its end to release waits for it again. */
 const FORGET_RELEASES: Sql = `DELETE FROM {releases} WHERE parent = ANY(${LIST(1)})`;
