@@ -4,21 +4,18 @@ import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { FOOTPRINTS } from "./footprint.ts";
+import { committed, compare, TOLERANCE } from "./check.ts";
+import type { Compared } from "./check.ts";
+import { peersOf, POSTGRES_PEERS, SQLITE_PEERS } from "./field.ts";
 import { measure } from "./harness.ts";
 import type { Line } from "./harness.ts";
-import { LATENCIES } from "./latency.ts";
-import { peersOf } from "./peers.ts";
 import { serverText } from "./postgres/server.ts";
 import { postgresWorkloads } from "./postgres/workloads.ts";
-import { RATES } from "./rates.ts";
+import type { Contender } from "./queue.ts";
 import { Scratch } from "./scratch.ts";
+import { expectSameRows } from "./storage.ts";
+import { sqliteWorkloads } from "./workloads.ts";
 import { peersTableOf, tableOf } from "./table.ts";
-
-const server = await serverText();
-const WORKLOADS = [...RATES, ...LATENCIES, ...FOOTPRINTS, ...(server === undefined ? [] : postgresWorkloads(await peersOf("postgres")))];
-const USAGE = `npm run bench -- [--rounds 5] [--quick] [--only NAME]… [--durability full|normal] [--json FILE]
-  NAME is the beginning of one of: ${WORKLOADS.map(({ name }) => name).join(", ")}`;
 
 const { values: given } = parseArgs({
   options: {
@@ -27,17 +24,26 @@ const { values: given } = parseArgs({
     only: { type: "string", multiple: true },
     durability: { type: "string", default: "full" },
     json: { type: "string" },
+    check: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 
+const usage = (
+  names: readonly string[],
+): string => `npm run bench -- [--rounds 5] [--quick] [--only NAME]… [--durability full|normal] [--json FILE] [--check]
+  NAME is the beginning of one of: ${names.join(", ")}`;
+
 async function main(): Promise<void> {
   const rounds = given.quick ? 1 : Number(given.rounds);
-  const { durability } = given;
-  const chosen = WORKLOADS.filter(({ name }) => given.only?.some((only) => name.startsWith(only)) ?? true);
-  const usable = Number.isInteger(rounds) && rounds > 0 && chosen.length > 0 && (durability === "full" || durability === "normal");
+  const durability = given.durability === "normal" ? "normal" : "full";
+  const server = await serverText();
+  const peers = { file: await peersOf(SQLITE_PEERS), server: server === undefined ? [] : await peersOf(POSTGRES_PEERS) };
+  const workloads = [...sqliteWorkloads(peers.file, durability), ...(server === undefined ? [] : postgresWorkloads(peers.server))];
+  const chosen = workloads.filter(({ name }) => given.only?.some((only) => name.startsWith(only)) ?? true);
+  const usable = Number.isInteger(rounds) && rounds > 0 && chosen.length > 0 && ["full", "normal"].includes(given.durability);
   if (given.help || !usable) {
-    console.log(USAGE);
+    console.log(usage(workloads.map(({ name }) => name)));
     process.exitCode = given.help ? 0 : 2;
     return;
   }
@@ -46,6 +52,7 @@ async function main(): Promise<void> {
   globalThis.gc = runInNewContext("gc") as typeof globalThis.gc;
   const scratch = new Scratch();
   try {
+    await expectSameRows({ scratch, durability, quick: given.quick });
     const lines: Line[] = [];
     for (const workload of chosen) {
       process.stderr.write(`${workload.name} …\n`);
@@ -64,10 +71,34 @@ async function main(): Promise<void> {
       .filter((part) => part !== undefined)
       .join("; ");
     console.log([where, tableOf(lines), peersTableOf(lines)].filter((part) => part !== "").join("\n\n"));
-    if (given.json !== undefined) writeFileSync(given.json, `${JSON.stringify({ where, lines }, null, 2)}\n`);
+    if (given.check) report(compare(lines, committed()));
+    if (given.json !== undefined) {
+      const command = [
+        "npm run bench --",
+        ...process.argv.slice(2).filter((_, i, all) => all[i] !== "--json" && all[i - 1] !== "--json"),
+      ].join(" ");
+      writeFileSync(
+        given.json,
+        `${JSON.stringify({ where, command, notes: notesOf(lines, [...peers.file, ...peers.server]), lines }, null, 2)}\n`,
+      );
+    }
   } finally {
     scratch.remove();
   }
+}
+
+/** Says what is worse than the committed run, and fails for it. */
+function report(compared: readonly Compared[]): void {
+  const worse = compared.filter(({ isWorse }) => isWorse);
+  for (const { what, before, now } of worse) console.log(`WORSE: ${what}: ${before.toFixed(2)} → ${now.toFixed(2)}`);
+  console.log(`${compared.length} ratios compared with docs/bench, ${worse.length} worse by more than ${TOLERANCE * 100} %`);
+  if (worse.length > 0 || compared.length === 0) process.exitCode = 1;
+}
+
+/** What the peers of these rows keep and promise. */
+function notesOf(lines: readonly Line[], peers: readonly Contender[]): Readonly<Record<string, string>> {
+  const measured = new Set(lines.flatMap((line) => Object.keys(line.measured.peers)));
+  return Object.fromEntries(peers.filter(({ name }) => measured.has(name)).map(({ name, note }) => [name, note]));
 }
 
 await main();

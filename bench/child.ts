@@ -1,76 +1,43 @@
-/** The other process of a measurement: `fork`ed with its role and what it needs, answers by message. */
-import { watch } from "node:fs";
-import { Floor } from "./floor.ts";
-import type { Durability, Held } from "./floor.ts";
-import { pause } from "./harness.ts";
-import { openOn } from "./postgres/server.ts";
-import { noop, openAt, RESULT } from "./subject.ts";
-import { defineTask } from "../src/index.ts";
+/**
+ * The other process of a measurement: started with its role and what it needs, answers by message. It loads the queue that is measured and
+ * nothing else, so that what it measures of itself is that queue's, and so that it runs in Bun as well.
+ */
+import { sharedNow } from "./clock.ts";
+import type { Durability } from "./floor.ts";
+import type { Contender, Queue } from "./queue.ts";
 
-export type Role = "serve" | "serve-floor" | "idle" | "idle-bare" | "drain" | "drain-floor";
+export type Role = "serve" | "idle" | "idle bare" | "drain" | "queue" | "first" | "share";
 export interface Ask {
   readonly role: Role;
-  readonly path: string;
-  /** On PostgreSQL, instead of the file. */
-  readonly schema?: string;
+  readonly at: string;
   readonly durability: Durability;
-  readonly ms: number;
+  /** How long, or how many: what the role needs. */
+  readonly count?: number;
 }
-/** Milliseconds from the enqueue to the handler, share of a core, or megabytes: what the role measures. */
 export interface Answer {
   readonly ready?: true;
+  /** Milliseconds from the enqueue to the handler, share of a core, megabytes: what the role measures. */
   readonly values?: Readonly<Record<string, number>>;
+  readonly failed?: string;
+}
+/** What a role waits for: in `queue` one of its verbs, in `share` the word to begin. */
+export interface Word {
+  readonly verb: keyof Queue | "begin" | "open";
+  readonly args?: readonly unknown[];
 }
 
-/** The monotonic clock that all processes of a machine share, in milliseconds. */
-export function sharedNow(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function tell(answer: Answer): void {
   process.send?.(answer);
 }
 
-/** Each task carries the time of its enqueue; its handler tells how long ago that was. */
-export const timed = defineTask({
-  name: "noop",
-  handler: ({ at }: { at: number }) => {
-    tell({ values: { ms: sharedNow() - at } });
-  },
-});
-
-async function serve({ path, schema, durability }: Ask): Promise<void> {
-  const omniq = await (schema === undefined ? openAt(path, durability) : openOn(schema));
-  await omniq.worker({ tasks: [timed], concurrency: 10 }).start();
+async function serve(queue: Queue): Promise<void> {
+  await queue.serve(10, (at) => tell({ values: { ms: sharedNow() - at } }));
   tell({ ready: true });
 }
 
-/** The same with bare means: watch the WAL, look, and look again, since it is written before the commit can be seen. */
-function serveFloor({ path, durability }: Ask): void {
-  const floor = new Floor(path, durability);
-  let held: readonly Held[] = [];
-  const look = (): void => {
-    held = floor.turn(held, 10, RESULT);
-    for (const { args } of held) tell({ values: { ms: sharedNow() - Number(JSON.parse(args).at) } });
-    if (held.length > 0) held = floor.turn(held, 10, RESULT);
-  };
-  let waiting = 0;
-  watch(`${path}-wal`, () => {
-    if (waiting > 0) return;
-    look();
-    for (const delay of [1, 4]) {
-      waiting++;
-      setTimeout(() => {
-        waiting--;
-        look();
-      }, delay);
-    }
-  });
-  tell({ ready: true });
-}
-
-async function idle({ path, durability, ms }: Ask, bare: boolean): Promise<void> {
-  if (!bare) await (await openAt(path, durability)).worker({ tasks: [noop], concurrency: 10 }).start();
+async function idle(ms: number): Promise<void> {
   // What starting costs is not idling, nor is compiling what runs for the first time: by then it has beaten and looked around.
   await pause(8_000);
   const before = process.cpuUsage();
@@ -80,28 +47,67 @@ async function idle({ path, durability, ms }: Ask, bare: boolean): Promise<void>
   tell({ values: { percent: ((user + system) / 1_000 / (performance.now() - began)) * 100 } });
 }
 
-async function drain({ path, durability }: Ask, bare: boolean): Promise<void> {
+async function drain(queue: Queue, count: number): Promise<void> {
   let heap = 0;
   const look = (): void => {
     heap = Math.max(heap, process.memoryUsage().heapUsed);
   };
   const timer = setInterval(look, 20);
-  if (bare) new Floor(path, durability).drain(100, RESULT);
-  else {
-    const omniq = await openAt(path, durability);
-    await omniq.worker({ tasks: [noop], concurrency: 100 }).drain();
-    await omniq.close();
-  }
+  await queue.drain(100, count);
   look();
   clearInterval(timer);
   tell({ values: { rss: process.resourceUsage().maxRSS / 1_024, heap: heap / 1_048_576 } });
 }
 
-async function run(ask: Ask): Promise<void> {
-  if (ask.role === "serve") return serve(ask);
-  if (ask.role === "serve-floor") return serveFloor(ask);
-  if (ask.role === "idle" || ask.role === "idle-bare") return idle(ask, ask.role === "idle-bare");
-  return drain(ask, ask.role === "drain-floor");
+/** Works the queue as it is told, for a parent that cannot load it. */
+function obey(queue: Queue): void {
+  process.on("message", (word: Word) => {
+    const { verb, args = [] } = word;
+    const run = queue[verb as keyof Queue] as (...given: readonly unknown[]) => Promise<unknown>;
+    const given = verb === "serve" ? [...args, (at: number) => tell({ values: { ms: sharedNow() - at } })] : args;
+    run(...given).then(
+      () => tell({ ready: true }),
+      (error: unknown) => tell({ failed: String(error) }),
+    );
+  });
+  tell({ ready: true });
 }
 
-if (process.send !== undefined && process.argv[2] !== undefined) await run(JSON.parse(process.argv[2]) as Ask);
+/** One of several that share the work: tells how much it had of it so far, and how long its event loop was held at most. */
+async function share(queue: Queue, slots: number): Promise<void> {
+  tell({ ready: true });
+  await new Promise((resolve) => process.once("message", resolve));
+  let ran = 0;
+  let told = 0;
+  let held = 0;
+  let last = performance.now();
+  setInterval(() => {
+    const now = performance.now();
+    held = Math.max(held, now - last - 1);
+    last = now;
+    if (ran === told) return;
+    told = ran;
+    tell({ values: { ran, held } });
+  }, 1);
+  await queue.serve(slots, () => ran++);
+}
+
+async function run(contender: Contender, ask: Ask): Promise<void> {
+  const { role, at, durability, count = 0 } = ask;
+  if (role === "idle bare") return idle(count);
+  const queue = await contender.open(at, durability);
+  if (role === "serve") return serve(queue);
+  if (role === "queue") return obey(queue);
+  if (role === "share") return share(queue, count);
+  if (role === "drain") return drain(queue, count);
+  await queue.serve(10, () => process.exit(0));
+  if (role === "idle") return idle(count);
+}
+
+const [module, name, ask] = process.argv.slice(2);
+const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
+const { contenders } = (await import(`./${module}.${ending}`)) as { readonly contenders: readonly Contender[] };
+const contender = contenders.find((each) => each.name === name);
+if (contender === undefined || ask === undefined)
+  throw new Error(`Expected the name of a queue and what to do, got ${process.argv.slice(2).join(" ")}`);
+await run(contender, JSON.parse(ask) as Ask);

@@ -77,11 +77,6 @@ export class Floor {
     this.#commit.run();
   }
 
-  /** In transactions of 1,000. */
-  enqueueAll(ids: readonly string[], args: string): void {
-    for (let from = 0; from < ids.length; from += 1_000) this.enqueue(ids.slice(from, from + 1_000), args);
-  }
-
   /** One transaction: ends what is held and claims as many again. */
   turn(held: readonly Held[], limit: number, result: string): readonly Held[] {
     const now = Date.now();

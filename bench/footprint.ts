@@ -1,77 +1,72 @@
-/** What OmniQ costs where nothing is to be done, in memory, and at the start of a process. */
-import { newId } from "../src/host.ts";
+/** What a queue costs where nothing is to be done, in memory, and at the start of a process. */
 import { built } from "./built.ts";
-import { askOnce, timeOf } from "./children.ts";
-import { Floor } from "./floor.ts";
+import { askOnce, timeOfCode, timeOfRole } from "./children.ts";
 import { atMost, atMostOver } from "./harness.ts";
 import type { Settings, Workload } from "./harness.ts";
-import { ARGS, fill, openAt } from "./subject.ts";
+import { raced, withPlace } from "./queue.ts";
+import type { Contender, Field } from "./queue.ts";
+import { fill, shareOf } from "./rates.ts";
 
 const idleMs = ({ quick }: Settings): number => (quick ? 2_000 : 10_000);
 
-const idle: Workload = {
-  name: "idle",
-  rounds: 1,
-  rows: [{ key: "percent", what: "idle worker process, of one core", unit: "%", target: atMost(0.1, "%") }],
-  omniq: (settings) =>
-    askOnce(settings.scratch, { role: "idle", path: settings.scratch.file(), durability: settings.durability, ms: idleMs(settings) }),
-  floor: (settings) => askOnce(settings.scratch, { role: "idle-bare", path: "", durability: settings.durability, ms: idleMs(settings) }),
-};
+/** The floor is a process that sleeps. */
+function idle(field: Field): Workload {
+  const ask = (contender: Contender, settings: Settings, role: "idle" | "idle bare") =>
+    withPlace(contender, settings, ({ at }) =>
+      askOnce(settings.scratch, contender, { role, at, durability: settings.durability, count: idleMs(settings) }),
+    );
+  const rows = [{ key: "percent", what: "idle worker process, of one core", unit: "%", target: atMost(0.1, "%") }] as const;
+  const base = { name: "idle", rounds: 1, rows, needs: ["serve"] } as const;
+  return {
+    ...raced(field, base, (contender, settings) => ask(contender, settings, "idle")),
+    floor: (settings) => ask(field.floor, settings, "idle bare"),
+  };
+}
 
-const memory: Workload = {
-  name: "memory",
-  rounds: 1,
-  rows: [
+function memory(field: Field): Workload {
+  const rows = [
     { key: "rss", what: "drain at 100 slots, peak memory of the process", unit: "MB", target: atMost(100, "MB") },
     { key: "heap", what: "drain at 100 slots, peak JavaScript heap", unit: "MB" },
-  ],
-  async omniq({ scratch, durability, quick }) {
-    const path = scratch.file();
-    const omniq = await openAt(path, durability);
-    await fill(omniq, quick ? 2_000 : 20_000);
-    await omniq.close();
-    return askOnce(scratch, { role: "drain", path, durability, ms: 0 });
-  },
-  async floor({ scratch, durability, quick }) {
-    const path = scratch.file();
-    const floor = new Floor(path, durability);
-    floor.enqueueAll(
-      Array.from({ length: quick ? 2_000 : 20_000 }, () => newId()),
-      ARGS,
-    );
-    floor.close();
-    return askOnce(scratch, { role: "drain-floor", path, durability, ms: 0 });
-  },
-};
+  ] as const;
+  return raced(field, { name: "memory", rounds: 1, rows, needs: ["drain", "other process"] }, (contender, settings) =>
+    withPlace(contender, settings, async ({ at }) => {
+      const { scratch, durability } = settings;
+      const count = shareOf(contender, 20_000, settings);
+      const queue = await contender.open(at, durability);
+      await fill(contender, queue, count);
+      await queue.close();
+      return askOnce(scratch, contender, { role: "drain", at, durability, count });
+    }),
+  );
+}
 
 const imported: Workload = {
   name: "cold import",
   rows: [{ key: "ms", what: 'cold start: import "omniq"', unit: "ms", target: atMostOver(60, "ms") }],
-  async omniq(settings) {
-    const door = built(settings.scratch, "src/index.js");
-    return { ms: await timeOf(`import ${JSON.stringify(door)};`) };
+  async omniq({ scratch }) {
+    const door = built(scratch, "src/index.js");
+    return { ms: await timeOfCode(`import ${JSON.stringify(door)};`) };
   },
-  floor: async () => ({ ms: await timeOf("") }),
+  floor: async () => ({ ms: await timeOfCode("") }),
 };
 
-const firstTask: Workload = {
-  name: "cold task",
-  rows: [{ key: "ms", what: "cold start: first task done", unit: "ms", target: atMostOver(150, "ms") }],
-  async omniq(settings) {
-    const door = built(settings.scratch, "src/index.js");
-    const path = settings.scratch.file();
-    const omniq = await openAt(path, settings.durability);
-    await fill(omniq, 1);
-    await omniq.close();
-    return {
-      ms: await timeOf(`import { OmniQ, defineTask } from ${JSON.stringify(door)};
-        const omniq = new OmniQ({ url: ${JSON.stringify(`sqlite:${path}`)}, durability: "${settings.durability}" });
-        const worker = omniq.worker({ tasks: [defineTask({ name: "noop", handler: () => 1 })] });
-        worker.on("completed", () => process.exit(0));
-        await worker.start();`),
-    };
-  },
-  floor: async () => ({ ms: await timeOf("") }),
-};
+/** From the start of the process to its end, which the first handler brings. The floor is bare Node. */
+function firstTask(field: Field): Workload {
+  const rows = [{ key: "ms", what: "cold start: first task done", unit: "ms", target: atMostOver(150, "ms") }] as const;
+  return {
+    ...raced(field, { name: "cold task", rows, needs: ["serve", "other process"] }, (contender, settings) =>
+      withPlace(contender, settings, async ({ at }) => {
+        const { scratch, durability } = settings;
+        const queue = await contender.open(at, durability);
+        await queue.send(0);
+        await queue.close();
+        // Compiled before the clock runs.
+        built(scratch, "bench/child.js");
+        return { ms: await timeOfRole(scratch, contender, { role: "first", at, durability }) };
+      }),
+    ),
+    floor: async () => ({ ms: await timeOfCode("") }),
+  };
+}
 
-export const FOOTPRINTS: readonly Workload[] = [idle, memory, imported, firstTask];
+export const footprintsOf = (field: Field): readonly Workload[] => [idle(field), memory(field), imported, firstTask(field)];

@@ -1,6 +1,5 @@
 /** How the bench measures: OmniQ and the floor in turn, round by round in one run, and the medians of the rounds. */
 import type { Durability } from "./floor.ts";
-import type { Peers } from "./queue.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** What one round of a workload came to, by the key of its row. */
@@ -37,10 +36,10 @@ export interface Workload {
   readonly rows: readonly Row[];
   /** Rounds at most, where one is long or never varies. */
   readonly rounds?: number;
-  omniq(settings: Settings): Promise<Values>;
-  floor?(settings: Settings): Promise<Values>;
+  readonly omniq: (settings: Settings) => Promise<Values>;
+  readonly floor?: (settings: Settings) => Promise<Values>;
   /** Other queues at the same work. */
-  readonly peers?: Peers;
+  readonly peers?: Readonly<Record<string, (settings: Settings) => Promise<Values>>>;
 }
 
 export interface Settings {
@@ -113,6 +112,8 @@ function measuredOf(omniq: readonly number[], floor: readonly number[], others: 
   if (floor.length === 0) return { omniq: median(omniq), peers };
   return { omniq: median(omniq), floor: median(floor), ratio: ratio(floor), over: each(floor, (a, b) => a - b), peers };
 }
+
+export const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
 
 export function median(values: readonly number[]): number {
   return percentile(values, 0.5);

@@ -21,7 +21,7 @@ export class Scratch {
 
   /** Takes a database away again, so that a long run needs little room. */
   drop(file: string): void {
-    for (const end of ["", "-wal", "-shm"]) rmSync(`${file}${end}`, { force: true });
+    for (const end of ["", "-wal", "-shm"]) rmSync(`${file}${end}`, { recursive: true, force: true });
   }
 
   remove(): void {

@@ -10,20 +10,41 @@ export function tableOf(lines: readonly Line[]): string {
   );
 }
 
-/** The rows that were measured beside other queues; empty where there are none. */
+/** The rows that were measured beside other queues, a table for those who share a field; empty where there are none. */
 export function peersTableOf(lines: readonly Line[]): string {
-  const names = [...new Set(lines.flatMap(({ measured }) => Object.keys(measured.peers)))];
-  if (names.length === 0) return "";
   const beside = lines.filter(({ measured }) => Object.keys(measured.peers).length > 0);
-  const rows = beside.map(({ what, unit, measured }) => {
+  const fields = [beside.filter(({ what }) => !onServer(what)), beside.filter(({ what }) => onServer(what))];
+  return fields
+    .filter((field) => field.length > 0)
+    .map((field) => besideOf(field))
+    .join("\n\n");
+}
+
+const onServer = (what: string): boolean => what.startsWith("PostgreSQL: ");
+
+function besideOf(lines: readonly Line[]): string {
+  const names = [...new Set(lines.flatMap(({ measured }) => Object.keys(measured.peers)))];
+  const rows = lines.map(({ what, unit, measured }) => {
     const peers = names.map((name) => {
       const peer = measured.peers[name];
-      return peer === undefined ? "" : `${number(peer.value, unit)} (${peer.ratio.toFixed(peer.ratio < 10 ? 2 : 0)} ×)`;
+      return peer === undefined ? "" : `${number(peer.value, unit)} (${times(peer.ratio)} ×)`;
     });
     return [what, `${number(measured.omniq, unit)} ${unit}`].concat(peers);
   });
-  return aligned(["what", "OmniQ", ...names.map((name) => `${name} (OmniQ to it)`)], rows);
+  return aligned(["what (OmniQ to it)", "OmniQ", ...names], rows);
 }
+
+/** Where another queue does more, or takes less, by more than the noise of the machine. */
+export function behindOf(lines: readonly Line[]): string {
+  const found = lines.flatMap(({ what, unit, measured }) =>
+    Object.entries(measured.peers)
+      .filter(([, { ratio }]) => (unit === "tasks/s" ? ratio < 0.95 : ratio > 1.05))
+      .map(([name, { ratio }]) => `- ${what}: ${times(ratio)} × ${name}`),
+  );
+  return found.length === 0 ? "" : `Where OmniQ is behind:\n\n${found.join("\n")}`;
+}
+
+const times = (ratio: number): string => ratio.toFixed(ratio < 10 ? 2 : 0);
 
 function aligned(head: readonly string[], body: readonly (readonly string[])[]): string {
   const rows = [head, ...body];

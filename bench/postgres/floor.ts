@@ -55,7 +55,7 @@ export class PgFloor {
     // As OmniQ's own connections.
     const client = new Client({
       connectionString: SERVER,
-      options: "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off",
+      options: "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off",
     });
     await client.connect();
     return new PgFloor(client, schema);
@@ -70,9 +70,17 @@ export class PgFloor {
     await this.#client.query({ name: "enqueue", text: this.#sql.enqueue, values: [ids, ids.map(() => args), Date.now()] });
   }
 
-  /** In transactions of 1,000. */
-  async enqueueAll(ids: readonly string[], args: string): Promise<void> {
-    for (let from = 0; from < ids.length; from += 1_000) await this.enqueue(ids.slice(from, from + 1_000), args);
+  /** Calls back at each notification, one after the other. */
+  async listen(heard: () => Promise<void>): Promise<void> {
+    let turn = Promise.resolve();
+    this.#client.on("notification", () => {
+      turn = turn.then(heard);
+    });
+    await this.#client.query("LISTEN bench");
+  }
+
+  async notify(): Promise<void> {
+    await this.#client.query("NOTIFY bench");
   }
 
   /** One transaction: ends what is held and claims as many again. */

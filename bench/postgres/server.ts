@@ -3,6 +3,9 @@ import { Client } from "pg";
 import { STAGE } from "../../src/backends/shared/stage.ts";
 import { OmniQ } from "../../src/index.ts";
 import { PostgresBackend } from "../../src/postgres.ts";
+import type { Kind, Open } from "../claims.ts";
+import { YEAR } from "../places.ts";
+import type { Place } from "../queue.ts";
 
 /** Named by OMNIQ_BENCH_POSTGRES_URL; else the server of this machine. */
 export const SERVER = process.env["OMNIQ_BENCH_POSTGRES_URL"] ?? "postgres://postgres@127.0.0.1:5432/postgres";
@@ -10,22 +13,12 @@ export const SERVER = process.env["OMNIQ_BENCH_POSTGRES_URL"] ?? "postgres://pos
 let made = 0;
 
 /** The name of a schema that is not there yet. */
-export function newSchema(): string {
+function newSchema(): string {
   return `bench_${process.pid}_${made++}`;
 }
 
-export async function dropSchema(schema: string): Promise<void> {
+async function dropSchema(schema: string): Promise<void> {
   await withClient((client) => client.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`));
-}
-
-/** Work on a schema of its own. */
-export async function onSchema<T>(work: (schema: string) => Promise<T>): Promise<T> {
-  const schema = newSchema();
-  try {
-    return await work(schema);
-  } finally {
-    await dropSchema(schema);
-  }
 }
 
 export async function openOn(schema: string): Promise<OmniQ> {
@@ -62,16 +55,45 @@ export function backendOn(schema: string): PostgresBackend {
   return new PostgresBackend({ url: SERVER, schema });
 }
 
-/** Puts ready and finished tasks there with as little as can be, and tells the planner. */
-export async function fillBare(schema: string, { ready, finished }: { readonly ready: number; readonly finished: number }): Promise<void> {
+/** A schema of its own, with the size of its tables and indexes. */
+export function schemaPlace(): Promise<Place> {
+  const schema = newSchema();
+  const bytes = (): Promise<number> =>
+    withClient(async (client) => {
+      const { rows } = await client.query(
+        "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::float8 AS bytes FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $1 AND relkind = 'r'",
+        [schema],
+      );
+      return Number((rows[0] as { bytes: number }).bytes);
+    });
+  return Promise.resolve({ at: schema, bytes, remove: () => dropSchema(schema) });
+}
+
+/** A schema to be filled by hand. */
+export const openSchema: Open = () => {
+  const schema = newSchema();
+  let fills = 0;
+  return Promise.resolve({
+    backend: backendOn(schema),
+    put: (kind, count) => fillBare(schema, String(fills++), kind, count),
+    remove: () => dropSchema(schema),
+  });
+};
+
+/** Puts rows there with as little as can be, and tells the planner. */
+async function fillBare(schema: string, prefix: string, kind: Kind, count: number): Promise<void> {
+  const { later = false, queues = 0, stage, status } = kind;
+  const queue = queues === 0 ? "'default'" : `'queue-' || (n % ${queues})`;
+  const due = later ? `${Date.now() + YEAR} + n` : "1000000000000 + n";
   await withClient(async (client) => {
-    const columns =
-      "id, func, queue_name, stage, status, priority, due_at, max_retries, retry_delay, max_crashes, store_result, created_at, args";
-    const added = (kind: string, stage: number, more: string, value: string): string =>
-      `INSERT INTO "${schema}".tasks(${columns}${more}) SELECT '${kind}-' || n, 'noop', 'default', ${stage}, '${kind}', 0, 1000000000000 + n,
-        3, 5000, 3, 1, 1000000000000 + n, '{}'${value} FROM generate_series(1, $1) AS n`;
-    await client.query(added("pending", STAGE.ready, "", ""), [ready]);
-    await client.query(added("completed", STAGE.finished, ", completed_at", ", 1000000000000 + n"), [finished]);
+    await client.query(
+      `INSERT INTO "${schema}".tasks(id, func, queue_name, stage, status, priority, due_at, max_retries, retry_delay, max_crashes, store_result, created_at,
+         completed_at, open_parents, args)
+       SELECT $2 || '-' || n, 'noop', ${queue}, ${stage}, '${status}', 0, ${due}, 3, 5000, 3, 1, 1000000000000 + n,
+         CASE WHEN ${stage} = ${STAGE.finished} THEN 1000000000000 + n END, CASE WHEN ${stage} = ${STAGE.blocked} THEN 1 ELSE 0 END, '{}'
+       FROM generate_series(1, $1) AS n`,
+      [count, prefix],
+    );
     await client.query(`VACUUM ANALYZE "${schema}".tasks`);
   });
 }

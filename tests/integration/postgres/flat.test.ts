@@ -97,7 +97,7 @@ describe.skipIf(POSTGRES_URL === "")("flat on PostgreSQL", () => {
     const held = first.claims.map(({ task, fence }) => ({ id: task.id, fence }));
     await of("beat", () => b.presence.beat("w", held));
     await of("progress", () =>
-      b.work.progress(held.slice(0, 2).map((each) => ({ ...each, event: { type: "progress", taskId: each.id } }))),
+      b.work.progress(held.slice(0, 2).map(({ id: taskId, fence }) => ({ id: taskId, fence, event: { type: "progress", taskId } }))),
     );
     const { next } = await of("settle and claim", () => b.work.settle(done(first.claims), due(100)));
     await of("settle", () => b.work.settle(done(next?.claims ?? [])));

@@ -1,0 +1,42 @@
+/** Whether a run is worse than the committed one: by ratios only, which drift less than a machine does. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Line } from "./harness.ts";
+import { ROOT } from "./scratch.ts";
+
+/** A ratio may be so much worse before it counts: the same run twice differed by up to a fifth. */
+export const TOLERANCE = 0.3;
+
+export interface Compared {
+  readonly what: string;
+  readonly before: number;
+  readonly now: number;
+  readonly isWorse: boolean;
+}
+
+/** The lines of all committed runs, by what they measure; those of `full` first. */
+export function committed(): ReadonlyMap<string, Line> {
+  const folder = join(ROOT, "docs/bench");
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith(".json"))
+    .toSorted((a, b) => a.localeCompare(b));
+  const lines = files.flatMap(
+    (name) => (JSON.parse(readFileSync(join(folder, name), "utf8")) as { readonly lines: readonly Line[] }).lines,
+  );
+  return new Map(lines.toReversed().map((line) => [line.what, line]));
+}
+
+/** Each row that has a ratio to the floor, or is one itself, in both runs. */
+export function compare(lines: readonly Line[], before: ReadonlyMap<string, Line>): readonly Compared[] {
+  return lines.flatMap((line) => {
+    const [old, now] = [ratioOf(before.get(line.what)), ratioOf(line)];
+    if (old === undefined || now === undefined) return [];
+    // More is better of a rate, less of everything else.
+    const worse = line.unit === "tasks/s" ? old / now : now / old;
+    return [{ what: line.what, before: old, now, isWorse: worse > 1 + TOLERANCE }];
+  });
+}
+
+function ratioOf(line: Line | undefined): number | undefined {
+  return line?.unit === "times" ? line.measured.omniq : line?.measured.ratio;
+}
