@@ -1,5 +1,5 @@
 /** What a queue costs where nothing is to be done, in memory, and at the start of a process. */
-import { built } from "./built.ts";
+import { built, packaged } from "./built.ts";
 import { askOnce, timeOfCode, timeOfRole } from "./children.ts";
 import { atMost, atMostOver } from "./harness.ts";
 import type { Settings, Workload } from "./harness.ts";
@@ -43,10 +43,7 @@ function memory(field: Field): Workload {
 const imported: Workload = {
   name: "cold import",
   rows: [{ key: "ms", what: 'cold start: import "omniq"', unit: "ms", target: atMostOver(60, "ms") }],
-  async omniq({ scratch }) {
-    const door = built(scratch, "src/index.js");
-    return { ms: await timeOfCode(`import ${JSON.stringify(door)};`) };
-  },
+  omniq: async () => ({ ms: await timeOfCode(`import ${JSON.stringify(packaged())};`) }),
   floor: async () => ({ ms: await timeOfCode("") }),
 };
 

@@ -1,5 +1,6 @@
 /** The near side of a worker on a thread of its own: starts and stops it while this thread blocks. */
 import type { MessagePort, Worker as Thread } from "node:worker_threads";
+import { entry } from "./entry.ts";
 import type { Backend } from "./core/backend.ts";
 import * as errors from "./core/errors.ts";
 import { ModuleError, OmniQError, SyncUnsupportedError } from "./core/errors.ts";
@@ -70,8 +71,7 @@ export class SyncThread {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const workerData: ThreadPlan = { state: this.#state, port: port2, ...placesOf(options.stores), ...options.worker };
-    const entry = new URL(import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.js", import.meta.url);
-    this.#thread = new Worker(entry, { workerData, transferList: [port2] });
+    this.#thread = new Worker(entry("thread"), { workerData, transferList: [port2] });
     this.#thread.on("error", (error) => {
       options.logger.error("The thread of a worker failed", { ...OWN, error: error.message });
     });

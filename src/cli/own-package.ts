@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { entry } from "../entry.ts";
 
-/** `src/cli` and `dist/cli` lie equally deep. */
-export const OWN_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+/** `src` and `dist` lie equally deep. */
+export const OWN_ROOT = resolve(dirname(fileURLToPath(entry("index"))), "..");
 
 /** Whether somebody installed it; else it is a clone of the repository. */
 export function isInstalled(root = OWN_ROOT): boolean {

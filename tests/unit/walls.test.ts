@@ -26,7 +26,7 @@ const WALLS: readonly (readonly [where: string, wall: Wall])[] = [
   ["config/", { may: ["core/", "config/", "yaml"] }],
   ["runtime/", { may: ["core/", "models/", "components/", "runtime/", "@standard-schema/spec"] }],
   ["backends/shared/", { may: ["core/", "components/", "backends/shared/", "host.ts", "node:*"] }],
-  ["backends/sqlite/", { may: ["core/", "components/", "backends/shared/", "backends/sqlite/", "host.ts", "node:*"] }],
+  ["backends/sqlite/", { may: ["core/", "components/", "backends/shared/", "backends/sqlite/", "entry.ts", "host.ts", "node:*"] }],
   ["backends/postgres/", { may: ["core/", "components/", "backends/shared/", "backends/postgres/", "host.ts", "node:*", "pg"] }],
   ["testing/", { may: ["core/", "models/", "components/", "runtime/", "testing/", "host.ts", "omniq.ts"] }],
 ];

@@ -3,6 +3,7 @@
  * start again at each commit of another process and may never end. It blocks its thread, so it has one of its own.
  */
 import { Worker } from "node:worker_threads";
+import { entry } from "../../entry.ts";
 import type { BackedUp, BackupOptions } from "../../core/backend.ts";
 import { expected, OmniQError, StorageError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/nearest.ts";
@@ -94,8 +95,7 @@ function makeEmpty(target: string): string {
 
 /** Runs the thread; answers how many tasks the copy holds. */
 async function copied(plan: BackupPlan, { onProgress, signal }: BackupOptions): Promise<number> {
-  const entry = new URL(import.meta.url.endsWith(".ts") ? "./backup-thread.ts" : "./backup-thread.js", import.meta.url);
-  const thread = new Worker(entry, { workerData: plan });
+  const thread = new Worker(entry("backends/sqlite/backup-thread"), { workerData: plan });
   const timer =
     onProgress === undefined
       ? undefined

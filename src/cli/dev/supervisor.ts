@@ -4,6 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { entry } from "../../entry.ts";
 import { CONFIG_FILES } from "../../config/find.ts";
 import { EXIT } from "../command.ts";
 import type { ExitCode, Given } from "../command.ts";
@@ -72,9 +73,8 @@ export class Supervisor {
   }
 
   #start(): void {
-    const file = fileURLToPath(new URL(`./child.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url));
     const args = [process.pid, this.#grace + AFTER_GRACE, ...argumentsOf(this.#given)].map(String);
-    const child = fork(file, args, { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+    const child = fork(fileURLToPath(entry("cli/dev/child")), args, { stdio: ["inherit", "inherit", "inherit", "ipc"] });
     this.#child = child;
     child.on("message", (message) => {
       if (typeof message === "object" && "loaded" in message && typeof message.loaded === "string") this.#watcher.add(message.loaded);

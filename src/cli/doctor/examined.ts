@@ -1,5 +1,6 @@
 /** What is in a file, examined on a thread of its own. */
 import { Worker } from "node:worker_threads";
+import { entry } from "../../entry.ts";
 import { OmniQError, StorageError } from "../../core/errors.ts";
 import { endNow, Interrupted, listenForInterrupts } from "../interrupt.ts";
 import type { Examined, Examining, Found } from "./examine-thread.ts";
@@ -9,7 +10,6 @@ import type { Examined, Examining, Found } from "./examine-thread.ts";
  * @throws StorageError when it cannot be read; Interrupted.
  */
 export async function examined(asked: Examining): Promise<Found> {
-  const entry = new URL(`./examine-thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
   const interrupt = listenForInterrupts(endNow);
   try {
     const report = await new Promise<Examined>((resolve, reject) => {
@@ -17,7 +17,7 @@ export async function examined(asked: Examining): Promise<Found> {
         endNow();
         reject(new Interrupted());
       });
-      new Worker(entry, { workerData: asked })
+      new Worker(entry("cli/doctor/examine-thread"), { workerData: asked })
         .on("message", resolve)
         .on("error", reject)
         .on("exit", () => {
