@@ -6,6 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { committed, compare, TOLERANCE } from "./check.ts";
 import type { Compared } from "./check.ts";
+import type { Durability } from "./floor.ts";
 import { peersOf, POSTGRES_PEERS, SQLITE_PEERS } from "./field.ts";
 import { measure } from "./harness.ts";
 import type { Line } from "./harness.ts";
@@ -25,20 +26,22 @@ const { values: given } = parseArgs({
     durability: { type: "string", default: "full" },
     json: { type: "string" },
     check: { type: "boolean", default: false },
+    alone: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 
 const usage = (
   names: readonly string[],
-): string => `npm run bench -- [--rounds 5] [--quick] [--only NAME]… [--durability full|normal] [--json FILE] [--check]
-  NAME is the beginning of one of: ${names.join(", ")}`;
+): string => `npm run bench -- [--rounds 5] [--quick] [--only NAME]… [--durability full|normal] [--json FILE] [--check] [--alone]
+  NAME is the beginning of one of: ${names.join(", ")}
+  --alone leaves out the other queues; --check compares with the committed figures; --json writes what is measured as it comes`;
 
 async function main(): Promise<void> {
   const rounds = given.quick ? 1 : Number(given.rounds);
   const durability = given.durability === "normal" ? "normal" : "full";
   const server = await serverText();
-  const peers = { file: await peersOf(SQLITE_PEERS), server: server === undefined ? [] : await peersOf(POSTGRES_PEERS) };
+  const peers = await peersThatCount(server !== undefined);
   const workloads = [...sqliteWorkloads(peers.file, durability), ...(server === undefined ? [] : postgresWorkloads(peers.server))];
   const chosen = workloads.filter(({ name }) => given.only?.some((only) => name.startsWith(only)) ?? true);
   const usable = Number.isInteger(rounds) && rounds > 0 && chosen.length > 0 && ["full", "normal"].includes(given.durability);
@@ -47,6 +50,7 @@ async function main(): Promise<void> {
     process.exitCode = given.help ? 0 : 2;
     return;
   }
+  const where = whereOf(durability, rounds, server);
   // So that a round does not pay for the garbage of the one before.
   setFlagsFromString("--expose-gc");
   globalThis.gc = runInNewContext("gc") as typeof globalThis.gc;
@@ -58,33 +62,42 @@ async function main(): Promise<void> {
       process.stderr.write(`${workload.name} …\n`);
       try {
         lines.push(...(await measure(workload, { scratch, durability, quick: given.quick }, rounds)));
+        keep({ where, command: commandOf(), notes: notesOf(lines, [...peers.file, ...peers.server]), lines });
       } catch (error) {
         // What was measured before must not be lost.
         console.error(error);
         process.exitCode = 1;
       }
     }
-    const where = [
-      `durability ${durability}, ${rounds} rounds, Node ${process.versions.node}, SQLite ${process.versions.sqlite ?? "?"}, ${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, ${process.platform}`,
-      server,
-    ]
-      .filter((part) => part !== undefined)
-      .join("; ");
     console.log([where, tableOf(lines), peersTableOf(lines)].filter((part) => part !== "").join("\n\n"));
     if (given.check) report(compare(lines, committed()));
-    if (given.json !== undefined) {
-      const command = [
-        "npm run bench --",
-        ...process.argv.slice(2).filter((_, i, all) => all[i] !== "--json" && all[i - 1] !== "--json"),
-      ].join(" ");
-      writeFileSync(
-        given.json,
-        `${JSON.stringify({ where, command, notes: notesOf(lines, [...peers.file, ...peers.server]), lines }, null, 2)}\n`,
-      );
-    }
   } finally {
     scratch.remove();
   }
+}
+
+async function peersThatCount(
+  withServer: boolean,
+): Promise<{ readonly file: readonly Contender[]; readonly server: readonly Contender[] }> {
+  if (given.alone) return { file: [], server: [] };
+  return { file: await peersOf(SQLITE_PEERS), server: withServer ? await peersOf(POSTGRES_PEERS) : [] };
+}
+
+function whereOf(durability: Durability, rounds: number, server: string | undefined): string {
+  const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, ${process.platform}`;
+  const own = `durability ${durability}, ${rounds} rounds, Node ${process.versions.node}, SQLite ${process.versions.sqlite ?? "?"}, ${machine}`;
+  return server === undefined ? own : `${own}; ${server}`;
+}
+
+/** What to type for the same rows again. */
+function commandOf(): string {
+  const args = process.argv.slice(2).filter((_, i, all) => all[i] !== "--json" && all[i - 1] !== "--json");
+  return ["npm run bench --", ...args.map((arg) => (arg.includes(" ") ? JSON.stringify(arg) : arg))].join(" ");
+}
+
+/** Writes what there is so far: a long run that is broken off has not been for nothing. */
+function keep(run: object): void {
+  if (given.json !== undefined) writeFileSync(given.json, `${JSON.stringify(run, null, 2)}\n`);
 }
 
 /** Says what is worse than the committed run, and fails for it. */

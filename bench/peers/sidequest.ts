@@ -39,7 +39,7 @@ export const contenders: readonly Contender[] = [
     name: "Sidequest",
     note: "keeps the job with its result, no events; rollback journal, a power cut loses nothing",
     module: "peers/sidequest",
-    share: 0.02,
+    share: 0.005,
     without: ["set", "serve", "other process"],
     place: (scratch) => Promise.resolve(filePlace(scratch)),
     open,
