@@ -2,11 +2,13 @@
  * The other process of a measurement: started with its role and what it needs, answers by message. It loads the queue that is measured and
  * nothing else, so that what it measures of itself is that queue's, and so that it runs in Bun as well.
  */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { sharedNow } from "./clock.ts";
 import type { Durability } from "./floor.ts";
 import type { Contender, Queue } from "./queue.ts";
 
-export type Role = "serve" | "idle" | "idle bare" | "drain" | "queue" | "first" | "share";
+export type Role = "serve" | "idle" | "idle bare" | "drain" | "queue" | "first" | "share" | "large";
 export interface Ask {
   readonly role: Role;
   readonly at: string;
@@ -47,16 +49,20 @@ async function idle(ms: number): Promise<void> {
   tell({ values: { percent: ((user + system) / 1_000 / (performance.now() - began)) * 100 } });
 }
 
-async function drain(queue: Queue, count: number): Promise<void> {
+async function peaks(work: () => Promise<unknown>): Promise<void> {
   let heap = 0;
   const look = (): void => {
     heap = Math.max(heap, process.memoryUsage().heapUsed);
   };
   const timer = setInterval(look, 20);
-  await queue.drain(100, count);
+  await work();
   look();
   clearInterval(timer);
-  tell({ values: { rss: process.resourceUsage().maxRSS / 1_024, heap: heap / 1_048_576 } });
+  // What is still in use, without what is only not yet collected.
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  const live = process.memoryUsage().heapUsed;
+  tell({ values: { rss: process.resourceUsage().maxRSS / 1_024, heap: heap / 1_048_576, live: live / 1_048_576 } });
 }
 
 /** Works the queue as it is told, for a parent that cannot load it. */
@@ -95,11 +101,15 @@ async function share(queue: Queue, slots: number): Promise<void> {
 async function run(contender: Contender, ask: Ask): Promise<void> {
   const { role, at, durability, count = 0 } = ask;
   if (role === "idle bare") return idle(count);
+  if (role === "large") {
+    const { drainLarge } = await import("./omniq.ts");
+    return peaks(() => drainLarge(at, durability, count));
+  }
   const queue = await contender.open(at, durability);
   if (role === "serve") return serve(queue);
   if (role === "queue") return obey(queue);
   if (role === "share") return share(queue, count);
-  if (role === "drain") return drain(queue, count);
+  if (role === "drain") return peaks(() => queue.drain(100, count));
   await queue.serve(10, () => process.exit(0));
   if (role === "idle") return idle(count);
 }

@@ -14,9 +14,9 @@ export async function openAt(path: string, durability: Durability): Promise<Omni
   return omniq;
 }
 
-/** Enqueues so many in sets of 1,000. */
-export async function fill(omniq: OmniQ, count: number): Promise<void> {
-  await enqueueBy(callsOf(omniq), count, 1_000, true);
+/** Enqueues so many in sets. */
+export async function fill(omniq: OmniQ, count: number, together = 1_000): Promise<void> {
+  await enqueueBy(callsOf(omniq), count, together, true);
 }
 
 const callsOf = (omniq: OmniQ) => ({
@@ -47,6 +47,18 @@ export function queueOf(omniq: OmniQ): Queue {
     send: (at) => omniq.enqueue(timed, { at }),
     close: () => omniq.close(),
   };
+}
+
+/** Runs so many tasks, each of which returns 1 MiB. */
+export async function drainLarge(path: string, durability: Durability, count: number): Promise<void> {
+  const omniq = await openAt(path, durability);
+  const text = "x".repeat(1_048_500);
+  let n = 0;
+  const job = defineTask<typeof PAYLOAD, string>({ name: noop.name, handler: () => `${n++}${text}` });
+  const worker = omniq.worker({ tasks: [job], concurrency: 10 });
+  await worker.drain();
+  await omniq.close();
+  if (n !== count) throw new Error(`Expected ${count} runs, got ${n}`);
 }
 
 export const OMNIQ: Contender = {

@@ -7,6 +7,7 @@ import { footprintsOf } from "./footprint.ts";
 import { allOf, atLeast, atLeastPeer } from "./harness.ts";
 import type { Workload } from "./harness.ts";
 import { latenciesOf } from "./latency.ts";
+import { loadsOf } from "./load.ts";
 import { OMNIQ } from "./omniq.ts";
 import { openFile } from "./places.ts";
 import type { Contender } from "./queue.ts";
@@ -30,6 +31,7 @@ export function sqliteWorkloads(peers: readonly Contender[], durability: Durabil
     ...latenciesOf(field, OF, { same: { p50: 1.5, p99: 6 }, other: { p50: 2.5, p99: 6 } }),
     ...crowdsOf(field, durability),
     backlogOf(openFile, OF, { 1: 1.2, 100: 1.5, rounds: 3 }),
+    ...loadsOf(field),
     ...footprintsOf(field),
   ];
 }
