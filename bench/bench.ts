@@ -1,11 +1,11 @@
 /** `npm run bench`: OmniQ beside bare SQL that writes the same rows, and beside other queues, in turn and in one run. See docs/performance.md. */
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { committed, compare, TOLERANCE } from "./check.ts";
-import type { Compared } from "./check.ts";
+import type { Compared, Run } from "./check.ts";
 import type { Durability } from "./floor.ts";
 import { peersOf, POSTGRES_PEERS, SQLITE_PEERS } from "./field.ts";
 import { measure } from "./harness.ts";
@@ -26,6 +26,7 @@ const { values: given } = parseArgs({
     durability: { type: "string", default: "full" },
     json: { type: "string" },
     check: { type: "boolean", default: false },
+    merge: { type: "boolean", default: false },
     alone: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -33,9 +34,10 @@ const { values: given } = parseArgs({
 
 const usage = (
   names: readonly string[],
-): string => `npm run bench -- [--rounds 5] [--quick] [--only NAME]… [--durability full|normal] [--json FILE] [--check] [--alone]
+): string => `npm run bench -- [--rounds 5] [--quick] [--only NAME]… [--durability full|normal] [--json FILE [--merge]] [--check] [--alone]
   NAME is the beginning of one of: ${names.join(", ")}
-  --alone leaves out the other queues; --check compares with the committed figures; --json writes what is measured as it comes`;
+  --alone leaves out the other queues; --check compares with the committed figures; --json writes what is measured as it comes, --merge
+  into the rows that are there already`;
 
 async function main(): Promise<void> {
   const rounds = given.quick ? 1 : Number(given.rounds);
@@ -91,13 +93,19 @@ function whereOf(durability: Durability, rounds: number, server: string | undefi
 
 /** What to type for the same rows again. */
 function commandOf(): string {
-  const args = process.argv.slice(2).filter((_, i, all) => all[i] !== "--json" && all[i - 1] !== "--json");
+  const args = process.argv.slice(2).filter((_, i, all) => all[i] !== "--json" && all[i] !== "--merge" && all[i - 1] !== "--json");
   return ["npm run bench --", ...args.map((arg) => (arg.includes(" ") ? JSON.stringify(arg) : arg))].join(" ");
 }
 
 /** Writes what there is so far: a long run that is broken off has not been for nothing. */
-function keep(run: object): void {
-  if (given.json !== undefined) writeFileSync(given.json, `${JSON.stringify(run, null, 2)}\n`);
+function keep(run: Run): void {
+  if (given.json === undefined) return;
+  const before = given.merge && existsSync(given.json) ? (JSON.parse(readFileSync(given.json, "utf8")) as Run) : undefined;
+  const fresh = new Map(run.lines.map((line) => [line.what, line]));
+  const kept = before?.lines.map((line) => fresh.get(line.what) ?? line) ?? [];
+  const added = run.lines.filter(({ what }) => !kept.some((line) => line.what === what));
+  const whole = { ...run, ...before, notes: { ...before?.notes, ...run.notes }, lines: [...kept, ...added] };
+  writeFileSync(given.json, `${JSON.stringify(whole, null, 2)}\n`);
 }
 
 /** Says what is worse than the committed run, and fails for it. */

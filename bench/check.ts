@@ -7,6 +7,15 @@ import { ROOT } from "./scratch.ts";
 /** A ratio may be so much worse before it counts: the same run twice differed by up to a fifth. */
 export const TOLERANCE = 0.3;
 
+/** What a run wrote with `--json`. */
+export interface Run {
+  readonly where: string;
+  readonly command: string;
+  /** What each peer keeps and promises. */
+  readonly notes: Readonly<Record<string, string>>;
+  readonly lines: readonly Line[];
+}
+
 export interface Compared {
   readonly what: string;
   readonly before: number;
@@ -20,9 +29,7 @@ export function committed(): ReadonlyMap<string, Line> {
   const files = readdirSync(folder)
     .filter((name) => name.endsWith(".json"))
     .toSorted((a, b) => a.localeCompare(b));
-  const lines = files.flatMap(
-    (name) => (JSON.parse(readFileSync(join(folder, name), "utf8")) as { readonly lines: readonly Line[] }).lines,
-  );
+  const lines = files.flatMap((name) => (JSON.parse(readFileSync(join(folder, name), "utf8")) as Run).lines);
   return new Map(lines.toReversed().map((line) => [line.what, line]));
 }
 

@@ -31,8 +31,13 @@ export function shareOf({ share = 1 }: Contender, tasks: number, { quick }: Sett
 const rowOf = (what: string, target: Target | undefined): Row =>
   target === undefined ? { key: "rate", what, unit: "tasks/s" } : { key: "rate", what, unit: "tasks/s", target };
 
-/** @param of what stands before the names of the workloads and rows of this field. */
-export function ratesOf(field: Field, of: { readonly name: string; readonly what: string }, targets: Targets): readonly Workload[] {
+/** What stands before the names of the workloads and rows of a field. */
+export interface Of {
+  readonly name: string;
+  readonly what: string;
+}
+
+export function ratesOf(field: Field, of: Of, targets: Targets): readonly Workload[] {
   const enqueues = Object.entries(ENQUEUES).map(([how, { tasks, together, inOne }]) =>
     raced(
       field,
@@ -48,23 +53,23 @@ export function ratesOf(field: Field, of: { readonly name: string; readonly what
         }),
     ),
   );
-  const drains = SLOTS.map((slots) =>
-    raced(
-      field,
-      {
-        name: `${of.name}drain ${slots}`,
-        rows: [rowOf(`${of.what}drain, ${slots} slot${slots === 1 ? "" : "s"}`, targets[slots])],
-        needs: slots === 1 ? ["drain", "drain at 1 slot"] : ["drain"],
-      },
-      (contender, settings) =>
-        withQueue(contender, settings, async (queue) => {
-          const count = shareOf(contender, slots === 1 ? 5_000 : 20_000, settings);
-          await fill(contender, queue, count);
-          return { rate: await rate(count, () => queue.drain(slots, count)) };
-        }),
-    ),
+  return [...enqueues, ...SLOTS.map((slots) => drainOf(field, of, slots, targets[slots]))];
+}
+
+/** @param how what is special about it: it stands behind the names. */
+export function drainOf(field: Field, of: Of, slots: number, target: Target | undefined, how = ""): Workload {
+  const base = {
+    name: `${of.name}drain ${slots}${how}`,
+    rows: [rowOf(`${of.what}drain, ${slots} slot${slots === 1 ? "" : "s"}${how}`, target)],
+    needs: slots === 1 ? (["drain", "drain at 1 slot"] as const) : (["drain"] as const),
+  };
+  return raced(field, base, (contender, settings) =>
+    withQueue(contender, settings, async (queue) => {
+      const count = shareOf(contender, slots === 1 ? 5_000 : 20_000, settings);
+      await fill(contender, queue, count);
+      return { rate: await rate(count, () => queue.drain(slots, count)) };
+    }),
   );
-  return [...enqueues, ...drains];
 }
 
 /** Puts so many tasks there by the fastest call that the queue has. */

@@ -8,10 +8,10 @@ import { allOf, atLeast, atLeastPeer } from "./harness.ts";
 import type { Workload } from "./harness.ts";
 import { latenciesOf } from "./latency.ts";
 import { loadsOf } from "./load.ts";
-import { OMNIQ } from "./omniq.ts";
+import { OMNIQ, OMNIQ_AHEAD } from "./omniq.ts";
 import { openFile } from "./places.ts";
 import type { Contender } from "./queue.ts";
-import { ratesOf } from "./rates.ts";
+import { drainOf, ratesOf } from "./rates.ts";
 import { storagesOf } from "./storage.ts";
 
 const OF = { name: "", what: "" } as const;
@@ -27,6 +27,7 @@ export function sqliteWorkloads(peers: readonly Contender[], durability: Durabil
       10: allOf(atLeast(0.7), atLeastPeer(2, "plainjob")),
       100: allOf(atLeast(0.7), atLeastPeer(4, "plainjob"), atLeastPeer(4, "BullMQ, AOF everysec")),
     }),
+    drainOf({ ...field, omniq: OMNIQ_AHEAD }, OF, 10, atLeastPeer(4, "plainjob"), ", prefetch 64"),
     ...storagesOf(field),
     ...latenciesOf(field, OF, { same: { p50: 1.5, p99: 6 }, other: { p50: 2.5, p99: 6 } }),
     ...crowdsOf(field, durability),

@@ -5,17 +5,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chartOf } from "./chart.ts";
-import type { Line } from "../harness.ts";
+import type { Run } from "../check.ts";
 import { ROOT } from "../scratch.ts";
 import { behindOf, peersTableOf, tableOf } from "../table.ts";
-
-/** What one run wrote. */
-export interface Run {
-  readonly where: string;
-  readonly command: string;
-  readonly notes: Readonly<Record<string, string>>;
-  readonly lines: readonly Line[];
-}
 
 const FOLDER = join(ROOT, "docs/bench");
 const PAGE = join(ROOT, "docs/performance.md");
