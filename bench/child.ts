@@ -2,6 +2,7 @@
  * The other process of a measurement: started with its role and what it needs, answers by message. It loads the queue that is measured and
  * nothing else, so that what it measures of itself is that queue's, and so that it runs in Bun as well.
  */
+import { existsSync, readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { sharedNow } from "./clock.ts";
@@ -49,6 +50,12 @@ async function idle(ms: number): Promise<void> {
   tell({ values: { percent: ((user + system) / 1_000 / (performance.now() - began)) * 100 } });
 }
 
+/** In megabytes. Not `maxRSS`: a process begins with that of the one that started it. */
+function peakMemory(): number {
+  const known = existsSync("/proc/self/status") ? /^VmHWM:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] : undefined;
+  return Number(known ?? process.resourceUsage().maxRSS) / 1_024;
+}
+
 async function peaks(work: () => Promise<unknown>): Promise<void> {
   let heap = 0;
   const look = (): void => {
@@ -62,7 +69,7 @@ async function peaks(work: () => Promise<unknown>): Promise<void> {
   setFlagsFromString("--expose-gc");
   (runInNewContext("gc") as () => void)();
   const live = process.memoryUsage().heapUsed;
-  tell({ values: { rss: process.resourceUsage().maxRSS / 1_024, heap: heap / 1_048_576, live: live / 1_048_576 } });
+  tell({ values: { rss: peakMemory(), heap: heap / 1_048_576, live: live / 1_048_576 } });
 }
 
 /** Bun counts its time from elsewhere: what is sent carries the time of this process. */
