@@ -40,6 +40,7 @@ const statements = (s: string) => ({
 
 export class PgFloor {
   readonly #client: Client;
+  #isClosed = false;
   readonly #sql: ReturnType<typeof statements>;
 
   private constructor(client: Client, schema: string) {
@@ -62,6 +63,7 @@ export class PgFloor {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#client.end();
   }
 
@@ -74,7 +76,9 @@ export class PgFloor {
   async listen(heard: () => Promise<void>): Promise<void> {
     let turn = Promise.resolve();
     this.#client.on("notification", () => {
-      turn = turn.then(heard);
+      turn = turn.then(heard).catch((error: unknown) => {
+        if (!this.#isClosed) throw error;
+      });
     });
     await this.#client.query("LISTEN bench");
   }

@@ -11,4 +11,7 @@ export const OMNIQ: Contender = {
   open: async (at) => queueOf(await openOn(at)),
 };
 
+/** Claims ahead of its slots, as graphile-worker's local queue does. */
+export const OMNIQ_AHEAD: Contender = { ...OMNIQ, open: async (at) => queueOf(await openOn(at), { prefetch: 200 }) };
+
 export const contenders: readonly Contender[] = [OMNIQ];
