@@ -49,8 +49,10 @@ export interface Settings {
   readonly quick: boolean;
 }
 
-export interface Line extends Row {
+export interface Line extends Omit<Row, "target"> {
   readonly measured: Measured;
+  /** In words, since a line is written down. */
+  readonly target?: { readonly text: string; readonly isMet: boolean };
   readonly rounds: {
     readonly omniq: readonly number[];
     readonly floor: readonly number[];
@@ -90,7 +92,10 @@ export async function measure(workload: Workload, settings: Settings, rounds: nu
     const omniq = valuesOf(ours, row.key);
     const floor = valuesOf(floors, row.key);
     const peers = Object.fromEntries(others.map(({ name, values }) => [name, valuesOf(values, row.key)]));
-    return { ...row, measured: measuredOf(omniq, floor, peers), rounds: { omniq, floor, peers } };
+    const measured = measuredOf(omniq, floor, peers);
+    const { target, ...rest } = row;
+    const line = { ...rest, measured, rounds: { omniq, floor, peers } };
+    return target === undefined ? line : { ...line, target: { text: target.text, isMet: target.met(measured) } };
   });
 }
 

@@ -64,7 +64,7 @@ function cellsOf({ what, unit, target, measured }: Line): readonly string[] {
     floor === undefined ? "" : `${number(floor, unit)} ${unit}`,
     ratio === undefined ? "" : ratio.toFixed(2),
     target?.text ?? "",
-    target === undefined ? "" : target.met(measured) ? "yes" : "NO",
+    target === undefined ? "" : target.isMet ? "yes" : "NO",
   ];
 }
 
