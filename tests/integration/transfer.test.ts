@@ -394,11 +394,16 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     expect((await asked.target.mark())?.state).toBe("done");
   });
 
-  test("back again, over what was left behind", { tags: ["slow"] }, async () => {
+  test("back again, over what was left behind, workers and all", { tags: ["slow"] }, async () => {
     await fill(options[0]);
     const before = await told(options[0]);
+    const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+    const old = new OmniQ({ ...options[0], logger: quiet });
+    await old.worker({ tasks: [echo], queues: ["nobody's"] }).start();
     const asked = await moving();
     await transfer(asked);
+    // It cannot take its row along from a database that is closed.
+    await old.close();
     const back = { ...asked, source: asked.target, target: asked.source };
     await expect(transfer(back)).rejects.toMatchObject({
       code: "TARGET_NOT_EMPTY",

@@ -111,6 +111,8 @@ export async function poolOf(
     ...(prepares(options) ? { options: `${SETTINGS}${deadline === undefined ? "" : ` -c statement_timeout=${deadline + 1_000}`}` } : {}),
   });
   own.on("error", ignore);
+  // From its first moment: one that was cut as it was handed over ended the process, which had no listener yet.
+  own.on("connect", (client) => client.on("error", ignore));
   return { pool: own, end: () => own.end() };
 }
 

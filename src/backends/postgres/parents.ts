@@ -50,7 +50,7 @@ export async function remindOf(db: Db, parents: readonly string[]): Promise<void
   if (parents.length > 0) await db.run(REMIND, list(parents));
 }
 
-const TAKE: Sql = `DELETE FROM {reminders} WHERE rid IN (SELECT rid FROM {reminders} ORDER BY rid LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING parent`;
+const TAKE: Sql = `DELETE FROM {reminders} WHERE rid = ANY(ARRAY(SELECT rid FROM {reminders} ORDER BY rid LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING parent`;
 const STATES: Sql = `SELECT id, status, stage FROM {tasks} WHERE id = ANY(${LIST(1)})`;
 /** Of one that is gone nobody knows how it ended: somebody deleted it. */
 const NOTE: Sql = `INSERT INTO {releases}(parent, status) SELECT n.p, coalesce(n.s, 'cancelled') FROM json_to_recordset($1::json) AS n(p text, s text) ON CONFLICT DO NOTHING`;

@@ -176,7 +176,7 @@ class PostgresMover implements Mover {
       const types = names.map((name) => `${name} ${TYPES[columns[name] ?? "text"]}`);
       const overriding = table in NUMBERED ? "OVERRIDING SYSTEM VALUE " : "";
       await db.run(
-        `INSERT INTO {${table}}(${names.join(", ")}) ${overriding}SELECT ${values.join(", ")} FROM json_to_recordset($1::json) AS r(${types.join(", ")})`,
+        `INSERT INTO {${table}}(${names.join(", ")}) ${overriding}SELECT ${values.join(", ")} FROM json_to_recordset($1::json) AS r(${types.join(", ")})${table === "workers" ? REPLACED : ""}`,
         list(rows.map((row) => waiting(table, row))),
       );
       await put(db, mark);
@@ -223,6 +223,12 @@ async function countsOf(db: Db): Promise<Readonly<Record<MovedTable, number>>> {
   for (const table of MOVED_TABLES) found[table] = int((await db.get(`SELECT count(*) AS n FROM {${table}}`))?.["n"]);
   return found as Record<MovedTable, number>;
 }
+
+/** A worker that was here before the queue moved away has left its row, and comes back with the queue. */
+const REPLACED = ` ON CONFLICT (id) DO UPDATE SET ${Object.keys(SHAPES.workers.columns)
+  .filter((name) => name !== "id")
+  .map((name) => `${name} = excluded.${name}`)
+  .join(", ")}`;
 
 /** The function that refuses what would write. */
 async function refusal(db: Db, why: "moved" | "arriving", text: string): Promise<void> {

@@ -141,7 +141,8 @@ class SqliteMover implements Mover {
     return this.#whole(() => {
       const names = Object.keys(SHAPES[table].columns);
       const values = names.map((name) => (table === "tasks" && name === "worker" ? "(SELECT rid FROM {workers} WHERE id = ?)" : "?"));
-      const insert = `INSERT INTO {${table}}(${names.join(", ")}) VALUES (${values.join(", ")})`;
+      // A worker that was here before the queue moved away has left its row, and comes back with the queue.
+      const insert = `INSERT ${table === "workers" ? "OR REPLACE " : ""}INTO {${table}}(${names.join(", ")}) VALUES (${values.join(", ")})`;
       this.#exec(`DROP TRIGGER IF EXISTS {omniq_arriving_${table}_insert}`);
       for (const row of rows) {
         const one = waiting(table, row);

@@ -60,8 +60,12 @@ describe.skipIf(POSTGRES_URL === "")("flat on PostgreSQL", () => {
         [from, from + count - 1],
       );
     await server.query(
-      `INSERT INTO ${schema}.events(event_type, task_id, queue_name, timestamp) SELECT 'enqueued', '0-' || n, 'q', 4000000000000 FROM generate_series($1::int, $2) n`,
+      `INSERT INTO ${schema}.events(event_type, task_id, queue_name, timestamp) SELECT 'enqueued', '0-' || n, 'q', n FROM generate_series($1::int, $2) n`,
       [from, from + count * 3],
+    );
+    await server.query(
+      `INSERT INTO ${schema}.occurrences(schedule_id, at, fired_at, task_id) SELECT 'old', n, n, '' FROM generate_series($1::int, $2) n`,
+      [from, from + count - 1],
     );
     await server.query(
       `INSERT INTO ${schema}.results(task_id, fence, status, result, created_at, retry_count) SELECT '5-' || n, 1, 'completed', '1', 4000000000000, 0 FROM generate_series($1::int, $2) n`,
@@ -118,6 +122,7 @@ describe.skipIf(POSTGRES_URL === "")("flat on PostgreSQL", () => {
       await b.schedules.list({ dueBy: 1, limit: 10 });
     });
     await of("sweep of events", () => b.sweep({ what: "events", olderThan: 1e9, limit: 100 }));
+    await of("sweep of occurrences", () => b.sweep({ what: "occurrences", olderThan: 1e9, limit: 100 }));
     await of("sweep of tasks", () => b.sweep({ what: "tasks", status: "completed", olderThan: 1e12, limit: 100 }));
     await of("sweep of results", () => b.sweep({ what: "results", limit: 100 }));
     return pages;

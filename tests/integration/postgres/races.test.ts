@@ -186,6 +186,45 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     expect((await phases("P", "c")).join()).toMatch(/^P completed,c (?:ready|completed)$/);
   });
 
+  test("a parent that is put back before the second step of its end keeps its children, old and new", async () => {
+    await b.work.enqueue([call(newTask("P"), child("c1", "P"))]);
+    const claims = await due();
+    const gate = new Gate(/note AS MATERIALIZED/);
+    const other = await gated(gate);
+    const ended = other.work.settle(claims.map(({ task, fence }) => ({ id: task.id, fence, to: "failed", events: [] })));
+    await gate.reached;
+    expect(await b.desk.requeue(["P"])).toEqual(["requeued"]);
+    await b.work.enqueue([call(child("c2", "P"))]);
+    gate.open();
+    await ended;
+    expect(await phases("P", "c1", "c2")).toEqual(["P ready", "c1 blocked", "c2 blocked"]);
+    await end(await due());
+    await released();
+    expect(await phases("P", "c1", "c2")).toEqual(["P completed", "c1 ready", "c2 ready"]);
+  });
+
+  test("connections that are cut again and again, also while they are handed over, end no process", { tags: ["slow"] }, async () => {
+    const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+    const url = new URL(POSTGRES_URL);
+    url.searchParams.set("application_name", schema);
+    const omniq = new OmniQ({ url: url.href, schema, logger: quiet });
+    await omniq.open();
+    const job = defineTask({ name: "cut", handler: () => 1 });
+    await omniq.worker({ tasks: [job], concurrency: 10 }).start();
+    const cut = (): Promise<unknown> =>
+      pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [schema]);
+    let over = false;
+    const cutting = (async () => {
+      for (let i = 0; i < 150; i++) await cut();
+      over = true;
+    })();
+    while (!over) await Promise.all(Array.from({ length: 5 }, () => omniq.enqueue(job).catch(() => undefined)));
+    await cutting;
+    const handle = await omniq.enqueue(job);
+    expect(await handle.result()).toBe(1);
+    await omniq.close();
+  });
+
   test("two calls on one transaction: what the one refuses takes nothing of the other with it", async () => {
     const plain = defineTask({ name: "plain", handler: ({ n }: { n: number }) => n });
     const omniq = new OmniQ({ backend: b });
