@@ -213,13 +213,13 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     await omniq.worker({ tasks: [job], concurrency: 10 }).start();
     const cut = (): Promise<unknown> =>
       pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [schema]);
-    let over = false;
-    const cutting = (async () => {
+    const enqueueing = async (): Promise<void> => {
+      for (let i = 0; i < 200; i++) await Promise.all(Array.from({ length: 5 }, () => omniq.enqueue(job).catch(() => undefined)));
+    };
+    const cutting = async (): Promise<void> => {
       for (let i = 0; i < 150; i++) await cut();
-      over = true;
-    })();
-    while (!over) await Promise.all(Array.from({ length: 5 }, () => omniq.enqueue(job).catch(() => undefined)));
-    await cutting;
+    };
+    await Promise.all([enqueueing(), cutting()]);
     const handle = await omniq.enqueue(job);
     expect(await handle.result()).toBe(1);
     await omniq.close();
