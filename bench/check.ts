@@ -23,13 +23,19 @@ export interface Compared {
   readonly isWorse: boolean;
 }
 
-/** The lines of all committed runs, by what they measure; those of `full` first. */
-export function committed(): ReadonlyMap<string, Line> {
-  const folder = join(ROOT, "docs/bench");
-  const files = readdirSync(folder)
+export const COMMITTED = join(ROOT, "docs/bench");
+
+/** In the order of their names: those of `full` first. */
+export function committedRuns(): readonly Run[] {
+  return readdirSync(COMMITTED)
     .filter((name) => name.endsWith(".json"))
-    .toSorted((a, b) => a.localeCompare(b));
-  const lines = files.flatMap((name) => (JSON.parse(readFileSync(join(folder, name), "utf8")) as Run).lines);
+    .toSorted((a, b) => a.localeCompare(b))
+    .map((name) => JSON.parse(readFileSync(join(COMMITTED, name), "utf8")) as Run);
+}
+
+/** The committed lines by what they measure; of two the first. */
+export function committed(): ReadonlyMap<string, Line> {
+  const lines = committedRuns().flatMap((run) => run.lines);
   return new Map(lines.toReversed().map((line) => [line.what, line]));
 }
 

@@ -25,7 +25,7 @@ export interface Answer {
 }
 /** What a role waits for: in `queue` one of its verbs, in `share` the word to begin. */
 export interface Word {
-  readonly verb: keyof Queue | "begin" | "open";
+  readonly verb: keyof Queue | "begin";
   readonly args?: readonly unknown[];
 }
 

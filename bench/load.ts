@@ -68,14 +68,14 @@ const large: Workload = {
 const FEW = 20_000;
 const MILLION = 1_000_000;
 
-/** Peaks of a process that drains so many. */
-async function peaksOf(settings: Settings, count: number): Promise<Values> {
+/** Peaks of a process that drains so many, which return little or 1 MiB each. */
+async function peaksOf(settings: Settings, count: number, role: "drain" | "large" = "drain"): Promise<Values> {
   return withPlace(OMNIQ, settings, async ({ at }) => {
     const { scratch, durability } = settings;
     const omniq = await openAt(at, "normal");
     await fill(omniq, count);
     await omniq.close();
-    return askOnce(scratch, OMNIQ, { role: "drain", at, durability, count });
+    return askOnce(scratch, OMNIQ, { role, at, durability, count });
   });
 }
 
@@ -102,15 +102,7 @@ const results: Workload = {
     { key: "rss", what: "200 results of 1 MiB at 10 slots, peak memory", unit: "MB", target: atMost(250, "MB") },
     { key: "heap", what: "200 results of 1 MiB at 10 slots, peak JavaScript heap", unit: "MB" },
   ],
-  omniq: (settings) =>
-    withPlace(OMNIQ, settings, async ({ at }) => {
-      const { scratch, durability, quick } = settings;
-      const count = quick ? 50 : 200;
-      const omniq = await openAt(at, durability);
-      await fill(omniq, count);
-      await omniq.close();
-      return askOnce(scratch, OMNIQ, { role: "large", at, durability, count });
-    }),
+  omniq: (settings) => peaksOf(settings, settings.quick ? 50 : 200, "large"),
 };
 
 export const loadsOf = (field: Field): readonly Workload[] => [computing(field), large, million, results];

@@ -110,6 +110,30 @@ export interface Calls {
   many?(count: number): Promise<unknown>;
 }
 
+/** A client library whose worker calls back for each task. */
+export interface Client extends Calls {
+  /** Starts a worker that calls back with what each task carries. */
+  work(slots: number, ran: (payload: unknown) => void): unknown;
+  send(at: number): Promise<unknown>;
+  close(): Promise<unknown>;
+}
+
+export function queueOf(client: Client): Queue {
+  return {
+    enqueue: (count, together, inOne) => enqueueBy(client, count, together, inOne),
+    async drain(slots, count) {
+      const countdown = new Countdown(count);
+      await client.work(slots, () => countdown.ran());
+      await countdown.over;
+    },
+    async serve(slots, started) {
+      await client.work(slots, (payload) => started(Number((payload as { readonly at?: number }).at)));
+    },
+    send: (at) => client.send(at),
+    close: () => client.close(),
+  };
+}
+
 export async function enqueueBy(calls: Calls, count: number, together: number, inOne: boolean): Promise<void> {
   if (inOne && calls.many === undefined) throw new Error("Expected a call that enqueues many, got none");
   for (let done = 0; done < count; done += together) {

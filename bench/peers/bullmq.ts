@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Queue as Jobs, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { PAYLOAD } from "../payload.ts";
-import { Countdown, enqueueBy } from "../queue.ts";
+import { queueOf } from "../queue.ts";
 import type { Contender, Place, Queue } from "../queue.ts";
 import type { Scratch } from "../scratch.ts";
 
@@ -50,24 +50,16 @@ function open(socket: string): Queue {
     workers.push(worker);
     await worker.waitUntilReady();
   };
-  const calls = {
+  return queueOf({
     one: () => queue.add("noop", PAYLOAD),
     many: (count: number) => queue.addBulk(Array.from({ length: count }, () => ({ name: "noop", data: PAYLOAD }))),
-  };
-  return {
-    enqueue: (count, together, inOne) => enqueueBy(calls, count, together, inOne),
-    async drain(slots, count) {
-      const countdown = new Countdown(count);
-      await work(slots, () => countdown.ran());
-      await countdown.over;
-    },
-    serve: (slots, started) => work(slots, (data) => started(Number((data as { at?: number }).at))),
+    work,
     send: (at) => queue.add("noop", { at }),
     async close() {
       for (const worker of workers) await worker.close(true);
       await queue.close();
     },
-  };
+  });
 }
 
 const on = (fsync: string, note: string): Contender => ({

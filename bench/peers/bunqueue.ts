@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { PAYLOAD } from "../payload.ts";
 import { filePlace } from "../places.ts";
-import { Countdown, enqueueBy } from "../queue.ts";
+import { queueOf } from "../queue.ts";
 import type { Contender, Queue } from "../queue.ts";
 import { remote } from "../remote.ts";
 
@@ -21,24 +21,16 @@ async function local(path: string, durable: boolean): Promise<Queue> {
     };
     workers.push(new Worker(QUEUE, handler, { ...options, concurrency: slots }));
   };
-  const calls = {
+  return queueOf({
     one: () => queue.add("noop", PAYLOAD),
     many: (count: number) => queue.addBulk(Array.from({ length: count }, () => ({ name: "noop", data: PAYLOAD, opts: { durable } }))),
-  };
-  return {
-    enqueue: (count, together, inOne) => enqueueBy(calls, count, together, inOne),
-    async drain(slots, count) {
-      const countdown = new Countdown(count);
-      work(slots, () => countdown.ran());
-      await countdown.over;
-    },
-    serve: (slots, started) => Promise.resolve(work(slots, (data) => started(Number((data as { at?: number }).at)))),
+    work,
     send: (at) => queue.add("noop", { at }),
     async close() {
       for (const worker of workers) await worker.close(true);
       queue.close();
     },
-  };
+  });
 }
 
 function contender(durable: boolean): Contender {

@@ -5,7 +5,7 @@
 import { Logger, makeWorkerUtils, run } from "graphile-worker";
 import { PAYLOAD } from "../payload.ts";
 import { schemaPlace, SERVER } from "../postgres/server.ts";
-import { Countdown, enqueueBy } from "../queue.ts";
+import { queueOf } from "../queue.ts";
 import type { Contender, Queue } from "../queue.ts";
 
 const logger = new Logger(() => () => {});
@@ -14,31 +14,21 @@ async function open(schema: string): Promise<Queue> {
   const base = { connectionString: SERVER, schema, logger };
   const utils = await makeWorkerUtils(base);
   await utils.migrate();
-  const work = (slots: number, ran: (payload: unknown) => void) => {
-    const worker = { concurrentJobs: slots, maxPoolSize: 10, localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 };
-    return run({ ...base, preset: { worker }, noHandleSignals: true, taskList: { noop: (payload) => ran(payload) } });
-  };
   let runner: { stop(): Promise<void> } | undefined;
-  const calls = {
+  const work = async (slots: number, ran: (payload: unknown) => void): Promise<void> => {
+    const worker = { concurrentJobs: slots, maxPoolSize: 10, localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 };
+    runner = await run({ ...base, preset: { worker }, noHandleSignals: true, taskList: { noop: (payload) => ran(payload) } });
+  };
+  return queueOf({
     one: () => utils.addJob("noop", PAYLOAD),
     many: (count: number) => utils.addJobs(Array.from({ length: count }, () => ({ identifier: "noop", payload: PAYLOAD }))),
-  };
-  return {
-    enqueue: (count, together, inOne) => enqueueBy(calls, count, together, inOne),
-    async drain(slots, count) {
-      const countdown = new Countdown(count);
-      runner = await work(slots, () => countdown.ran());
-      await countdown.over;
-    },
-    async serve(slots, started) {
-      runner = await work(slots, (payload) => started(Number((payload as { at?: number }).at)));
-    },
+    work,
     send: (at) => utils.addJob("noop", { at }),
     async close() {
       await runner?.stop();
       await utils.release();
     },
-  };
+  });
 }
 
 export const contenders: readonly Contender[] = [

@@ -7,7 +7,6 @@ import type { Line } from "../harness.ts";
 
 use([BarChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
 
-/** The largest first, so that a bar that ends short does not hide behind its neighbours. */
 const COLOURS = ["#2563eb", "#0d9488", "#d97706"];
 const FONT = "system-ui, sans-serif";
 

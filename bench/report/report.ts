@@ -2,14 +2,14 @@
  * `node bench/report/report.ts`: writes the figures of `docs/bench/*.json` into docs/performance.md and draws the charts beside them. The bench
  * itself writes those files with `--json`.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chartOf } from "./chart.ts";
+import { COMMITTED, committedRuns } from "../check.ts";
 import type { Run } from "../check.ts";
 import { ROOT } from "../scratch.ts";
 import { behindOf, peersTableOf, tableOf } from "../table.ts";
 
-const FOLDER = join(ROOT, "docs/bench");
 const PAGE = join(ROOT, "docs/performance.md");
 const [BEGIN, END] = ["<!-- figures: written by bench/report/report.ts -->", "<!-- end of figures -->"];
 
@@ -21,10 +21,7 @@ const CHARTS = [
   { file: "postgres-drain", title: "Drained a second, on PostgreSQL", rows: /^PostgreSQL: drain, / },
 ] as const;
 
-const runs = readdirSync(FOLDER)
-  .filter((name) => name.endsWith(".json"))
-  .toSorted((a, b) => a.localeCompare(b))
-  .map((name) => JSON.parse(readFileSync(join(FOLDER, name), "utf8")) as Run);
+const runs = committedRuns();
 
 function sectionOf({ where, command, notes, lines }: Run): string {
   const noted = Object.entries(notes).map(([name, note]) => `- **${name}**: ${note}.`);
@@ -42,7 +39,7 @@ function sectionOf({ where, command, notes, lines }: Run): string {
 const drawn = CHARTS.flatMap(({ file, title, rows }) => {
   const lines = runs.flatMap((run) => run.lines.filter(({ what }) => rows.test(what))).slice(0, 3);
   if (lines.length === 0) return [];
-  writeFileSync(join(FOLDER, `${file}.svg`), chartOf(title, lines));
+  writeFileSync(join(COMMITTED, `${file}.svg`), chartOf(title, lines));
   return [`![${title}](bench/${file}.svg)`];
 });
 

@@ -78,7 +78,7 @@ describe.skipIf(POSTGRES_URL === "")("flat on PostgreSQL", () => {
     const pages: Record<string, number> = {};
     const of = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
       let answer: { readonly value: T } | undefined;
-      pages[name] = (await pool.pagesOf(async () => (answer = { value: await work() }))).pages;
+      pages[name] = await pool.pagesOf(async () => (answer = { value: await work() }));
       if (answer === undefined) throw new Error("Expected the work to have been done");
       return answer.value;
     };
