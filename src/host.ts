@@ -2,7 +2,7 @@
  * The machine and process that OmniQ runs on: the one place that makes the clock, chance, ids, the environment and the host's
  * identity. Everything else is handed them.
  */
-import { v7 } from "uuid";
+import { v5, v7 } from "uuid";
 import { sqlitePathOf, withoutSecrets } from "./config/url.ts";
 import { isPostgresUrl } from "./core/url.ts";
 import type { Backend } from "./core/backend.ts";
@@ -51,6 +51,17 @@ export function newId(): string {
     idSequence = new DataView(random.buffer, random.byteOffset).getUint32(0) >>> 1;
   } else idSequence++;
   return v7({ msecs: idTime, seq: idSequence, random });
+}
+
+const CHILDREN = "b0f3a3c4-8c56-5d0e-9f5e-6f0d3c1b7a52";
+
+/**
+ * The id of the child that a task makes by its n-th `ctx.enqueue`: the same on every attempt. It shows its parent as long as it is
+ * short; a task that enqueues its own successor would else come to an id that is too long after 133 generations, and end there.
+ */
+export function childId(parent: string, call: number): string {
+  const id = `${parent}.${call}`;
+  return id.length <= 100 ? id : v5(id, CHILDREN);
 }
 
 /** What tells this process from every other one, also after a restart that reuses its pid. */

@@ -6,6 +6,7 @@ import type { ConfigInput } from "./config/options.ts";
 import { setupFrom } from "./config-setup.ts";
 import type { InCode } from "./config-setup.ts";
 import {
+  childId,
   environment,
   existsAt,
   hostIdentity,
@@ -264,6 +265,7 @@ function sharedOf(setup: Setup): Shared {
     clock,
     random: systemRandom,
     newId,
+    childId,
     identity: hostIdentity,
     isGone,
     yieldTurn,

@@ -6,7 +6,7 @@ import type { Clock } from "./core/clock.ts";
 import { expected, InvalidOptionError, SyncUnsupportedError } from "./core/errors.ts";
 import { LOG_LEVELS } from "./core/logging.ts";
 import { refuseUnknown } from "./core/nearest.ts";
-import { hostIdentity, isGone, loadModule, newId, onSignal, stderrLogger, systemClock, systemRandom, yieldTurn } from "./host.ts";
+import { childId, hostIdentity, isGone, loadModule, newId, onSignal, stderrLogger, systemClock, systemRandom, yieldTurn } from "./host.ts";
 import { Access } from "./runtime/access.ts";
 import { Client } from "./runtime/client.ts";
 import type { EnqueueChild } from "./runtime/context.ts";
@@ -256,6 +256,7 @@ export function homeOf(
     logger,
     random: systemRandom,
     newId,
+    childId,
     identity: hostIdentity,
     isGone,
     yieldTurn,

@@ -53,7 +53,7 @@ export class Client {
 
   /** From within a handler: the id comes from the parent and the number of the call, so that a second attempt makes no second child. */
   async enqueueChild(parent: TaskId, call: number, task: unknown, args: unknown, options: EnqueueOptions = {}): Promise<AnyHandle> {
-    const prepared = this.#prepare(referenceOf(task, "task"), args, { ...options, id: options.id ?? `${parent}.${call}` });
+    const prepared = this.#prepare(referenceOf(task, "task"), args, { ...options, id: options.id ?? this.#shared.childId(parent, call) });
     try {
       return await this.#write(prepared, undefined);
     } catch (error) {

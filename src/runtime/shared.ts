@@ -1,5 +1,6 @@
 /** What the parts of one OmniQ share: the way to the stores and what the composition root hands in. */
 import type { Clock, Random } from "../core/clock.ts";
+import type { TaskId } from "../core/record.ts";
 import type { Access } from "./access.ts";
 import type { IsGone } from "./lookout.ts";
 import type { Resolving } from "./options.ts";
@@ -17,6 +18,8 @@ export interface Shared extends Resolving {
   readonly access: Access;
   readonly clock: Clock;
   readonly random: Random;
+  /** The id of a task's n-th child, the same on every attempt. */
+  readonly childId: (parent: TaskId, call: number) => TaskId;
   readonly identity: () => HostIdentity;
   readonly isGone: IsGone;
   readonly logger: Logger;

@@ -7,6 +7,7 @@ import { TaskQueue } from "../../src/components/task-queue.ts";
 import { InvalidOptionError } from "../../src/core/errors.ts";
 import { Task } from "../../src/models/task.ts";
 import { defineTask } from "../../src/runtime/definition.ts";
+import type { TaskDefinition } from "../../src/runtime/definition.ts";
 import { definitionsOf } from "../../src/runtime/registry.ts";
 import { TestClock } from "../../src/testing/clock.ts";
 import { ModelBackend } from "../../src/testing/model.ts";
@@ -63,6 +64,22 @@ describe("new Worker()", () => {
     expect((await resultStorage.get(task.id))?.result).toEqual({ id: `${task.id}.1`, created: true });
     expect((await resultStorage.get(`${task.id}.1`))?.result).toBe(3);
     expect(await taskQueue.getTask(`${task.id}.1`)).toMatchObject({ priority: 3 });
+  });
+
+  test("a task that enqueues its own successor goes on for longer than ids would have room for", async () => {
+    const { taskQueue, backend, clock } = components();
+    const ran: number[] = [];
+    const relay: TaskDefinition<{ readonly left: number }, void> = defineTask({
+      name: "relay",
+      handler: async ({ left }: { readonly left: number }, ctx) => {
+        ran.push(left);
+        if (left > 0) await ctx.enqueue(relay, { left: left - 1 });
+      },
+    });
+    await backend.open();
+    await taskQueue.enqueue(new Task({ func: "relay", funcArgs: { left: 150 } }, { clock }));
+    await new Worker({ taskQueue, tasks: [relay], clock }).drain();
+    expect(ran).toHaveLength(151);
   });
 
   test("results and events lie with the tasks where no storage is given", async () => {
