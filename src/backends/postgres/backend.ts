@@ -44,7 +44,7 @@ import * as presence from "./presence.ts";
 import { release } from "./release.ts";
 import * as results from "./results.ts";
 import * as schedules from "./schedules.ts";
-import { isPlainEnd, progress, settle, settlePlain } from "./settle.ts";
+import { isPlainEnd, progress, settlePlain, settleWhole } from "./settle.ts";
 import type { Answer as Settling } from "./settle.ts";
 import { sweep } from "./sweep.ts";
 import { Callers, placeIn } from "./tx.ts";
@@ -185,16 +185,12 @@ export class PostgresBackend implements Backend<PostgresTx> {
     return await this.#ledger.claim(worker, claims, (known) => this.#whole((db) => strays(db, worker, known, limit), "harmless"));
   }
 
-  /** With a claim behind it a set is not repeated by itself: it may have been claimed already. */
   async #settle(set: readonly Settlement[], thenClaim?: ClaimAsk): Promise<Settling> {
-    const patience = thenClaim === undefined ? "harmless" : "unsent";
-    const settling = (): Promise<Settling> =>
-      isPlainEnd(set, thenClaim)
-        ? settlePlain(this.#open().engine, set, patience, thenClaim, thenClaim === undefined ? undefined : this.#headsOf(thenClaim))
-        : this.#whole((db) => settle(db, set, thenClaim), patience);
+    const heads = thenClaim === undefined ? undefined : this.#headsOf(thenClaim);
+    const settling = isPlainEnd(set, thenClaim) ? settlePlain : settleWhole;
     let answer: Settling | undefined;
     const next = async (): Promise<Claims> => {
-      answer = await settling();
+      answer = await settling(this.#open().engine, set, thenClaim, heads);
       return answer.next ?? { claims: [], more: false };
     };
     const claims = thenClaim === undefined ? await next() : await this.#claim(thenClaim, next);

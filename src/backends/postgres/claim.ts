@@ -19,11 +19,16 @@ export type DueAsk = Extract<ClaimAsk["of"], { due: true }>;
 export async function claim(db: Db, ask: ClaimAsk, heads?: Heads): Promise<Claims> {
   const { of } = ask;
   if ("due" in of) return await taken(db, ask, of, await take(db, ask, of, false, heads), heads);
-  if ((await db.get("SELECT 1 FROM {workers} WHERE id = $1", ask.worker)) === undefined) throw new WorkerUnknownError(ask.worker);
+  await expectKnown(db, ask.worker);
   if ("ended" in of) return await claimEnded(db, ask);
   const rows = "lost" in of ? await heldBy(db, ask, of.lost) : await db.all(DOOMED_OF, list(of.ids), ask.limit);
   const claims = await handOut(db, rows, ask.worker);
   return { claims, more: claims.length === ask.limit };
+}
+
+/** @throws WorkerUnknownError */
+export async function expectKnown(db: Db, worker: string): Promise<void> {
+  if ((await db.get("SELECT 1 FROM {workers} WHERE id = $1", worker)) === undefined) throw new WorkerUnknownError(worker);
 }
 
 // ---------------------------------------------------------------- what is due

@@ -3,7 +3,7 @@ import { INLINE_RELEASES } from "../../core/backend.ts";
 import type { ClaimAsk, Claims, Progress, Settled, Settlement } from "../../core/backend.ts";
 import type { NewEvent } from "../../core/event.ts";
 import type { NewTask } from "../../core/task.ts";
-import { claim, claiming, take, taken } from "./claim.ts";
+import { claim, claiming, expectKnown, take, taken } from "./claim.ts";
 import type { DueAsk } from "./claim.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
@@ -78,13 +78,9 @@ export interface Steps {
 }
 
 /** The common end: one statement, in one round trip; only where a parent has ended its children are freed, and the claim made, behind it. */
-export async function settlePlain(
-  steps: Steps,
-  set: readonly Settlement[],
-  patience: Patience,
-  thenClaim?: ClaimAsk,
-  heads?: Heads,
-): Promise<Answer> {
+export async function settlePlain(steps: Steps, set: readonly Settlement[], thenClaim?: ClaimAsk, heads?: Heads): Promise<Answer> {
+  // With a claim behind it a set is not repeated by itself: it may have been claimed already.
+  const patience = thenClaim === undefined ? "harmless" : "unsent";
   const of = thenClaim !== undefined && "due" in thenClaim.of ? thenClaim.of : undefined;
   const { parents, next, settled } = await steps.single(async (db) => {
     const first = thenClaim === undefined || of === undefined ? undefined : await settleAndTake(db, set, thenClaim, of, heads);
@@ -102,17 +98,29 @@ export async function settlePlain(
   await steps.transact(async (db) => {
     for (const [id, { status }] of parents) await freeDependents(db, id, status, INLINE_RELEASES);
   }, "harmless");
-  return thenClaim === undefined ? { settled } : { settled, next: await steps.single((db) => claim(db, thenClaim), "unsent") };
+  return thenClaim === undefined ? { settled } : { settled, next: await claimBehind(steps, thenClaim, heads) };
+}
+
+/**
+ * In a transaction of its own: it sees what others commit while the settlement is under way, whose events would then have the lower
+ * number, and stand in front of those of the enqueue.
+ */
+function claimBehind(steps: Steps, ask: ClaimAsk, heads?: Heads): Promise<Claims> {
+  if ("due" in ask.of) return steps.single((db) => claim(db, ask, heads), "unsent");
+  return steps.transact((db) => claim(db, ask), "unsent");
 }
 
 function settleAndTake(db: Db, set: readonly Settlement[], ask: ClaimAsk, of: DueAsk, heads?: Heads): ReturnType<typeof take> {
   return take(db, ask, of, false, heads, SETTLE_AND_CLAIM, sentOf(set));
 }
 
-/** Any set, inside a transaction. */
-export async function settle(db: Db, set: readonly Settlement[], thenClaim?: ClaimAsk): Promise<Answer> {
-  const settled = await settleAll(db, set);
-  return thenClaim === undefined ? { settled } : { settled, next: await claim(db, thenClaim) };
+/** Any set, inside a transaction; for a worker that is unknown nothing is done. */
+export async function settleWhole(steps: Steps, set: readonly Settlement[], thenClaim?: ClaimAsk, heads?: Heads): Promise<Answer> {
+  const settled = await steps.transact(async (db) => {
+    if (thenClaim !== undefined) await expectKnown(db, thenClaim.worker);
+    return await settleAll(db, set);
+  }, "harmless");
+  return thenClaim === undefined ? { settled } : { settled, next: await claimBehind(steps, thenClaim, heads) };
 }
 
 /** A set holds at most one settlement of each task that can be written: of two for one claim, the second is `repeated`. */

@@ -334,6 +334,27 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     expect((await b.schedules.put(newSchedule("s", 0))).is).not.toBe("put");
   });
 
+  test("a task that is enqueued while a retry is settled, and claimed behind it, is told as enqueued first", async () => {
+    await b.work.enqueue([call(newTask("again"))]);
+    const [claim] = await due();
+    const gate = new Gate(/picked AS MATERIALIZED/);
+    const other = await gated(gate);
+    const { id = "", fence = 0 } = { id: claim?.task.id, fence: claim?.fence };
+    const of = { due: true, queues: ["q"], names: ["f"], announce: true } as const;
+    const settling = other.work.settle([{ id, fence, to: "again", counts: "retry", after: 60_000, events: [] }], {
+      worker: "w",
+      limit: 9,
+      of,
+    });
+    await gate.reached;
+    await b.work.enqueue([call(newTask("new"))]);
+    gate.open();
+    expect((await settling).next?.claims.map(({ task }) => task.id)).toEqual(["new"]);
+    const told = async (): Promise<readonly string[]> =>
+      (await b.events.read(undefined, { taskId: "new", limit: 10 })).events.map(({ type }) => type);
+    await expect.poll(told).toEqual(["enqueued", "executing"]);
+  });
+
   test("events of a dump from a server with higher numbers are told, in front of the new ones", async () => {
     await b.work.enqueue([call(newTask("old"))]);
     await pool.query(`UPDATE ${schema}.events SET xid = (xid::text::bigint + 1000000)::text::xid8`);
