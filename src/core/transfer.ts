@@ -41,6 +41,8 @@ export interface MoveMark {
   /** The other database, for people. */
   readonly other: string;
   readonly at?: MovePlace;
+  /** Of a target that had been moved away itself: its mark of then, which it gets back when this move is given up. */
+  readonly before?: MoveMark;
 }
 
 /** Numbers that a target must not fall below. */
@@ -77,7 +79,7 @@ export interface Mover {
   write(table: MovedTable, rows: readonly MovedRow[], mark: MoveMark): Promise<void>;
   /** Makes all that was written count, and lets everybody write, in one transaction. */
   finish(floors: Floors, mark: MoveMark): Promise<void>;
-  /** Takes everything away that was written here, with the mark. */
-  wipe(): Promise<void>;
+  /** Takes everything away that was written here, with the mark; fenced again, in the same transaction, if it was before. */
+  wipe(before?: MoveMark): Promise<void>;
   close(): Promise<void>;
 }

@@ -70,7 +70,7 @@ export async function abort({ source, target }: Pick<TransferOptions, "source" |
       `Expected the move from ${source.name} to be unfinished, but it is done: move back with --from and --to exchanged, and --replace`,
     );
   // Not the mark of the source itself, where both are one database.
-  if (there?.id === mark.id && there.state === "copying") await target.wipe();
+  if (there?.id === mark.id && there.state === "copying") await target.wipe(there.before);
   await source.reopen();
 }
 
@@ -135,7 +135,8 @@ async function received({ source, target, replace }: TransferOptions, mark: Move
       "TARGET_NOT_EMPTY",
       `Expected ${target.name} to be empty, got ${there.state === "moved" ? `what has moved to ${there.other}` : `half of a move from ${there.other}`}; --replace takes it away`,
     );
-  const fresh: MoveMark = { id: mark.id, state: "copying", other: source.name };
+  const before = there?.state === "moved" ? there : there?.before;
+  const fresh: MoveMark = { id: mark.id, state: "copying", other: source.name, ...(before === undefined ? {} : { before }) };
   await target.receive(fresh, replace);
   return fresh;
 }

@@ -312,8 +312,8 @@ describe.each(pairs)("from $name", ({ from, to }) => {
   });
 
   /** A move that was broken off before rows of this table were written, or before all of it counted. */
-  const brokenAt = async (at: MovedTable | "finish"): Promise<TransferOptions> => {
-    const asked = await moving();
+  const brokenAt = async (at: MovedTable | "finish", of?: TransferOptions): Promise<TransferOptions> => {
+    const asked = of ?? (await moving());
     const target = new Proxy(asked.target, {
       get(of, verb) {
         const own: unknown = Reflect.get(of, verb);
@@ -392,6 +392,28 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     await expect(abort({ source: asked.target, target: asked.source })).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
     expect((await transfer(asked)).already).toBe(false);
     expect((await asked.target.mark())?.state).toBe("done");
+  });
+
+  test("back again, and given up twice on the way: what had moved away stays closed, and is empty", { tags: ["slow"] }, async () => {
+    await fill(options[0]);
+    const asked = await moving();
+    await transfer(asked);
+    const back = { ...asked, source: asked.target, target: asked.source, replace: true };
+    for (const at of ["events", "finish"] as const) {
+      await abort(await brokenAt(at, back));
+      await expect(new OmniQ(options[0]).enqueue(echo, { n: 1 })).rejects.toMatchObject({
+        code: "STORAGE_MOVED",
+        message: expect.stringContaining(back.source.name) as string,
+      });
+      expect(Object.values(await back.target.counts()).every((n) => n === 0)).toBe(true);
+    }
+    const works = new OmniQ(options[1]);
+    await works.enqueue(echo, { n: 1 });
+    await works.close();
+    await transfer(back);
+    const again = new OmniQ(options[0]);
+    await again.enqueue(echo, { n: 1 });
+    await again.close();
   });
 
   test("back again, over what was left behind, workers and all", { tags: ["slow"] }, async () => {

@@ -97,21 +97,7 @@ class PostgresMover implements Mover {
   }
 
   fence(mark: MoveMark): Promise<void> {
-    return this.#engine.transact(async (db) => {
-      await refusal(db, "moved", `${MOVED_TEXT}${mark.other}`);
-      // Behind whoever writes a child now: reminders are PostgreSQL's alone, notes are moved.
-      await db.run("LOCK TABLE {tasks} IN SHARE ROW EXCLUSIVE MODE");
-      await db.run("INSERT INTO {releases}(parent, status) SELECT DISTINCT parent, 'cancelled' FROM {reminders} ON CONFLICT DO NOTHING");
-      await db.run("DELETE FROM {reminders}");
-      // Each waits until nobody writes any more, and keeps new writers out until we commit.
-      for (const table of MOVED_TABLES) {
-        await db.run(`DROP TRIGGER IF EXISTS omniq_moved ON {${table}}`);
-        await db.run(
-          `CREATE TRIGGER omniq_moved BEFORE INSERT OR UPDATE OR DELETE ON {${table}} FOR EACH STATEMENT EXECUTE FUNCTION {omniq_moved}()`,
-        );
-      }
-      await put(db, mark);
-    });
+    return this.#engine.transact((db) => fence(db, mark));
   }
 
   reopen(): Promise<void> {
@@ -204,11 +190,12 @@ class PostgresMover implements Mover {
     });
   }
 
-  wipe(): Promise<void> {
+  wipe(before?: MoveMark): Promise<void> {
     return this.#engine.transact(async (db) => {
       await allow(db, "arriving");
       for (const table of [...MOVED_TABLES, "reminders"]) await db.run(`DELETE FROM {${table}}`);
       await db.run("DROP TABLE IF EXISTS {omniq_transfer}");
+      if (before !== undefined) await fence(db, before);
     });
   }
 
@@ -229,6 +216,22 @@ const REPLACED = ` ON CONFLICT (id) DO UPDATE SET ${Object.keys(SHAPES.workers.c
   .filter((name) => name !== "id")
   .map((name) => `${name} = excluded.${name}`)
   .join(", ")}`;
+
+async function fence(db: Db, mark: MoveMark): Promise<void> {
+  await refusal(db, "moved", `${MOVED_TEXT}${mark.other}`);
+  // Behind whoever writes a child now: reminders are PostgreSQL's alone, notes are moved.
+  await db.run("LOCK TABLE {tasks} IN SHARE ROW EXCLUSIVE MODE");
+  await db.run("INSERT INTO {releases}(parent, status) SELECT DISTINCT parent, 'cancelled' FROM {reminders} ON CONFLICT DO NOTHING");
+  await db.run("DELETE FROM {reminders}");
+  // Each waits until nobody writes any more, and keeps new writers out until we commit.
+  for (const table of MOVED_TABLES) {
+    await db.run(`DROP TRIGGER IF EXISTS omniq_moved ON {${table}}`);
+    await db.run(
+      `CREATE TRIGGER omniq_moved BEFORE INSERT OR UPDATE OR DELETE ON {${table}} FOR EACH STATEMENT EXECUTE FUNCTION {omniq_moved}()`,
+    );
+  }
+  await put(db, mark);
+}
 
 /** The function that refuses what would write. */
 async function refusal(db: Db, why: "moved" | "arriving", text: string): Promise<void> {

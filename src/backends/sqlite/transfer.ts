@@ -91,8 +91,7 @@ class SqliteMover implements Mover {
 
   fence(mark: MoveMark): Promise<void> {
     return this.#whole(() => {
-      for (const table of MOVED_TABLES) this.#refuse(table, WRITES, "moved", `${MOVED_TEXT}${mark.other}`);
-      this.#put(mark);
+      this.#fence(mark);
     });
   }
 
@@ -167,11 +166,12 @@ class SqliteMover implements Mover {
     });
   }
 
-  wipe(): Promise<void> {
+  wipe(before?: MoveMark): Promise<void> {
     return this.#whole(() => {
       this.#allow("arriving");
       for (const table of MOVED_TABLES) this.#db.run(`DELETE FROM {${table}}`);
       this.#exec("DROP TABLE IF EXISTS {omniq_transfer}");
+      if (before !== undefined) this.#fence(before);
     });
   }
 
@@ -188,6 +188,11 @@ class SqliteMover implements Mover {
   #counts(): Readonly<Record<MovedTable, number>> {
     const count = (table: MovedTable): number => int(this.#db.get(`SELECT count(*) AS n FROM {${table}}`)?.["n"]);
     return Object.fromEntries(MOVED_TABLES.map((table) => [table, count(table)])) as Record<MovedTable, number>;
+  }
+
+  #fence(mark: MoveMark): void {
+    for (const table of MOVED_TABLES) this.#refuse(table, WRITES, "moved", `${MOVED_TEXT}${mark.other}`);
+    this.#put(mark);
   }
 
   #refuse(table: MovedTable, writes: readonly (typeof WRITES)[number][], why: "moved" | "arriving", text: string): void {
