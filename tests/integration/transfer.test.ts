@@ -401,6 +401,10 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     const back = { ...asked, source: asked.target, target: asked.source, replace: true };
     for (const at of ["events", "finish"] as const) {
       await abort(await brokenAt(at, back));
+      // The half of a move that nobody goes on with is no other case.
+      await brokenAt(at, back);
+      await back.source.reopen();
+      await abort(await brokenAt(at, back));
       await expect(new OmniQ(options[0]).enqueue(echo, { n: 1 })).rejects.toMatchObject({
         code: "STORAGE_MOVED",
         message: expect.stringContaining(back.source.name) as string,
