@@ -46,7 +46,7 @@ export function behindOf(lines: readonly Line[]): string {
 
 const times = (ratio: number): string => ratio.toFixed(ratio < 10 ? 2 : 0);
 
-function aligned(head: readonly string[], body: readonly (readonly string[])[]): string {
+export function aligned(head: readonly string[], body: readonly (readonly string[])[]): string {
   const rows = [head, ...body];
   const widths = head.map((_, column) => Math.max(3, ...rows.map((row) => row[column]?.length ?? 0)));
   const text = rows.map(
