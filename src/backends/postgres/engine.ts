@@ -4,8 +4,9 @@ import type { Random } from "../../core/clock.ts";
 import { ClosedError } from "../../core/errors.ts";
 import { Db } from "./db.ts";
 import { flushEvents } from "./events.ts";
-import { isContention, isCut, isDuplicate, storageError } from "./failure.ts";
+import { isContention, isCut, isDuplicate, isLockTimeout, storageError } from "./failure.ts";
 import type { Names } from "./names.ts";
+import { lockTimeout } from "./options.ts";
 import { connect, linkTo } from "./pool.ts";
 import type { LinkOptions, PoolClient, PoolLike } from "./pool.ts";
 
@@ -75,7 +76,9 @@ export class Engine {
         const inTheWay = isContention(error) || (call.whole && isDuplicate(error));
         const unheard =
           error instanceof Cut && !this.#closed && performance.now() < until && (!error.wasSent || call.patience === "harmless");
-        const again = inTheWay ? attempt < ATTEMPTS : unheard && call.patience !== "none";
+        // Who has waited for a lock for the most of its time would wait as long again.
+        const waited = isLockTimeout(error) && performance.now() > until - deadline / 2;
+        const again = inTheWay ? attempt < ATTEMPTS && !waited : unheard && call.patience !== "none";
         if (!again) throw storageError(error instanceof Cut ? error.cause : error, place);
         const most = inTheWay ? 5 * attempt : Math.min(LONGEST_PAUSE, 20 * 2 ** attempt);
         await new Promise((resolve) => setTimeout(resolve, (0.5 + random() / 2) * most));
@@ -84,14 +87,14 @@ export class Engine {
   }
 
   async #once<R>({ step, whole }: Call<R>, unheard: boolean): Promise<R> {
-    const { pool, names, onHints } = this.#options;
+    const { pool, names, onHints, deadline } = this.#options;
     const client = await connect(pool).catch((error: unknown) => {
       throw isCut(error) ? new Cut(false, error) : error;
     });
     const db = new Db(linkTo(client, this.#options), names);
     let broken: unknown;
     try {
-      if (whole) await db.run("BEGIN");
+      if (whole) await db.run(`BEGIN; SET LOCAL lock_timeout = ${lockTimeout(deadline)}`);
       const result = await step(db, unheard);
       if (whole) {
         await flushEvents(db);

@@ -25,6 +25,11 @@ export function isContention(error: unknown): boolean {
   return ["40001", "40P01", "55P03"].includes(codeOf(error));
 }
 
+/** A lock was waited for as long as the server allows. */
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === "55P03";
+}
+
 /** A row with this id or key was written meanwhile. */
 export function isDuplicate(error: unknown): boolean {
   return codeOf(error) === "23505";
@@ -88,6 +93,11 @@ function explain(error: unknown, place: string): readonly [string | undefined, s
   if (code.startsWith("53")) return ["STORAGE_FULL", `Expected ${place} to have room`];
   if (code === "42P01" || code === "3F000") return ["STORAGE_NOT_FOUND", `Expected the tables of OmniQ in ${place}, but one is gone`];
   if (code === "XX001" || code === "XX002") return ["STORAGE_CORRUPT", `Expected ${place} to be whole, but it is damaged`];
+  if (isLockTimeout(error)) {
+    const hint =
+      "a transaction that somebody has open holds a row or a unique key that this call needs (omniq doctor shows those open for long)";
+    return ["STORAGE_BUSY", `Expected ${place} to be free for this call, but waited too long for a lock: ${hint}`];
+  }
   if (isContention(error) || isDuplicate(error))
     return ["STORAGE_BUSY", `Expected ${place} to be free for this write, but others were in the way again and again`];
   if (/^[0-9A-Z]{5}$/.test(code)) return ["STORAGE_FAILED", `${place} refused a statement`];

@@ -78,10 +78,15 @@ const ignore = (): void => undefined;
  */
 export const SETTINGS = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off";
 
+/** So long a lock is waited for: shorter than a statement may take, so that the server says that it was a lock before we give the statement up. */
+export const lockTimeout = (deadline: number): number => Math.max(1, Math.floor(0.9 * deadline));
+
+/** The server gives a statement up, too, else it may be done long after we gave it up: a second later than we do, so that a slow statement is one and the same error. */
+const limits = (deadline: number): string => `-c lock_timeout=${lockTimeout(deadline)} -c statement_timeout=${deadline + 1_000}`;
+
 /**
  * The caller's pool, or one of ours. `pg` is loaded by this call, and not before.
- * @param deadline after which the server gives a statement up, too: else one that waits for a lock is done long after we gave it up. A second later than we
- * do, so that a slow statement is one and the same error.
+ * @param deadline of each statement, in milliseconds.
  */
 export async function poolOf(
   options: PostgresBackendOptions,
@@ -108,7 +113,7 @@ export async function poolOf(
     application_name: "omniq",
     allowExitOnIdle: true,
     // A pooler between us and the server refuses settings, and keeps no statements either.
-    ...(prepares(options) ? { options: `${SETTINGS}${deadline === undefined ? "" : ` -c statement_timeout=${deadline + 1_000}`}` } : {}),
+    ...(prepares(options) ? { options: deadline === undefined ? SETTINGS : `${SETTINGS} ${limits(deadline)}` } : {}),
   });
   own.on("error", ignore);
   // From its first moment: one that was cut as it was handed over ended the process, which had no listener yet.

@@ -260,6 +260,23 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     expect((await second.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
   });
 
+  test.each([
+    ["a pool of OmniQ's own", {}],
+    ["connections without settings", { prepare: false }],
+  ])("a key in a transaction that stays open: whoever wants it waits its time, and hears that it is a lock (%s)", async (_, more) => {
+    const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+    const tx = await begun();
+    await b.work.enqueue([call(newTask("x", { unique }))], tx);
+    const hasty = await opened({ queryTimeout: 500, ...more });
+    await expect(hasty.work.enqueue([call(newTask("y", { unique }))])).rejects.toMatchObject({
+      code: "STORAGE_BUSY",
+      message: expect.stringContaining("a transaction that somebody has open holds") as string,
+    });
+    expect(await hasty.work.enqueue([call(newTask("z"))])).toEqual([[{ is: "added", id: "z" }]]);
+    await tx.query("ROLLBACK");
+    expect(await hasty.work.enqueue([call(newTask("y", { unique }))])).toEqual([[{ is: "added", id: "y" }]]);
+  });
+
   test("one id from two processes at once: one added it, the other knows it", async () => {
     const other = await opened();
     for (let i = 0; i < 30; i++) {
