@@ -9,6 +9,8 @@ import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { int, optionalStr, str } from "../shared/values.ts";
+import { holder, holdersOf, outlived } from "./holders.ts";
+import type { Holder } from "./holders.ts";
 import type { Row } from "./link.ts";
 import { addEdges, lookMarked, markParents, remindOf } from "./parents.ts";
 import { edgesText } from "../shared/task-row.ts";
@@ -144,18 +146,8 @@ interface Known {
   readonly stage: number;
   readonly status: string;
 }
-interface Holder {
-  readonly id: string;
-  readonly rid: number | undefined;
-  readonly stage: number;
-  readonly until: number;
-  readonly scheduleId: string | undefined;
-}
-
 /** One row more, so that the time is told also where none of them is there. */
 const IDS: Sql = `SELECT {now} AS now, t.id, t.func, t.args, t.kwargs, t.stage, t.status FROM (SELECT 1) AS o LEFT JOIN {tasks} t ON t.id = ANY(${LIST(1)})`;
-const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, schedule_id FROM {tasks} WHERE unique_key = ANY(${LIST(1)}) ORDER BY rid FOR UPDATE`;
-const OUTLIVED: Sql = `UPDATE {tasks} SET unique_key = NULL WHERE id = ANY(${LIST(1)})`;
 /** What a call meets, read once; its tasks are weighed in order against it and written together. */
 class Look {
   readonly #db: Db;
@@ -182,8 +174,11 @@ class Look {
   static async at(db: Db, call: EnqueueCall, hold: Hold): Promise<Look> {
     const { tasks } = call;
     const keys = tasks.flatMap(({ unique }) => (unique === undefined ? [] : [unique.key]));
-    const holders = keys.length === 0 ? [] : await db.all(HOLDERS, list([...new Set(keys)]));
+    const holders = await holdersOf(db, [...new Set(keys)]);
     const parents = new Set(tasks.flatMap(({ dependsOn }) => dependsOn.map(({ id }) => id)));
+    // A child of a task that becomes its key's holder is the holder's, which may be about to end.
+    const holding = new Set(tasks.flatMap(({ id, unique }) => (parents.has(id) && unique !== undefined ? [unique.key] : [])));
+    for (const row of holders) if (holding.has(str(row["unique_key"]))) parents.add(str(row["id"]));
     const ids = new Set([...tasks.map(({ id }) => id), ...parents, ...holders.map((row) => str(row["id"]))]);
     const look = (): Promise<readonly Row[]> => db.all(IDS, list([...ids]));
     return new Look(db, call, hold, hold === "mark" ? await lookMarked(db, parents, look) : await look(), holders);
@@ -285,7 +280,7 @@ class Look {
   async write(): Promise<void> {
     const fresh = this.#new;
     this.#new = [];
-    if (this.#outlived.length > 0) await this.#db.run(OUTLIVED, list(this.#outlived.splice(0)));
+    await outlived(this.#db, this.#outlived.splice(0));
     const rids = await add(this.#db, fresh, this.#announce);
     const edges = fresh.flatMap(({ task, parents }) => parents.map((edge) => ({ edge, child: rids.get(task.id) ?? 0 })));
     await addEdges(this.#db, edges);
@@ -307,16 +302,6 @@ function known(row: Row): Known {
     kwargs: optionalStr(row["kwargs"]) ?? null,
     stage: int(row["stage"]),
     status: str(row["status"]),
-  };
-}
-
-function holder(row: Row): Holder {
-  return {
-    id: str(row["id"]),
-    rid: int(row["rid"]),
-    stage: int(row["stage"]),
-    until: int(row["unique_until"]),
-    scheduleId: optionalStr(row["schedule_id"]),
   };
 }
 

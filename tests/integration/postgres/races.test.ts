@@ -277,6 +277,71 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     expect(await hasty.work.enqueue([call(newTask("y", { unique }))])).toEqual([[{ is: "added", id: "y" }]]);
   });
 
+  describe("a key that is kept in a caller's transaction", () => {
+    const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+    const keep = (tx: Client) => b.work.enqueue([call(newTask("y", { unique }))], tx);
+
+    test("by a task that runs: its end waits for nobody's commit", async () => {
+      await b.work.enqueue([call(newTask("x", { unique }))]);
+      const claims = await due();
+      const tx = await begun();
+      expect(await keep(tx)).toEqual([[{ is: "known", id: "x" }]]);
+      expect(await end(claims)).toEqual({ settled: ["settled"] });
+      await tx.query("COMMIT");
+      expect(await phases("x", "y")).toEqual(["x completed", "y gone"]);
+    });
+
+    test("by a task that waits: it does not start before the commit, and sees what was written beside", async () => {
+      await b.work.enqueue([call(newTask("x", { unique }))]);
+      const tx = await begun();
+      expect(await keep(tx)).toEqual([[{ is: "known", id: "x" }]]);
+      expect(await due()).toEqual([]);
+      await tx.query("COMMIT");
+      expect((await due()).map(({ task }) => task.id)).toEqual(["x"]);
+    });
+
+    test("by a task that is claimed while it is looked at: it is known as one that runs", async () => {
+      await b.work.enqueue([call(newTask("x", { unique }))]);
+      const gate = new Gate(/unique_key = ANY.*FOR UPDATE/s);
+      const tx = await begun();
+      const query = async (text: string, values: unknown[]): Promise<unknown> => {
+        await gate.pass(text);
+        return await tx.query(text, values);
+      };
+      const kept = b.work.enqueue([call(newTask("y", { unique }))], { query });
+      await gate.reached;
+      const claims = await due();
+      gate.open();
+      expect(await kept).toEqual([[{ is: "known", id: "x" }]]);
+      expect(await end(claims)).toEqual({ settled: ["settled"] });
+      await tx.query("COMMIT");
+    });
+  });
+
+  test("a child of a task whose key another one holds is set free by that one, which ends while it is being written", async () => {
+    const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+    await b.work.enqueue([call(newTask("x", { unique }))]);
+    const claims = await due();
+    const gate = new Gate(/INSERT INTO .*tasks AS t/s);
+    const other = await gated(gate);
+    const enqueued = other.work.enqueue([call(newTask("y", { unique }), child("c", "y"))]);
+    await gate.reached;
+    let isEnded = false;
+    const ended = end(claims).then(() => (isEnded = true));
+    const locks = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
+    await until(async () => isEnded || (await pool.query(locks, [`%${schema}%`])).rows.length > 0);
+    gate.open();
+    expect(await enqueued).toEqual([
+      [
+        { is: "known", id: "x" },
+        { is: "added", id: "c" },
+      ],
+    ]);
+    await ended;
+    await released();
+    expect(await phases("x", "c")).toEqual(["x completed", "c ready"]);
+  });
+
   test("one id from two processes at once: one added it, the other knows it", async () => {
     const other = await opened();
     for (let i = 0; i < 30; i++) {
