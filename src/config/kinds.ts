@@ -81,13 +81,13 @@ export const storeUrl: Kind<string> = {
   },
 };
 
-const SCHEMA = /^(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,49}$/i;
+const SCHEMA = /^(?!pg_|information_schema$)[A-Za-z_][A-Za-z0-9_]{0,49}$/i;
 /** A schema of a PostgreSQL database. */
 export const schemaName: Kind<string> = {
-  wanted: "1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`",
+  wanted: "1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`, nor `information_schema`",
   read: (value) => (typeof value === "string" && SCHEMA.test(value) ? value : undefined),
   fromText: asIs,
-  schema: { type: "string", pattern: "^(?![pP][gG]_)[A-Za-z_][A-Za-z0-9_]{0,49}$" },
+  schema: { type: "string", pattern: `^(?!${anyCase("pg_")}|${anyCase("information_schema")}$)[A-Za-z_][A-Za-z0-9_]{0,49}$` },
 };
 
 const PREFIX = /^(?:[A-Za-z_][A-Za-z0-9_]{0,30})?$/;

@@ -228,7 +228,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
 
   /**
    * Connects, and makes the schema and its tables where they are missing. A second call is a no-op.
-   * @throws StorageError `STORAGE_UNREACHABLE`, `STORAGE_DENIED`, `STORAGE_NOT_FOUND`, `SCHEMA_TOO_NEW`, `FOREIGN_SCHEMA`.
+   * @throws StorageError `STORAGE_UNREACHABLE`, `STORAGE_DENIED`, `STORAGE_NOT_FOUND`, `STORAGE_ENCODING`, `SCHEMA_TOO_NEW`, `FOREIGN_SCHEMA`.
    */
   async initialize(): Promise<void> {
     if (this.#opened !== undefined) return;

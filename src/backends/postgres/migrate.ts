@@ -20,9 +20,22 @@ export async function versionOf(db: Db, names: Names): Promise<number> {
   return optionalInt((await db.get(VERSION))?.["value"]) ?? 0;
 }
 
+/** A result that the database cannot hold would never be settled. */
+async function mustHoldAll(db: Db, place: string): Promise<void> {
+  const encoding = str((await db.get("SELECT current_setting('server_encoding') AS encoding"))?.["encoding"]);
+  if (encoding === "UTF8") return;
+  throw new StorageError(
+    "STORAGE_ENCODING",
+    `Expected ${place} to have the encoding UTF8, which holds every text, got ${encoding}: make another one by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`,
+  );
+}
+
 /** Where the schema is current, nothing is written and no right to make tables is needed. */
 export async function migrate(engine: Engine, names: Names, place: string): Promise<void> {
-  let version = await engine.single(async (db) => versionOf(db, names));
+  let version = await engine.single(async (db) => {
+    await mustHoldAll(db, place);
+    return await versionOf(db, names);
+  });
   while (version < MIGRATIONS.length) version = await engine.transact(async (db) => step(db, names, place));
   if (version > MIGRATIONS.length) {
     throw new StorageError(

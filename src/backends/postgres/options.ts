@@ -26,7 +26,7 @@ export function checkOptions(options: PostgresBackendOptions): void {
   if (pool !== undefined && (url !== undefined || connections !== undefined))
     throw expected("pool", "given without `url` and `connections`, which are for a pool of OmniQ's own", "both");
   if (schema !== undefined && !isSchema(schema))
-    throw expected("schema", "1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`", schema);
+    throw expected("schema", "1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`, nor `information_schema`", schema);
   if (prepare !== undefined && typeof prepare !== "boolean") throw expected("prepare", "true or false", prepare);
   const room = connectionsOf(options);
   if (!(Number.isSafeInteger(room) && room >= 2)) throw expected("connections", "a whole number from 2 on", room);
@@ -58,7 +58,7 @@ function roomOf(pool: PoolLike | undefined): number | undefined {
 }
 
 function isSchema(schema: unknown): boolean {
-  return typeof schema === "string" && /^[A-Za-z_][A-Za-z0-9_]{0,49}$/.test(schema) && !/^pg_/i.test(schema);
+  return typeof schema === "string" && /^[A-Za-z_][A-Za-z0-9_]{0,49}$/.test(schema) && !/^(?:pg_|information_schema$)/i.test(schema);
 }
 
 /** The place as people know it: host, database and schema, never user or password. */

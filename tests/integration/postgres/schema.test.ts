@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { defineTask, OmniQ } from "../../../src/index.ts";
 import { PostgresBackend } from "../../../src/postgres.ts";
 import { ended, omniq, start } from "../../fixtures/bin.ts";
@@ -43,6 +43,25 @@ describe.skipIf(POSTGRES_URL === "")("the schema", () => {
     const shape = await shapeOf(admin, schema);
     if (process.env["OMNIQ_TEST_WRITE"] === "1") writeFileSync(FIXTURE, shape);
     expect(shape).toBe(readFileSync(FIXTURE, "utf8"));
+  });
+
+  describe("in a database of its own", { tags: ["slow"] }, () => {
+    const database = `${schema}_db`;
+    const url = new URL(POSTGRES_URL);
+    url.pathname = `/${database}`;
+    afterEach(() => admin.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`));
+
+    test.each(["LATIN1", "SQL_ASCII"])("of the encoding %s: refused, with what to do, and nothing made", async (encoding) => {
+      await admin.query(`CREATE DATABASE ${database} ENCODING '${encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'`);
+      await expect(new PostgresBackend({ url: url.href, schema }).open()).rejects.toMatchObject({
+        code: "STORAGE_ENCODING",
+        message: expect.stringMatching(`to have the encoding UTF8, .*, got ${encoding}: make another one by CREATE DATABASE`) as string,
+      });
+      const client = new Client({ connectionString: url.href });
+      await client.connect();
+      expect((await client.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [schema])).rows).toEqual([]);
+      await client.end();
+    });
   });
 
   test("eight processes that start at once make it once", { tags: ["slow"] }, async () => {

@@ -44,6 +44,13 @@ describe("a URL", () => {
       );
   });
 
+  test.each(["pg_catalog", "PG_x", "information_schema", "", "1a", "a b", `a"b`, "a".repeat(51)])(
+    "a schema %j is none for tables",
+    (schema) => {
+      expect(() => new PostgresBackend({ schema })).toThrow("Expected `schema` to be 1 to 50 letters, digits and `_`, not beginning with");
+    },
+  );
+
   test("?schema= is an option, and would be passed over", () => {
     expect(() => new PostgresBackend({ url: "postgres://host/shop?schema=mine" })).toThrow("option of its own: `schema`");
   });

@@ -403,6 +403,7 @@ describe("variables", () => {
       { OMNIQ_SCHEMA: "pg_x" },
       "Expected `taskQueue.config.schema` to be 1 to 50 letters, digits and `_`, not beginning with a digit or `pg_`",
     ],
+    [{ OMNIQ_SCHEMA: "information_schema" }, 'nor `information_schema`, got "information_schema" (OMNIQ_SCHEMA)'],
     [
       { OMNIQ_URL: "sqlite:a.db", OMNIQ_BASE_DIR: "b" },
       "Expected `taskQueue.config.url` (OMNIQ_URL) to be given alone, got `taskQueue.config.baseDir` (OMNIQ_BASE_DIR) too",
