@@ -94,7 +94,7 @@ export class Engine {
     const db = new Db(linkTo(client, this.#options), names);
     let broken: unknown;
     try {
-      if (whole) await db.run(`BEGIN; SET LOCAL lock_timeout = ${lockTimeout(deadline)}`);
+      if (whole) await db.run(`BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = ${lockTimeout(deadline)}`);
       const result = await step(db, unheard);
       if (whole) {
         await flushEvents(db);

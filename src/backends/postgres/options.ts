@@ -74,9 +74,11 @@ const ignore = (): void => undefined;
 /**
  * Our statements are planned once a connection. Left to itself the server planned the claim anew at each call once there were statistics:
  * 2.4 of 11 ms. Nor is any statement worth compiling, or reading a whole table where an index leads to the row, whatever the size
- * that the table had when it was planned; nor gathering all that is behind a cursor to sort it, where an index has the order.
+ * that the table had when it was planned; nor gathering all that is behind a cursor to sort it, where an index has the order. And whoever waited
+ * for a lock sees what was committed meanwhile, whatever level database or user have as their default.
  */
-export const SETTINGS = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off";
+export const SETTINGS =
+  "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_bitmapscan=off -c default_transaction_isolation=read\\ committed";
 
 /** So long a lock is waited for: shorter than a statement may take, so that the server says that it was a lock before we give the statement up. */
 export const lockTimeout = (deadline: number): number => Math.max(1, Math.floor(0.9 * deadline));

@@ -2,10 +2,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client } from "pg";
+import { Client, Pool } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { SETTINGS } from "../../../src/backends/postgres/options.ts";
 import { defineTask, OmniQ } from "../../../src/index.ts";
 import { PostgresBackend } from "../../../src/postgres.ts";
+import { newTask } from "../../../src/testing/conformance/bench.ts";
 import { ended, omniq, start } from "../../fixtures/bin.ts";
 import { until } from "../../fixtures/helpers.ts";
 import { shapeOf } from "../../fixtures/postgres-schema.ts";
@@ -62,6 +64,30 @@ describe.skipIf(POSTGRES_URL === "")("the schema", () => {
       expect((await client.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [schema])).rows).toEqual([]);
       await client.end();
     });
+
+    test.each(["repeatable read", "serializable"])(
+      "whose transactions are %s: made once by all that start at once, and worked in",
+      async (level) => {
+        await admin.query(`CREATE DATABASE ${database} ENCODING 'UTF8' TEMPLATE template0`);
+        await admin.query(`ALTER DATABASE ${database} SET default_transaction_isolation = '${level}'`);
+        const ours = new Client({ connectionString: url.href, options: SETTINGS });
+        await ours.connect();
+        expect((await ours.query("SHOW transaction_isolation")).rows).toEqual([{ transaction_isolation: "read committed" }]);
+        await ours.end();
+        const pool = new Pool({ connectionString: url.href, max: 4 });
+        // The database may be dropped before its connections are closed.
+        pool.on("error", () => undefined);
+        const places = [...Array.from({ length: 4 }, () => ({ url: url.href })), ...Array.from({ length: 2 }, () => ({ pool }))];
+        const backends = places.map((place) => new PostgresBackend({ ...place, schema }));
+        await Promise.all(backends.map((backend) => backend.open()));
+        const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+        const enqueued = backends.map((backend, i) => backend.work.enqueue([{ tasks: [newTask(`t${i}`, { unique })], announce: true }]));
+        const answers = (await Promise.all(enqueued)).flat(2).map(({ is }) => is);
+        expect(answers.toSorted()).toEqual(["added", "known", "known", "known", "known", "known"]);
+        await Promise.all(backends.map((backend) => backend.close()));
+        await pool.end();
+      },
+    );
   });
 
   test("eight processes that start at once make it once", { tags: ["slow"] }, async () => {
