@@ -177,8 +177,26 @@ describe.skipIf(POSTGRES_URL === "")("on PostgreSQL", () => {
     const client = await pool.connect();
     await client.query("BEGIN READ ONLY");
     await expect(omniq.enqueue(add, { x: 1, y: 2 }, { tx: client })).rejects.toMatchObject({ code: "TX_READONLY" });
+    await expect(omniq.enqueue(add, { x: 1, y: 2 }, { tx: client })).rejects.toMatchObject({
+      code: "TX_ABORTED",
+      message: expect.stringContaining("roll it back (the enqueue before this one: TX_READONLY)") as string,
+    });
     await client.query("ROLLBACK");
     client.release();
+  });
+
+  test("a parent that was committed after its snapshot: the refusal says that it may be unseen", async () => {
+    await withPg(
+      "six",
+      async (client) => {
+        await omniq.enqueue(add, { x: 1, y: 2 }, { id: "unseen" });
+        await expect(omniq.enqueue(add, { x: 1, y: 2 }, { tx: client, dependsOn: ["unseen"] })).rejects.toMatchObject({
+          code: "UNKNOWN_PARENT",
+          message: expect.stringContaining("nor is one seen that was committed after a transaction of REPEATABLE READ began") as string,
+        });
+      },
+      "repeatable read",
+    );
   });
 
   /** The same client, and what it was asked. */

@@ -267,7 +267,8 @@ class Look {
     for (const edge of new Map(task.dependsOn.map((each) => [each.id, each])).values()) {
       const row = this.#rows.get(edge.id);
       if (row === undefined) {
-        const detail = `task ${edge.id} is not there; it may have been deleted or cleaned up after its end`;
+        const unseen = this.#hold === "remind" ? "; nor is one seen that was committed after a transaction of REPEATABLE READ began" : "";
+        const detail = `task ${edge.id} is not there; it may have been deleted or cleaned up after its end${unseen}`;
         return { is: "refused", why: "unknown-parent", detail };
       }
       if (row.stage !== STAGE.finished) open.push(edge);

@@ -1,6 +1,6 @@
 /** Enqueueing inside the caller's own transaction: written on the caller's handle, acknowledged by the caller's commit. */
 import type { Enqueued, EnqueueCall } from "../../core/backend.ts";
-import { ConnectionError } from "../../core/errors.ts";
+import { ConnectionError, OmniQError } from "../../core/errors.ts";
 import { int, str } from "../shared/values.ts";
 import { Db } from "./db.ts";
 import type { Sql } from "./db.ts";
@@ -75,14 +75,18 @@ export class Callers {
     }
     const before = this.#last.get(handle);
     const answers = (async (): Promise<Answers> => {
-      await before?.catch(() => undefined);
-      return await this.#enqueue(new Db(linkOf(handle), this.#names), calls);
+      const failed: unknown = await before?.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      return await this.#enqueue(new Db(linkOf(handle), this.#names), calls, failed);
     })();
     this.#last.set(handle, answers);
     return await answers;
   }
 
-  async #enqueue(db: Db, calls: readonly EnqueueCall[]): Promise<Answers> {
+  /** @param failed why the call before was not done. */
+  async #enqueue(db: Db, calls: readonly EnqueueCall[], failed: unknown): Promise<Answers> {
     try {
       if (areCommon(calls)) {
         const answers = await this.#atOnce(db, calls);
@@ -92,7 +96,7 @@ export class Callers {
       }
       return await this.#oneByOne(db, calls);
     } catch (error) {
-      throw this.#explain(error);
+      throw this.#explain(error, failed);
     }
   }
 
@@ -149,17 +153,16 @@ export class Callers {
     if (place !== this.#here) throw otherDatabase(this.#place, "another one");
   }
 
-  #explain(error: unknown): unknown {
+  #explain(error: unknown, failed: unknown): unknown {
     const code = codeOf(error);
     // SAVEPOINT outside a transaction block.
     if (code === "25P01") return notOpen();
     if (code === "25P02") {
+      const before = failed instanceof OmniQError ? ` (the enqueue before this one: ${failed.code})` : "";
       return new ConnectionError(
         "TX_ABORTED",
-        "Expected `tx` to be a transaction that can be committed, got one in which a statement failed: roll it back",
-        {
-          cause: error,
-        },
+        `Expected \`tx\` to be a transaction that can be committed, got one in which a statement failed: roll it back${before}`,
+        { cause: error },
       );
     }
     if (code === "25006") {
