@@ -144,13 +144,15 @@ function edgesOf(given: unknown): readonly Edge[] {
 }
 
 function edgeOf(given: unknown): Edge {
-  if (typeof given !== "object" || given === null || !("on" in given)) return { id: parentId(given, "dependsOn[]"), ifFailed: "cancel" };
+  // No handle has an `ifFailed`: whoever gives one beside an id must hear that it stands beside `on`.
+  if (typeof given !== "object" || given === null || !("on" in given || "ifFailed" in given))
+    return { id: parentId(given, "dependsOn[]"), ifFailed: "cancel" };
   refuseUnknown(given, ["on", "ifFailed"], "`dependsOn[]`");
   const ifFailed = "ifFailed" in given ? given.ifFailed : undefined;
   if (ifFailed !== undefined && ifFailed !== "cancel" && ifFailed !== "run") {
     throw expected("dependsOn[].ifFailed", '"cancel" or "run"', ifFailed);
   }
-  return { id: parentId(given.on, "dependsOn[].on"), ifFailed: ifFailed ?? "cancel" };
+  return { id: parentId("on" in given ? given.on : undefined, "dependsOn[].on"), ifFailed: ifFailed ?? "cancel" };
 }
 
 function parentId(given: unknown, name: string): TaskId {

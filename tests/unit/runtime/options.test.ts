@@ -137,6 +137,8 @@ describe("the options of an enqueue", () => {
     [{ dependsOn: [3] }, "Expected `dependsOn[]` to be the id or the handle of a task, got 3"],
     [{ dependsOn: [{ on: "a", ifFailed: "wait" }] }, 'Expected `dependsOn[].ifFailed` to be "cancel" or "run", got "wait"'],
     [{ dependsOn: [{ on: "a", ifFails: "run" }] }, "Did you mean `ifFailed`?"],
+    [{ dependsOn: [{ id: "a", ifFailed: "run" }] }, "got `id`. Known are: on, ifFailed."],
+    [{ dependsOn: [{ ifFailed: "run" }] }, "Expected `dependsOn[].on` to be the id or the handle of a task, got undefined"],
     [{ unique: "k" }, "Expected `unique` to be an object with a `key`"],
     [{ unique: {} }, "Expected `unique.key` to be text"],
     [
