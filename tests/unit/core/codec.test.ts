@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { decode, encode, formOf, PAYLOAD_LIMIT, withKeys } from "../../../src/core/codec.ts";
 import { PayloadError } from "../../../src/core/errors.ts";
 
@@ -20,6 +20,19 @@ function nested(levels: number): unknown {
   let value: unknown = 1;
   for (let i = 0; i < levels; i++) value = { a: value };
   return value;
+}
+
+function raise(): never {
+  throw new TypeError("no");
+}
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+function argumentsOf(): unknown {
+  // oxlint-disable-next-line prefer-rest-params -- the old form is what is tested
+  return arguments;
 }
 
 const hostileKey = fc.oneof(
@@ -167,6 +180,32 @@ describe("what is kept", () => {
     expect(encode(listing)).toBe("[1,2]");
   });
 
+  test("what is checked is what is stored: each property is read once", () => {
+    const odd = (values: readonly unknown[]): PropertyDescriptor => {
+      let reads = 0;
+      return { get: () => values[reads++], enumerable: true };
+    };
+    expect(encode(Object.defineProperty({ a: 1n }, "b", odd([1, raise])))).toBe('{"a":{"$omniq":"bigint","v":"1"},"b":1}');
+    expect(encode(Object.defineProperty([], 0, odd(["first", undefined])))).toBe('["first"]');
+    const anything = new Proxy({ a: 1 }, { get: (target, key) => Reflect.get(target, key) ?? (() => "other") });
+    expect(encode(anything)).toBe('{"a":1}');
+    expect(encode(Object.create(null, { rawJSON: { value: "1", enumerable: true } }))).toBe('{"rawJSON":"1"}');
+    expect(encode({ raw: (JSON as unknown as { rawJSON: (text: string) => unknown }).rawJSON("1") })).toBe('{"raw":{"rawJSON":"1"}}');
+  });
+
+  test("names that a frozen prototype has stay data", () => {
+    const names = { toString: 1, constructor: 2, valueOf: 3 };
+    const frozen = Object.getOwnPropertyDescriptor(Object.prototype, "toString") ?? {};
+    // oxlint-disable-next-line no-extend-native -- as those do it who freeze what others might change
+    Object.defineProperty(Object.prototype, "toString", { ...frozen, writable: false });
+    try {
+      expect(Object.entries(decode(encode({ ...names, d: 1n })) as object)).toEqual(Object.entries({ ...names, d: 1n }));
+    } finally {
+      // oxlint-disable-next-line no-extend-native -- put back
+      Object.defineProperty(Object.prototype, "toString", frozen);
+    }
+  });
+
   test("keys such as __proto__ stay data", () => {
     const value: unknown = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"d":1}');
     const text = encode([value, 1n]);
@@ -234,9 +273,56 @@ describe("what is refused", () => {
     expect(error.cause).toBe(cause);
   });
 
+  test.each<[string, unknown]>([
+    ["a revoked proxy", revoked()],
+    ["a proxy that throws", new Proxy({}, { ownKeys: () => raise() })],
+    ["a date that is none", Object.create(Date.prototype)],
+    ["a map that is none", Object.create(Map.prototype)],
+    ["an error whose name throws", Object.defineProperty(new Error("x"), "name", { get: raise })],
+    ["an item that throws", Object.defineProperty([1], 0, { get: raise, enumerable: true })],
+  ])("%s, which throws when it is read", (_, value) => {
+    const error = thrown(() => encode({ here: value }, { name: "args" }));
+    expect([error.code, error.message]).toEqual([
+      "PAYLOAD_REFUSED",
+      expect.stringMatching(/^Cannot store .* when it is read at args\.here/),
+    ]);
+    expect(error.cause).toBeInstanceOf(TypeError);
+  });
+
+  test.each([
+    ["the arguments of a function", argumentsOf(), "Arguments"],
+    ["a number in the clothes of an object", Object.setPrototypeOf(Object(5) as object, Object.prototype), "Number"],
+    ["a date in the clothes of an object", Object.setPrototypeOf(new Date(), null), "Date"],
+  ])("%s", (_, value, kind) => {
+    expect(thrown(() => encode([value])).message).toBe(`Cannot store an instance of ${kind} (pass plain data instead) at value[0]`);
+  });
+
   test("200 levels are kept", () => {
     expect(decode(encode(nested(200)))).toEqual(nested(200));
     expect(decode(encode({ a: nested(199), b: 1n }))).toEqual({ a: nested(199), b: 1n });
+  });
+
+  test("lists that hold each other many times over, before all is visited", () => {
+    let value: unknown = 1;
+    for (let i = 0; i < 100; i++) value = [value, value];
+    expect(thrown(() => encode(value)).code).toBe("PAYLOAD_TOO_LARGE");
+    for (const many of ["x".repeat(20), [true, 1, undefined, 10n, "xxxxxxxxxxxxxxxx"], { xxxxxxxxxxxxxxxxxxxx: 1 }, new Uint8Array(20)])
+      expect(thrown(() => encode(many, { limit: 19 })).code).toBe("PAYLOAD_TOO_LARGE");
+  });
+
+  test("longer text than there can be", () => {
+    // Half a gigabyte would take seconds.
+    const cause = new RangeError("Invalid string length");
+    const stringify = vi.spyOn(JSON, "stringify").mockImplementationOnce(() => {
+      throw cause;
+    });
+    const error = thrown(() => encode("long", { name: "args" }));
+    stringify.mockRestore();
+    expect([error.code, error.message, error.cause]).toEqual([
+      "PAYLOAD_TOO_LARGE",
+      "Expected args to be short enough for one text, but it is not",
+      cause,
+    ]);
   });
 
   test("more than the limit, counted in bytes of UTF-8", () => {
@@ -269,6 +355,14 @@ describe("what cannot be read", () => {
     ['{"$omniq":"bigint","v":"x"}', `${unreadable} has an unknown or broken tag "bigint"`],
     ['{"$omniq":"bigint","v":1}', `${unreadable} has an unknown or broken tag "bigint"`],
     ['{"$omniq":"date","v":1}', `${unreadable} has an unknown or broken tag "date"`],
+    ['{"$omniq":"date","v":"1 Jan 1970"}', `${unreadable} has an unknown or broken tag "date"`],
+    ['{"$omniq":"date","v":"1970-01-01"}', `${unreadable} has an unknown or broken tag "date"`],
+    [`{"$omniq":${"[".repeat(10_000)}${"]".repeat(10_000)}}`, `${unreadable} has an unknown or broken tag an array of 1`],
+    ['{"$omniq":"error","v":{"name":"E","message":{"toString":1}}}', `${unreadable} has a broken error`],
+    ['{"$omniq":"error","v":{"name":{"toString":1},"message":"m"}}', `${unreadable} has a broken error`],
+    ['{"$omniq":"object","v":[[{"toString":1},1]]}', `${unreadable} has broken pairs`],
+    ['{"$omniq":"bytes","t":"Buffer","v":"AA!A"}', `${unreadable} has broken bytes`],
+    ['{"$omniq":"bytes","t":"Buffer","v":"AAA"}', `${unreadable} has broken bytes`],
     ['{"$omniq":"url","v":"nope"}', `${unreadable} has an unknown or broken tag "url"`],
     ['{"$omniq":"url"}', `${unreadable} has an unknown or broken tag "url"`],
     ['{"$omniq":"set","v":{}}', `${unreadable} has an unknown or broken tag "set"`],
@@ -326,6 +420,8 @@ describe("withKeys", () => {
   test("hands on a base that cannot be read, so that whoever decodes it is told", () => {
     expect(withKeys("{broken", keys)).toBe("{broken");
     expect(withKeys('{"$omniq":"object","v":1}', keys)).toBe('{"$omniq":"object","v":1}');
+    const deep = `{"a":${"[".repeat(10_000)}${"]".repeat(10_000)}}`;
+    expect(withKeys(deep, keys)).toBe(deep);
   });
 
   test("equals decoding, merging and encoding", () => {
@@ -355,6 +451,10 @@ describe("what would come back as something else is refused", () => {
     ["a Map with more on it", Object.assign(new Map(), { more: 1 })],
     ["an array with a symbol", withSymbol],
     ["an error with more on it", Object.assign(new Error("x"), { status: 404 })],
+    ["an error with a symbol", Object.assign(new Error("x"), { [Symbol("s")]: 1 })],
+    ["a Date with a symbol", Object.assign(new Date(), { [Symbol("s")]: 1 })],
+    ["a subclass of Buffer", Object.setPrototypeOf(Buffer.from("x"), class extends Buffer {}.prototype)],
+    ["an error whose code is a function", Object.assign(new Error("x"), { code: () => 1 })],
   ])("%s", (_, value) => {
     expect(() => encode({ here: value })).toThrow(
       expect.objectContaining({ code: "PAYLOAD_REFUSED", message: expect.stringContaining(".here") }),
@@ -366,5 +466,7 @@ describe("what would come back as something else is refused", () => {
     const back = decode(encode(error));
     expect(back).toMatchObject({ name: "AggregateError", message: "both", code: 7 });
     expect(back instanceof Error && Reflect.get(back, "errors")).toMatchObject([{ name: "TypeError", message: "a" }, 2]);
+    const odd = decode(encode(Object.assign(new Error("odd"), { code: Number.NaN, errors: { name: "is required" } })));
+    expect(odd instanceof Error && [Reflect.get(odd, "code"), Reflect.get(odd, "errors")]).toEqual([Number.NaN, { name: "is required" }]);
   });
 });
