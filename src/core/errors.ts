@@ -184,8 +184,16 @@ export class FatalError extends Error {
   override readonly name: string = "FatalError";
 }
 
-/** Text for a value in an error message: short, with its type where that helps, never a payload. */
+/** Text for a value in an error message: short, with its type where that helps, never a payload. It never throws. */
 export function describe(value: unknown): string {
+  try {
+    return described(value);
+  } catch {
+    return "what cannot be looked at";
+  }
+}
+
+function described(value: unknown): string {
   if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);

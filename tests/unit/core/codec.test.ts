@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { decode, encode, formOf, PAYLOAD_LIMIT, withKeys } from "../../../src/core/codec.ts";
 import { PayloadError } from "../../../src/core/errors.ts";
+import { hostileText, hostileValue, runs, sameValue, sharedPrototypes } from "../../fixtures/hostile.ts";
 
 /** The error that a call throws. */
 function thrown(fn: () => unknown): PayloadError {
@@ -357,7 +358,6 @@ describe("what cannot be read", () => {
     ['{"$omniq":"date","v":1}', `${unreadable} has an unknown or broken tag "date"`],
     ['{"$omniq":"date","v":"1 Jan 1970"}', `${unreadable} has an unknown or broken tag "date"`],
     ['{"$omniq":"date","v":"1970-01-01"}', `${unreadable} has an unknown or broken tag "date"`],
-    [`{"$omniq":${"[".repeat(10_000)}${"]".repeat(10_000)}}`, `${unreadable} has an unknown or broken tag an array of 1`],
     ['{"$omniq":"error","v":{"name":"E","message":{"toString":1}}}', `${unreadable} has a broken error`],
     ['{"$omniq":"error","v":{"name":{"toString":1},"message":"m"}}', `${unreadable} has a broken error`],
     ['{"$omniq":"object","v":[[{"toString":1},1]]}', `${unreadable} has broken pairs`],
@@ -381,6 +381,11 @@ describe("what cannot be read", () => {
     expect([error.code, error.message]).toEqual(["PAYLOAD_UNREADABLE", message]);
   });
 
+  test("a tag that is nested too deeply to be shown", () => {
+    const text = `{"$omniq":${"[".repeat(10_000)}${"]".repeat(10_000)}}`;
+    expect(thrown(() => decode(text)).message).toBe(`${unreadable} has an unknown or broken tag an array of 1`);
+  });
+
   test("no text makes it throw anything but a PayloadError", () => {
     const tags = ["undefined", "number", "bigint", "date", "url", "set", "map", "object", "error", "bytes"];
     const box = fc.record({ $omniq: fc.constantFrom(...tags), t: fc.jsonValue(), v: fc.jsonValue() }, { requiredKeys: ["$omniq"] });
@@ -394,6 +399,53 @@ describe("what cannot be read", () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+});
+
+describe("whatever comes", () => {
+  test("a value comes back as it was, or is refused; what all objects share stays as it is", () => {
+    const before = sharedPrototypes();
+    let stored = 0;
+    fc.assert(
+      fc.property(hostileValue, (make) => {
+        const value = make();
+        let text = "";
+        try {
+          // Soon full: what holds itself many times over is refused when it is.
+          text = encode(value, { limit: 20_000 });
+        } catch (error) {
+          expect(error).toBeInstanceOf(PayloadError);
+          return;
+        }
+        stored++;
+        expect(sameValue(value, decode(text))).toBe(true);
+        expect(encode(decode(text))).toBe(text);
+      }),
+      runs(3_000),
+    );
+    expect(stored).toBeGreaterThan(1_000);
+    expect(sharedPrototypes()).toBe(before);
+  });
+
+  test("a stored text that was changed is read as a value, or is unreadable", () => {
+    const before = sharedPrototypes();
+    const piece = fc.oneof(hostileText, fc.constantFrom('{"$omniq":"error","v":', '"$omniq":"map"', "[[", "]]", "{}", '"', ",", "null"));
+    const changed = fc.tuple(supported, fc.nat(), fc.nat(8), piece).map(([value, at, gone, put]) => {
+      const text = encode(value);
+      const from = at % (text.length + 1);
+      return text.slice(0, from) + put + text.slice(from + gone);
+    });
+    fc.assert(
+      fc.property(fc.oneof(changed, hostileText), (text) => {
+        try {
+          decode(text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(PayloadError);
+        }
+      }),
+      runs(3_000),
+    );
+    expect(sharedPrototypes()).toBe(before);
   });
 });
 

@@ -74,6 +74,7 @@ group("describe", () => {
     [new Date(0), "1970-01-01T00:00:00.000Z"],
     [new Date(Number.NaN), "an invalid Date"],
     [{ password: "secret" }, "an object"],
+    [Object.create(Date.prototype), "what cannot be looked at"],
   ])("%o is %s", (value, text) => {
     expect(errors.describe(value)).toBe(text);
   });
