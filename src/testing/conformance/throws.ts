@@ -22,17 +22,30 @@ export interface Command {
   readonly run: (place: Place) => Promise<unknown>;
 }
 
-/** The throws of one sequence: chance, and the ids of tasks so far. */
+/** What a sequence has so far: the ids of its tasks, and the workers that may act. */
+export interface Cast {
+  readonly ids: string[];
+  readonly workers: readonly [string, ...string[]];
+  /** Put before the number of each new task. Default `t`. */
+  readonly prefix?: string;
+}
+
+/** The throws of one sequence: chance, and who is there. */
 export class Throws {
   readonly dice: Dice;
-  readonly ids: string[] = [];
+  readonly #cast: Cast;
 
-  constructor(dice: Dice) {
+  constructor(dice: Dice, cast: Cast = { ids: [], workers: ["w1", "w2", "w3"] }) {
     this.dice = dice;
+    this.#cast = cast;
+  }
+
+  get ids(): string[] {
+    return this.#cast.ids;
   }
 
   newId(): string {
-    const id = `t${this.ids.length}`;
+    const id = `${this.#cast.prefix ?? "t"}${this.ids.length}`;
     this.ids.push(id);
     return id;
   }
@@ -44,7 +57,7 @@ export class Throws {
   }
 
   worker(): string {
-    return this.dice.pick(["w1", "w2", "w3"]);
+    return this.dice.pick(this.#cast.workers);
   }
 
   queue(): string {
