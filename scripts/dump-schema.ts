@@ -24,7 +24,14 @@ const work = defineTask({
   },
 });
 
-/** One of everything: each phase that a database at rest can hold, each kind of schedule. */
+/** Claims what is in a queue for a worker of another machine that was never heard of again. */
+async function holdAll(backend: SQLiteBackend, queue: string): Promise<void> {
+  const process = { host: "elsewhere", boot: "b", pid: 1, started: "s", leaseMs: 12_000, concurrency: 1 };
+  await backend.presence.arrive({ worker: "lost", role: "worker", ...process, queues: [queue], names: ["work"] });
+  await backend.work.claim({ worker: "lost", limit: 1, of: { due: true, queues: [queue], names: ["work"], announce: true } });
+}
+
+/** One of everything: each phase, each kind of schedule. */
 async function fill(folder: string): Promise<void> {
   const backend = new SQLiteBackend({ path: join(folder, "v.db") });
   const omniq = new OmniQ({ backend });
@@ -37,6 +44,11 @@ async function fill(folder: string): Promise<void> {
   await omniq.enqueue(work, { fails: false }, { id: "blocked", dependsOn: ["ready"] });
   await omniq.enqueue(work, { fails: false }, { id: "cancelled" });
   await omniq.tasks.cancel("cancelled");
+  await omniq.enqueue(work, { fails: false }, { id: "expired", queueName: "elsewhere", ttl: "1ms" });
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  await omniq.worker({ tasks: [work], queues: ["elsewhere"] }).drain();
+  await omniq.enqueue(work, { fails: false }, { id: "running", queueName: "held" });
+  await holdAll(backend, "held");
   await omniq.queues.pause("idle");
   await omniq.schedule(work, { fails: false }, { id: "cron", cron: "0 3 * * *", timezone: "Europe/Berlin", maxRuns: 5 });
   await omniq.schedule(work, { fails: false }, { id: "interval", every: "1h", tags: ["s"] });

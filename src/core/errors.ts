@@ -18,7 +18,7 @@ export class InvalidOptionError extends OmniQError {}
 /** A configuration value, file or variable is wrong; the message names where it stands. Codes: `CONFIG_AMBIGUOUS` (several files), `CONFIG_INVALID`, `CONFIG_NOT_FOUND`, `CONFIG_NOT_LOADED`, `CONFIG_SYNTAX`. */
 export class ConfigError extends OmniQError {}
 
-/** Arguments or a result that cannot be stored and read back unchanged. Codes: `PAYLOAD_REFUSED`, `PAYLOAD_TOO_LARGE`, `PAYLOAD_UNREADABLE`. */
+/** Arguments or a result that cannot be stored and read back unchanged. Codes: `PAYLOAD_REFUSED`, `PAYLOAD_TOO_LARGE`, `PAYLOAD_UNREADABLE`, `PAYLOAD_DAMAGED` (the disk gives back something else). */
 export class PayloadError extends OmniQError {}
 
 /** The arguments do not satisfy the schema of the task. Code: `INPUT_INVALID`. */

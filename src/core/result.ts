@@ -1,4 +1,5 @@
 /** What a run came to, as it is stored: one row a task, the latest attempt's. */
+import type { MaybeDamaged } from "./damaged.ts";
 import type { Failure, Fence, Ms, TaskId, Text } from "./record.ts";
 
 export type ResultStatus = "completed" | "failed";
@@ -22,6 +23,6 @@ export interface NewResult {
   readonly completedAt?: Ms;
 }
 
-export interface ResultRow extends NewResult {
+export interface ResultRow extends NewResult, MaybeDamaged {
   readonly createdAt: Ms;
 }

@@ -1,4 +1,5 @@
 /** What a task is: the plain records that cross the contract, and the pure questions about them. */
+import type { MaybeDamaged } from "./damaged.ts";
 import type { Ms, TaskId, Text } from "./record.ts";
 
 /** The stored status, for people. `failed` with a `nextRetryAt` will run again. */
@@ -96,8 +97,8 @@ export interface NewTask extends Policy {
 /** Why a row was taken out of the ready set before it was claimed to be ended. */
 export type Mark = "cancelled" | "expired" | "parent-failed";
 
-/** A task as it lies in a backend. */
-export interface StoredTask extends Omit<NewTask, "due" | "unique" | "createdAt" | "expiresAt"> {
+/** A task as it lies in a backend. One that is damaged has no callback: nobody knows what of it is left. */
+export interface StoredTask extends Omit<NewTask, "due" | "unique" | "createdAt" | "expiresAt">, MaybeDamaged {
   readonly status: TaskStatus;
   readonly phase: Phase;
   /** Set while the row waits to be ended, and on a running task whose cancellation was asked. */

@@ -1,5 +1,6 @@
 /** Between the models, which people hold, and the plain records of core, which cross the contract of a backend. */
 import { decode, encode } from "../core/codec.ts";
+import { refuseDamaged } from "../core/damaged.ts";
 import { expected } from "../core/errors.ts";
 import type { EventRow, NewEvent } from "../core/event.ts";
 import { failureText } from "../core/record.ts";
@@ -104,6 +105,7 @@ function toEdge(parent: Dependency): Edge {
 
 /** The stored task as a model, without a claim: `fence` belongs to whoever claimed it. */
 export function toTask(row: StoredTask, tools?: ModelTools): Task {
+  refuseDamaged(row, `the arguments of task ${row.id}`);
   const task = new Task({ func: row.func, ...storedFields(row) }, tools);
   task.funcArgs = decode(row.args);
   task.funcKwargs = maybeDecode(row.kwargs);
@@ -176,7 +178,9 @@ export function toFailure(error: string | undefined, stack?: string): Failure | 
   return present({ name: parts?.["name"] ?? error ?? "", message: parts?.["message"] ?? "", stack });
 }
 
+/** @throws PayloadError when it cannot be read, or is not what was written. */
 export function toResult(row: ResultRow, tools?: ModelTools): TaskResult {
+  refuseDamaged(row, `result and error of task ${row.taskId}`);
   const error = row.error === undefined ? "" : failureText(row.error);
   return new TaskResult(
     {
@@ -316,8 +320,9 @@ function triggerOf(rule: Rule) {
   return rule.type === "timestamp" ? { scheduleType: rule.type, runAt: new Date(rule.at) } : { scheduleType: rule.type };
 }
 
-/** What the occurrences of a schedule take over from a stored task. */
+/** What the occurrences of a schedule take over from a stored task. @throws PayloadError `PAYLOAD_DAMAGED` */
 export function toTemplate(row: StoredTask): TaskTemplate {
+  refuseDamaged(row, `the arguments of task ${row.id}`);
   return present({
     func: row.func,
     args: row.args,

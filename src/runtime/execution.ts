@@ -5,6 +5,7 @@
 import type { Claim, Settlement } from "../core/backend.ts";
 import type { Clock } from "../core/clock.ts";
 import { decode, encode } from "../core/codec.ts";
+import { refuseDamaged } from "../core/damaged.ts";
 import { milliseconds } from "../core/duration.ts";
 import { InputInvalidError, LeaseLostError, TaskCancelledError, TaskTimeoutError, WorkerStoppingError } from "../core/errors.ts";
 import type { Outcome } from "../core/lifecycle.ts";
@@ -131,6 +132,7 @@ export class Execution {
     const { task } = this.claim;
     let at: "arguments" | "input" | "handler" | "output" = "arguments";
     try {
+      refuseDamaged(task, `the arguments of task ${task.id}`);
       let args = handlerArguments(decode(task.args), kwargsOf(task.kwargs));
       at = "input";
       if (this.#definition?.input !== undefined) {

@@ -1,5 +1,6 @@
 /** What a caller who waits for a task is told, from what is stored. */
 import { decode } from "../core/codec.ts";
+import { refuseDamaged } from "../core/damaged.ts";
 import {
   ResultExpiredError,
   ResultNotStoredError,
@@ -32,12 +33,14 @@ export function toldOf(id: TaskId, task: StoredTask | undefined, result: ResultR
   if (task.status === "expired") return { error: new TaskExpiredError(id) };
   // A row of an earlier run is not the result of this end.
   const own = result !== undefined && (result.fence ?? task.fence) === task.fence && result.status === task.status ? result : undefined;
+  if (own?.damaged === true) return valueOf(own);
   if (task.status === "failed") return { error: new TaskFailedError(id, own?.error ?? failureOf(task.reason)) };
   return own === undefined ? { error: absent(task) } : valueOf(own);
 }
 
 function valueOf(result: ResultRow): Told {
   try {
+    refuseDamaged(result, `result and error of task ${result.taskId}`);
     return { value: result.value === undefined ? undefined : decode(result.value) };
   } catch (error) {
     return { error };

@@ -1,5 +1,6 @@
 /** What the parents of a task came to. */
 import { decode } from "../core/codec.ts";
+import { refuseDamaged } from "../core/damaged.ts";
 import { failureText } from "../core/record.ts";
 import type { ResultRow } from "../core/result.ts";
 import { FINALS } from "../core/task.ts";
@@ -17,6 +18,7 @@ export async function parentResults(stores: Stores, { dependsOn }: StoredTask): 
 function parentResult(edge: Edge, task: StoredTask | undefined, row: ResultRow | undefined): ParentResult {
   // A result of an earlier run than the one that ended the task tells nothing of its end.
   const result = row?.fence !== undefined && task !== undefined && row.fence !== task.fence ? undefined : row;
+  if (result !== undefined) refuseDamaged(result, `result and error of task ${edge.id}`);
   return {
     taskId: edge.id,
     status: FINALS.find((status) => status === task?.status) ?? result?.status ?? (task === undefined ? ended(edge) : "failed"),

@@ -5,13 +5,13 @@ import { WorkerUnknownError } from "../../core/errors.ts";
 import type { NewEvent } from "../../core/event.ts";
 import type { StoredTask } from "../../core/task.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
-import { markOf, storedTask } from "../shared/task-row.ts";
+import { markOf } from "../shared/task-row.ts";
 import { int, optionalInt, str } from "../shared/values.ts";
 import type { Row } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Param } from "./library.ts";
 import { grown } from "./schema.ts";
-import { CLAIMED, CLAIMED_COLUMNS, claimedTask, TASK_COLUMNS } from "./task-row.ts";
+import { CLAIMED, CLAIMED_COLUMNS, claimedTask, TASK_COLUMNS, taskOf } from "./task-row.ts";
 
 export function claim(db: Db, ask: ClaimAsk): Claims {
   const { of } = ask;
@@ -131,7 +131,7 @@ function take(db: Db, { queue, of, limit, worker, workerId, floor }: Take, claim
 function takenOf(db: Db, row: readonly Param[], queue: string, worker: string): Claim {
   const task = claimedTask(row, queue, worker, db.now);
   const expired = task.mark === undefined ? undefined : db.get(BY_RID, int(row[CLAIMED.rid]));
-  return expired === undefined ? claimTo("run", task, db.now) : claimTo("expired", storedTask(expired, db.now), db.now);
+  return expired === undefined ? claimTo("run", task, db.now) : claimTo("expired", taskOf(expired, db.now), db.now);
 }
 
 function executing({ id, queue, scheduleId }: StoredTask, worker: string): NewEvent {
@@ -165,7 +165,7 @@ function handOutRows(db: Db, rows: readonly Row[], worker: number): readonly Cla
     const row = db.get(BY_RID, int(rid));
     if (row === undefined) return [];
     const why = row["stage"] === STAGE.running ? "lost" : (markOf(row) ?? "cancelled");
-    return [claimTo(why, storedTask(row, db.now), db.now)];
+    return [claimTo(why, taskOf(row, db.now), db.now)];
   });
 }
 

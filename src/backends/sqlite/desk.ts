@@ -5,12 +5,12 @@ import type { Edge, Phase, StoredTask } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
 import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
-import { edgesOf, storedTask } from "../shared/task-row.ts";
+import { edgesOf } from "../shared/task-row.ts";
 import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
 import { addEdges } from "./enqueue.ts";
 import type { Param } from "./library.ts";
-import { TASK_COLUMNS } from "./task-row.ts";
+import { TASK_COLUMNS, taskOf } from "./task-row.ts";
 
 type SyncDesk = Sync<Desk>;
 
@@ -19,7 +19,7 @@ const BY_ID = `SELECT ${TASK_COLUMNS} FROM {tasks} WHERE id = ?`;
 export function get(db: Db, ids: readonly string[]): readonly (StoredTask | undefined)[] {
   return ids.map((id) => {
     const row = db.get(BY_ID, id);
-    return row === undefined ? undefined : storedTask(row, db.now);
+    return row === undefined ? undefined : taskOf(row, db.now);
   });
 }
 
@@ -71,7 +71,7 @@ export function find(db: Db, query: TaskQuery): TaskPage {
   const sql = `SELECT ${TASK_COLUMNS} FROM {tasks} WHERE rid < ? AND rid >= ? AND ${conditions} ORDER BY rid DESC LIMIT (?+0)`;
   const rows = db.connection.prepare(db.named(sql)).all(from, int(end["rid"]), ...values, query.limit + 1);
   const page = rows.slice(0, query.limit);
-  const items = page.map((row) => storedTask(row, db.now));
+  const items = page.map((row) => taskOf(row, db.now));
   const last = page.at(-1);
   if (last !== undefined && rows.length > query.limit) return { items, next: str(last["rid"]) };
   return int(end["n"]) < WINDOW ? { items } : { items, next: str(end["rid"]) };

@@ -3,15 +3,20 @@ import type { Desk, Sync, TaskPatch } from "../../core/backend.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int, optionalInt } from "../shared/values.ts";
 import type { Row } from "../shared/values.ts";
+import { checksumOf, isRowDamaged } from "./checksum.ts";
 import type { Db } from "./db.ts";
 import type { Param } from "./library.ts";
+import { callbackText } from "./task-row.ts";
 
 type SyncDesk = Sync<Desk>;
 type Answer = ReturnType<SyncDesk["edit"]>[number];
 
+const ROW = `SELECT rid, stage, status, worker, revision, created_at, due_at, ttl, func, args, kwargs, callback, checksum
+  FROM {tasks} WHERE id = ?`;
+
 export function edit(db: Db, set: Parameters<SyncDesk["edit"]>[0]): readonly Answer[] {
   return set.map(({ id, revision, patch }) => {
-    const row = db.get("SELECT rid, stage, status, worker, revision, created_at, due_at, ttl FROM {tasks} WHERE id = ?", id);
+    const row = db.get(ROW, id);
     if (row === undefined) return "missing";
     if (row["worker"] !== null) return "running";
     if (int(row["stage"]) >= STAGE.doomed) return "final";
@@ -47,7 +52,13 @@ function write(db: Db, row: Row, patch: TaskPatch): void {
   }
   if (patch.tags !== undefined) assign("tags", patch.tags.length === 0 ? null : JSON.stringify(patch.tags));
   if (patch.storeResult !== undefined) assign("store_result", patch.storeResult ? 1 : 0);
-  if (patch.callback !== undefined) assign("callback", patch.callback === null ? null : JSON.stringify(patch.callback));
+  if (patch.callback !== undefined) {
+    const callback = callbackText(patch.callback);
+    assign("callback", callback);
+    const sum = checksumOf(row["func"], row["args"], row["kwargs"], callback);
+    // One that does not hold now must not be made to hold by this.
+    assign("checksum", isRowDamaged("tasks", row) ? ~sum : sum);
+  }
   if (patch.ttl !== undefined) assign("expires_at", patch.ttl === null ? null : int(row["created_at"]) + patch.ttl);
   if (patch.runAt !== undefined) {
     const due = patch.runAt ?? db.now;

@@ -7,7 +7,7 @@ import { int, optionalStr, str } from "../shared/values.ts";
 import type { Row } from "../shared/values.ts";
 import type { Db } from "./db.ts";
 import type { Param } from "./library.ts";
-import { isPlain, PLAIN_COLUMNS, plainParams, RARE_COLUMNS, rareParams } from "./task-row.ts";
+import { isPlain, PLAIN_COLUMNS, plainParams, RARE_COLUMNS, rareParams, taskChecksum } from "./task-row.ts";
 
 export function enqueue(db: Db, calls: readonly EnqueueCall[]): readonly (readonly Enqueued[])[] {
   return calls.map((call) => enqueueCall(db, call));
@@ -120,7 +120,7 @@ const MARKS = (count: number): string => Array.from({ length: count }, () => "?"
 /** Nearly every task has nothing but these: binding a NULL for each of the others would take longer than writing the row. */
 const PLAIN = `id, func, queue_name, priority, due_at, fence, created_at, ${PLAIN_COLUMNS}`;
 const insertPlain = (rows: number): string => {
-  const row = `(${MARKS(12)}, ${STAGE.ready}, 'pending')`;
+  const row = `(${MARKS(13)}, ${STAGE.ready}, 'pending')`;
   return `INSERT INTO {tasks}(${PLAIN}, stage, status) VALUES ${Array.from({ length: rows }, () => row).join(", ")} ON CONFLICT(id) DO NOTHING`;
 };
 const INSERT_PLAIN = insertPlain(1);
@@ -128,7 +128,7 @@ const INSERT_PLAIN = insertPlain(1);
 const TOGETHER = 16;
 const INSERT_TOGETHER = insertPlain(TOGETHER);
 const INSERT = `INSERT INTO {tasks}(${PLAIN}, status, stage, open_parents, mark, reason, unique_key, unique_until, run_at, expires_at, ttl,
-  depends_on, schedule_id, ${RARE_COLUMNS}) VALUES (${MARKS(12)}, 'pending', ${MARKS(20)}) ON CONFLICT(id) DO NOTHING`;
+  depends_on, schedule_id, ${RARE_COLUMNS}) VALUES (${MARKS(13)}, 'pending', ${MARKS(20)}) ON CONFLICT(id) DO NOTHING`;
 
 /** When the task is due and when it expires: delays count from now, dates are the user's own. */
 function times(db: Db, task: NewTask): { runAt: number | null; dueAt: number; expiresAt: number | null } {
@@ -180,7 +180,21 @@ function isReadyAndPlain(db: Db, task: NewTask): boolean {
 function pushPlain(to: Param[], db: Db, task: NewTask, dueAt: number): void {
   const { id, func, queue, priority, args, maxRetries, retryDelay, maxCrashes } = task;
   const createdAt = task.createdAt ?? db.now;
-  to.push(id, func, queue, priority, dueAt, 0, createdAt, args, maxRetries, retryDelay, maxCrashes, task.storeResult ? 1 : 0);
+  to.push(
+    id,
+    func,
+    queue,
+    priority,
+    dueAt,
+    0,
+    createdAt,
+    args,
+    taskChecksum(task),
+    maxRetries,
+    retryDelay,
+    maxCrashes,
+    task.storeResult ? 1 : 0,
+  );
 }
 
 /** The same call again is answered like the first one; another task under the same id is a mistake. */

@@ -3,6 +3,8 @@ import type { ResultStats } from "../../core/backend.ts";
 import type { NewResult, ResultRow } from "../../core/result.ts";
 import { resultRow } from "../shared/result-row.ts";
 import { int } from "../shared/values.ts";
+import type { Row } from "../shared/values.ts";
+import { checksumOf, isRowDamaged } from "./checksum.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Param } from "./library.ts";
 
@@ -18,6 +20,7 @@ const PLAIN = [
   "worker_id",
   "schedule_id",
   "retry_count",
+  "checksum",
 ] as const;
 const RARE = ["error_name", "error", "error_code", "error_traceback", "expires_at", "ttl"] as const;
 const replacing = (set: readonly string[]): Sql => `ON CONFLICT(task_id) DO UPDATE SET ${set.join(", ")}
@@ -31,6 +34,7 @@ const PUT = putOf([...PLAIN, ...RARE], []);
 
 /** False when a newer claim's result is there, and stays. */
 export function putOne(db: Db, result: NewResult): boolean {
+  const { error, ttl, expiresAt } = result;
   const createdAt = result.createdAt ?? db.now;
   const plain: Param[] = [
     result.taskId,
@@ -44,8 +48,8 @@ export function putOne(db: Db, result: NewResult): boolean {
     result.worker ?? null,
     result.scheduleId ?? null,
     result.retryCount,
+    checksumOf(result.value, error?.name, error?.message, error?.code, error?.stack),
   ];
-  const { error, ttl, expiresAt } = result;
   if (error === undefined && ttl === undefined && expiresAt === undefined) return db.run(PUT_PLAIN, ...plain) > 0;
   const rare: Param[] = [error?.name ?? null, error?.message ?? null, error?.code ?? null, error?.stack ?? null];
   return db.run(PUT, ...plain, ...rare, expiresAt ?? (ttl === undefined ? null : createdAt + ttl), ttl ?? null) > 0;
@@ -60,14 +64,18 @@ export function put(db: Db, set: readonly NewResult[]): readonly ("put" | "older
 export function get(db: Db, ids: readonly string[]): readonly (ResultRow | undefined)[] {
   return ids.map((id) => {
     const row = db.get("SELECT * FROM {results} WHERE task_id = ? AND (expires_at IS NULL OR expires_at > ?)", id, db.now);
-    return row === undefined ? undefined : resultRow(row);
+    return row === undefined ? undefined : read(row);
   });
+}
+
+function read(row: Row): ResultRow {
+  return isRowDamaged("results", row) ? { ...resultRow(row), damaged: true } : resultRow(row);
 }
 
 export function latest(db: Db, scheduleId: string): ResultRow | undefined {
   const sql = `SELECT * FROM {results} WHERE schedule_id = ? AND +coalesce(expires_at > ?, 1) ORDER BY created_at DESC, task_id DESC LIMIT 1`;
   const row = db.get(sql, scheduleId, db.now);
-  return row === undefined ? undefined : resultRow(row);
+  return row === undefined ? undefined : read(row);
 }
 
 export function remove(db: Db, ids: readonly string[]): readonly boolean[] {

@@ -6,13 +6,17 @@ import type { Fired, Occurrence, Ran } from "../../core/occurrence.ts";
 import type { Advance, FireAsk, RunAsk, ScheduleQuery, ScheduleRow } from "../../core/schedule.ts";
 import { COLUMNS, STANDING, scheduleParams, scheduleRow, standingParams } from "../shared/schedule-row.ts";
 import { int, str } from "../shared/values.ts";
+import type { Row } from "../shared/values.ts";
+import { CHECKED, checksumOf, isRowDamaged } from "./checksum.ts";
 import type { Db, Sql } from "./db.ts";
 import { addTask } from "./enqueue.ts";
+import type { Param } from "./library.ts";
 
-const INSERT = `INSERT INTO {schedules}(${COLUMNS.join(", ")}, id) VALUES (${Array.from({ length: COLUMNS.length + 1 }, () => "?").join(", ")}) ON CONFLICT DO NOTHING`;
+const ALL = [...COLUMNS, "checksum"];
+const INSERT = `INSERT INTO {schedules}(${ALL.join(", ")}, id) VALUES (${Array.from({ length: ALL.length + 1 }, () => "?").join(", ")}) ON CONFLICT DO NOTHING`;
 const update = (columns: readonly string[]): Sql =>
   `UPDATE {schedules} SET ${columns.map((column) => `${column} = ?`).join(", ")} WHERE id = ? AND revision = ?`;
-const UPDATE = update(COLUMNS);
+const UPDATE = update(ALL);
 const STAND = update(STANDING);
 
 export function put(db: Db, row: ScheduleRow, ifRevision?: number, events: readonly NewEvent[] = []): ReturnType<Sync<Schedules>["put"]> {
@@ -22,13 +26,27 @@ export function put(db: Db, row: ScheduleRow, ifRevision?: number, events: reado
     tell(db, events, []);
     db.hints.add("schedule");
   }
-  return { is: changed > 0 ? "put" : "stale", row: now === undefined ? row : scheduleRow(now) };
+  return { is: changed > 0 ? "put" : "stale", row: now === undefined ? row : read(now) };
 }
 
 function write(db: Db, row: ScheduleRow, ifRevision: number | undefined): number {
-  if (ifRevision === undefined) return db.run(INSERT, ...scheduleParams(row, revisionFloor(db) + 1), row.id);
+  if (ifRevision === undefined) return db.run(INSERT, ...params(row, revisionFloor(db) + 1), row.id);
   if (row.unreadable !== undefined) return db.run(STAND, ...standingParams(row, ifRevision + 1), row.id, ifRevision);
-  return db.run(UPDATE, ...scheduleParams(row, ifRevision + 1), row.id, ifRevision);
+  return db.run(UPDATE, ...params(row, ifRevision + 1), row.id, ifRevision);
+}
+
+/** In the order of ALL. */
+function params(row: ScheduleRow, revision: number): Param[] {
+  const values = scheduleParams(row, revision);
+  return [...values, checksumOf(...CHECKED.schedules.map((column) => values[COLUMNS.indexOf(column)]))];
+}
+
+/** Bits that have changed are as unreadable as what was broken by hand. */
+function read(row: Row): ScheduleRow {
+  const known = scheduleRow(row);
+  return isRowDamaged("schedules", row)
+    ? { ...known, unreadable: [...new Set([...CHECKED.schedules, ...(known.unreadable ?? [])])] }
+    : known;
 }
 
 /** The highest revision of the schedules that are gone: who read one of them must not take the next of its id for it. */
@@ -39,20 +57,20 @@ function revisionFloor(db: Db): number {
 export function list(db: Db, query: ScheduleQuery): readonly ScheduleRow[] {
   if (query.ids !== undefined) {
     const rows = query.ids.flatMap((id) => db.all("SELECT * FROM {schedules} WHERE id = ?", id));
-    const kept = rows.map((row) => scheduleRow(row)).filter((row) => matches(row, query));
+    const kept = rows.map((row) => read(row)).filter((row) => matches(row, query));
     return kept.toSorted(byNextRun).slice(0, query.limit);
   }
   const order = "ORDER BY next_run_at IS NULL, next_run_at, id LIMIT (?+0)";
   if (query.dueBy !== undefined) {
     if (query.status !== undefined && query.status !== "active") return [];
     const due = "SELECT * FROM {schedules} WHERE status = 'active' AND next_run_at <= ? ORDER BY next_run_at, id LIMIT (?+0)";
-    return db.all(due, query.dueBy, query.limit).map((row) => scheduleRow(row));
+    return db.all(due, query.dueBy, query.limit).map((row) => read(row));
   }
   const rows =
     query.status === undefined
       ? db.all(`SELECT * FROM {schedules} ${order}`, query.limit)
       : db.all(`SELECT * FROM {schedules} WHERE status = ? ${order}`, query.status, query.limit);
-  return rows.map((row) => scheduleRow(row));
+  return rows.map((row) => read(row));
 }
 
 function matches(row: ScheduleRow, query: ScheduleQuery): boolean {

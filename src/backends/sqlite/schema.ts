@@ -5,6 +5,8 @@
  * costs the same beside a million finished, delayed, retrying or blocked rows.
  */
 
+import { CHECKED } from "./checksum.ts";
+
 /**
  * Integers that JavaScript can hold: reading another one throws, and would stop every call that meets its row. NULL passes. An update
  * checks only if it changes one of the columns, so each has its own.
@@ -168,8 +170,24 @@ ALTER TABLE {schedules} ADD COLUMN last_task_id TEXT;
 CREATE INDEX {idx_tasks_schedule} ON {tasks}(schedule_id) WHERE schedule_id IS NOT NULL AND stage < 6;
 `;
 
+/**
+ * A checksum of each payload (checksum.ts). Whoever changes one without it, an older version that still runs or a person with SQL, takes it
+ * away: it tells of disks, not of writers. Such a trigger costs nothing where its columns are not set.
+ */
+const CHECKSUMS = Object.entries(CHECKED)
+  .map(([table, columns]) => {
+    const of = (row: string): string => `(${columns.map((column) => `${row}.${column}`).join(", ")})`;
+    const key = { tasks: "rid", results: "task_id", schedules: "id" }[table];
+    return `ALTER TABLE {${table}} ADD COLUMN checksum INTEGER ${within("checksum")};
+CREATE TRIGGER {${table}_checksum} AFTER UPDATE OF ${columns.join(", ")} ON {${table}}
+WHEN NEW.checksum IS OLD.checksum AND ${of("NEW")} IS NOT ${of("OLD")}
+BEGIN UPDATE {${table}} SET checksum = NULL WHERE ${key} = NEW.${key}; END;
+`;
+  })
+  .join("");
+
 /** Step n leads from version n to n + 1. Never changed once released: a new step is added. */
-export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, SCHEDULE_POLICY];
+export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, SCHEDULE_POLICY, CHECKSUMS];
 
 /** The tables that make a database ours; one of these names without our meta table is somebody else's. */
 export const TABLES = ["tasks", "dependencies", "releases", "queues", "workers", "schedules", "occurrences", "results", "events"] as const;

@@ -1,15 +1,16 @@
 /** The columns of a task, as they are read and written here. */
 import type { NewTask, StoredTask } from "../../core/task.ts";
-import { optional, withDefaults } from "../shared/task-row.ts";
+import { optional, storedTask, withDefaults } from "../shared/task-row.ts";
 import { int, json, str } from "../shared/values.ts";
-import type { Row } from "../shared/values.ts";
+import type { Row, Value } from "../shared/values.ts";
+import { checksumOf, isDamaged } from "./checksum.ts";
 import type { Param } from "./library.ts";
 
 /** Every column that a reader needs; the holder's name instead of its number. */
 export const TASK_COLUMNS = `rid, id, func, queue_name, stage, status, priority, due_at, revision, fence, attempt, retry_count, crash_count,
   (SELECT w.id FROM {workers} w WHERE w.rid = worker) AS holder, mark, reason, open_parents, max_retries, retry_delay, backoff, timeout,
   at_most_once, max_crashes, result_ttl, store_result, created_at, run_at, started_at, completed_at, next_retry_at, expires_at, ttl, name,
-  description, tags, depends_on, callback, schedule_id, args, kwargs`;
+  description, tags, depends_on, callback, schedule_id, args, kwargs, checksum`;
 
 const SELDOM = [
   "mark",
@@ -37,7 +38,7 @@ const SELDOM = [
  */
 export const CLAIMED_COLUMNS = `rid, priority, due_at, iif(coalesce(${SELDOM.join(", ")}) IS NULL, NULL,
   json_object(${SELDOM.map((column) => `'${column}', ${column}`).join(", ")})) AS seldom, id, func, args, revision, fence, attempt, retry_count,
-  crash_count, max_retries, retry_delay, max_crashes, store_result, created_at`;
+  crash_count, max_retries, retry_delay, max_crashes, store_result, created_at, checksum`;
 
 /** Where each of them stands in the row. */
 export const CLAIMED = { rid: 0, priority: 1, dueAt: 2, seldom: 3 } as const;
@@ -72,7 +73,19 @@ export function claimedTask(row: readonly Param[], queue: string, worker: string
     tags: [],
     dependsOn: [],
   };
-  return isRow(seldom) ? { ...task, ...optional(seldom), ...withDefaults(seldom) } : task;
+  if (!isRow(seldom)) return checkedTask(task, row[17], null, null);
+  return checkedTask({ ...task, ...optional(seldom), ...withDefaults(seldom) }, row[17], seldom["kwargs"], seldom["callback"]);
+}
+
+/** A task of a row of TASK_COLUMNS. */
+export function taskOf(row: Row, now: number): StoredTask {
+  return checkedTask(storedTask(row, now), row["checksum"], row["kwargs"], row["callback"]);
+}
+
+function checkedTask(task: StoredTask, checksum: Value | undefined, kwargs: Value | undefined, callback: Value | undefined): StoredTask {
+  if (!isDamaged(checksum, task.func, task.args, kwargs, callback)) return task;
+  const { callback: _, ...rest } = task;
+  return { ...rest, damaged: true };
 }
 
 function isRow(value: unknown): value is Row {
@@ -80,11 +93,20 @@ function isRow(value: unknown): value is Row {
 }
 
 /** What every task has, given by whoever enqueues it. */
-export const PLAIN_COLUMNS = "args, max_retries, retry_delay, max_crashes, store_result";
+export const PLAIN_COLUMNS = "args, checksum, max_retries, retry_delay, max_crashes, store_result";
 
 /** In the order of PLAIN_COLUMNS. */
 export function plainParams(task: NewTask): Param[] {
-  return [task.args, task.maxRetries, task.retryDelay, task.maxCrashes, task.storeResult ? 1 : 0];
+  return [task.args, taskChecksum(task), task.maxRetries, task.retryDelay, task.maxCrashes, task.storeResult ? 1 : 0];
+}
+
+/** Of the texts as they are stored. */
+export function taskChecksum({ func, args, kwargs, callback }: NewTask): number {
+  return checksumOf(func, args, kwargs, callbackText(callback));
+}
+
+export function callbackText(callback: NewTask["callback"] | null): string | null {
+  return callback === undefined || callback === null ? null : JSON.stringify(callback);
 }
 
 /** Whether all that a task has lies in the plain columns: those of RARE_COLUMNS and what belongs to its start, end and parents stay NULL. */
@@ -118,7 +140,7 @@ export function rareParams(task: NewTask): Param[] {
     task.label ?? null,
     task.description ?? null,
     task.tags.length === 0 ? null : JSON.stringify(task.tags),
-    task.callback === undefined ? null : JSON.stringify(task.callback),
+    callbackText(task.callback),
     task.backoff === "fixed" ? null : task.backoff,
     task.timeout ?? null,
     task.atMostOnce ? 1 : null,

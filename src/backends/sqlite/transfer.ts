@@ -15,7 +15,10 @@ import {
   WAITING_STATUS,
   WORKERS_COUNT,
 } from "../shared/moved.ts";
-import { int, json } from "../shared/values.ts";
+import { int, json, str } from "../shared/values.ts";
+import type { Row } from "../shared/values.ts";
+import { CHECKED, checksumOf, isRowDamaged } from "./checksum.ts";
+import type { CheckedTable } from "./checksum.ts";
 import { Db } from "./db.ts";
 import { storageError } from "./failure.ts";
 import { nodeLibrary } from "./library.ts";
@@ -39,6 +42,12 @@ export function sqliteName(path: string, tablePrefix: string): string {
 
 /** Triggers that are there while a database is moved, and behind. */
 export const MOVE_TRIGGERS = /omniq_(?:moved|arriving)_[a-z]+_(?:insert|update|delete)$/;
+
+const isChecked = (table: MovedTable): table is CheckedTable => table in CHECKED;
+
+function withChecksum(table: CheckedTable, row: MovedRow): MovedRow {
+  return { ...row, checksum: checksumOf(...CHECKED[table].map((column) => row[column])) };
+}
 
 class SqliteMover implements Mover {
   readonly name: string;
@@ -131,20 +140,24 @@ class SqliteMover implements Mover {
       const names = Object.keys(columns).map((name) => (table === "tasks" && name === "worker" ? WORKER_ID : `t.${name}`));
       const most = batchOf(sizes.map((row) => int(row["size"])));
       if (most === 0) return [];
+      if (isChecked(table)) names.push("t.checksum");
       const rows = this.#db.all(`SELECT ${names.join(", ")} FROM {${table}} t ${where} ORDER BY ${by} LIMIT ?`, ...(after ?? []), most);
-      return rows.map((row) => told(table, row as MovedRow));
+      return rows.map(({ checksum, ...row }) => {
+        if (isChecked(table) && isRowDamaged(table, { ...row, checksum: checksum ?? null })) throw this.#damaged(table, row);
+        return told(table, row as MovedRow);
+      });
     });
   }
 
   write(table: MovedTable, rows: readonly MovedRow[], mark: MoveMark): Promise<void> {
     return this.#whole(() => {
-      const names = Object.keys(SHAPES[table].columns);
+      const names = [...Object.keys(SHAPES[table].columns), ...(isChecked(table) ? ["checksum"] : [])];
       const values = names.map((name) => (table === "tasks" && name === "worker" ? "(SELECT rid FROM {workers} WHERE id = ?)" : "?"));
       // A worker that was here before the queue moved away has left its row, and comes back with the queue.
       const insert = `INSERT ${table === "workers" ? "OR REPLACE " : ""}INTO {${table}}(${names.join(", ")}) VALUES (${values.join(", ")})`;
       this.#exec(`DROP TRIGGER IF EXISTS {omniq_arriving_${table}_insert}`);
       for (const row of rows) {
-        const one = waiting(table, row);
+        const one = isChecked(table) ? withChecksum(table, waiting(table, row)) : waiting(table, row);
         this.#db.run(insert, ...names.map((name) => one[name] ?? null));
       }
       if (table !== "workers") this.#refuse(table, ["INSERT"], "arriving", `${ARRIVING_TEXT}${mark.other}`);
@@ -201,6 +214,14 @@ class SqliteMover implements Mover {
       this.#exec(
         `CREATE TRIGGER IF NOT EXISTS {omniq_${why}_${table}_${write.toLowerCase()}} BEFORE ${write} ON {${table}} BEGIN SELECT RAISE(ABORT, '${quoted}'); END`,
       );
+  }
+
+  #damaged(table: CheckedTable, row: Row): StorageError {
+    const name = `${table.slice(0, -1)} ${str(row["id"] ?? row["task_id"])}`;
+    return new StorageError(
+      "STORAGE_CORRUPT",
+      `Expected ${name} in ${this.name} to be as it was written, but its checksum says that something has changed it: delete it before the move`,
+    );
   }
 
   #allow(why: "moved" | "arriving"): void {

@@ -9,6 +9,7 @@ import { DEFAULT_SCHEDULE_POLICY } from "../../../../src/core/schedule.ts";
 import { defineTask, OmniQ } from "../../../../src/index.ts";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
 import { TestClock } from "../../../../src/testing/clock.ts";
+import { until } from "../../../fixtures/helpers.ts";
 
 const FIXTURES = new URL("../../../fixtures/schema/", import.meta.url);
 const versions = readdirSync(FIXTURES).map((name) => Number(/^v(\d+)\.sql$/.exec(name)?.[1]));
@@ -87,9 +88,10 @@ describe.each(later)("a database of version %d", (version) => {
       delayed: "delayed",
       blocked: "blocked",
       cancelled: "cancelled",
+      ...(version === 1 ? {} : { expired: "expired", running: "running" }),
     });
     expect((await omniq.results.get("completed"))?.result).toEqual({ done: true });
-    expect((await omniq.events.find()).length).toBe(15);
+    expect((await omniq.events.find()).length).toBe(version === 1 ? 15 : 19);
     const rows = await backend.schedules.list({ limit: 9 });
     expect(rows.map(({ id }) => id).toSorted()).toEqual(["by-task", "cron", "interval", "paused", "timestamp"]);
     for (const row of rows) expect(row.policy).toEqual(DEFAULT_SCHEDULE_POLICY);
@@ -102,6 +104,13 @@ describe.each(later)("a database of version %d", (version) => {
     await omniq.worker({ tasks: [work] }).drain();
     expect(done.toSorted()).toEqual(["blocked", "ready", run.id].toSorted());
     expect((await omniq.schedules.get("interval"))?.lastPhase).toBe("completed");
+    // What a worker held that will never come back is found like any other.
+    await omniq.worker({ tasks: [work], queues: ["held"] }).start();
+    await clock.advance(20_000);
+    if (version > 1) {
+      await until(async () => (await omniq.tasks.get("running"))?.phase === "completed");
+      expect((await omniq.tasks.get("running"))?.crashCount).toBe(1);
+    }
     await omniq.close();
   });
 });
