@@ -16,8 +16,11 @@ export interface Held {
   readonly fence: number;
 }
 
+/** As wide as nearly every checksum; a bare program makes none. */
+const CHECKSUM = 0x12345678;
+
 const INSERT = `INSERT INTO tasks(id, func, queue_name, stage, status, priority, due_at, fence, max_retries, retry_delay, max_crashes, store_result,
-  created_at, args) VALUES (?, ?, ?, ${STAGE.ready}, 'pending', 0, ?, 0, 3, 5000, 3, 1, ?, ?)`;
+  created_at, args, checksum) VALUES (?, ?, ?, ${STAGE.ready}, 'pending', 0, ?, 0, 3, 5000, 3, 1, ?, ?, ${CHECKSUM})`;
 
 /** The product's own claim, but for what it returns: a bare program needs little. */
 const CLAIM = `UPDATE tasks SET
@@ -34,8 +37,8 @@ const SETTLE = `UPDATE tasks SET stage = ${STAGE.finished}, status = 'completed'
   unique_key = iif(unique_until < 0, NULL, unique_key), revision = revision + 1
   WHERE id = ? AND fence = ? AND stage > 3 AND stage < 6 AND worker IS NOT NULL`;
 
-const RESULT = `INSERT INTO results(task_id, fence, status, result, created_at, started_at, completed_at, execution_time, worker_id, retry_count)
-  VALUES (?, ?, 'completed', ?, ?, ?, ?, ?, ?, 0)`;
+const RESULT = `INSERT INTO results(task_id, fence, status, result, created_at, started_at, completed_at, execution_time, worker_id, retry_count,
+  checksum) VALUES (?, ?, 'completed', ?, ?, ?, ?, ?, ?, 0, ${CHECKSUM})`;
 
 const EVENT_COLUMNS = ["task_id", "event_type", "timestamp", "queue_name", "worker_id", "execution_time"] as const;
 const QUEUE = "default";
