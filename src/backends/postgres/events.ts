@@ -119,8 +119,12 @@ function placeOf(cursor: string | undefined): { readonly xid: string; readonly s
  */
 const SETTLED = "xid < pg_snapshot_xmin(pg_current_snapshot())";
 
-/** Whether something has been written that cannot be told yet. */
-const HELD_BACK: Sql = `SELECT EXISTS (SELECT 1 FROM {events} WHERE NOT ${SETTLED}) AS held`;
+/**
+ * Whether something has been written that cannot be told yet; and whether a cursor is of another server, from before a dump that was restored
+ * here: its transaction is still to come.
+ */
+const NOTHING: Sql = `SELECT EXISTS (SELECT 1 FROM {events} WHERE NOT ${SETTLED}) AS held,
+  $1::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) AS foreign`;
 
 const END: Sql = `SELECT xid::text AS xid, seq FROM (SELECT xid, seq FROM {events} WHERE (xid, seq) > ($1::xid8, $2::bigint) AND ${SETTLED}
   ORDER BY xid, seq LIMIT ${WINDOW}) AS w ORDER BY w.xid DESC, w.seq DESC LIMIT 1`;
@@ -136,8 +140,10 @@ export async function read(db: Db, after: string | undefined, filter: EventFilte
   const from = placeOf(after);
   const end = await db.get(END, from.xid, from.seq);
   if (end === undefined) {
-    const isHeldBack = (await db.get(HELD_BACK))?.["held"] === 1;
-    return { events: [], cursor: cursorOf(from.xid, from.seq), isHeldBack };
+    const nothing = await db.get(NOTHING, from.xid);
+    // What came with the dump lies at the beginning now (`adopt`), in the order of its numbers.
+    if (nothing?.["foreign"] === 1) return await read(db, cursorOf(START.xid, from.seq), filter);
+    return { events: [], cursor: cursorOf(from.xid, from.seq), isHeldBack: nothing?.["held"] === 1 };
   }
   const [endXid, endSeq] = [str(end["xid"]), str(end["seq"])];
   const params: Param[] = [from.xid, from.seq, endXid, endSeq];

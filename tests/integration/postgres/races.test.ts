@@ -437,13 +437,16 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     await expect.poll(told).toEqual(["enqueued", "executing"]);
   });
 
-  test("events of a dump from a server with higher numbers are told, in front of the new ones", async () => {
+  test("events of a dump from a server with higher numbers are told, in front of the new ones; a cursor from before goes on", async () => {
+    await b.work.enqueue([call(newTask("seen"))]);
+    const [xid = "", seq = ""] = (await until(async () => (await b.events.read(undefined, { limit: 1 })).events[0])).seq.split(".");
     await b.work.enqueue([call(newTask("old"))]);
     await pool.query(`UPDATE ${schema}.events SET xid = (xid::text::bigint + 1000000)::text::xid8`);
     const later = await opened();
     await later.work.enqueue([call(newTask("new"))]);
-    const told = async (): Promise<readonly (string | undefined)[]> =>
-      (await later.events.read(undefined, { limit: 10 })).events.map(({ taskId }) => taskId);
-    await expect.poll(told).toEqual(["old", "new"]);
+    const told = async (after?: string): Promise<readonly (string | undefined)[]> =>
+      (await later.events.read(after, { limit: 10 })).events.map(({ taskId }) => taskId);
+    await expect.poll(() => told()).toEqual(["seen", "old", "new"]);
+    expect(await told(`${BigInt(xid) + 1_000_000n}.${seq}`)).toEqual(["old", "new"]);
   });
 });
