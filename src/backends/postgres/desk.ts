@@ -149,8 +149,16 @@ export async function ahead(db: Db, id: string, upTo: number): Promise<number | 
   return row?.["stage"] === STAGE.ready ? int(row["n"]) : undefined;
 }
 
-const WAITING: Sql = `SELECT id FROM {tasks} WHERE stage IN (${STAGE.ready}, ${STAGE.timed}, ${STAGE.blocked}, ${STAGE.doomed}) AND worker IS NULL
-  AND queue_name = ANY(${LIST(1)}) ORDER BY rid DESC LIMIT $2`;
+/** Each part reads one partial index, so that what has ended is not read. Children first: whoever takes all of it away cannot take a parent before. */
+const WAITING: Sql = `SELECT id FROM (${[
+  `stage = ${STAGE.blocked} AND NOT has_children`,
+  `stage = ${STAGE.blocked} AND has_children`,
+  `stage = ${STAGE.ready}`,
+  `stage = ${STAGE.timed}`,
+  `stage > 3 AND stage < 6 AND stage = ${STAGE.doomed} AND worker IS NULL`,
+]
+  .map((part) => `SELECT id FROM {tasks} WHERE ${part} AND queue_name = ANY(${LIST(1)})`)
+  .join(" UNION ALL ")}) AS w LIMIT $2`;
 
 export async function waiting(db: Db, queues: readonly string[], limit: number): Promise<readonly string[]> {
   return (await db.all(WAITING, list(queues), limit)).map((row) => str(row["id"]));

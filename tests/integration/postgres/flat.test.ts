@@ -113,6 +113,7 @@ describe.skipIf(POSTGRES_URL === "")("flat on PostgreSQL", () => {
     await of("get", () => b.desk.get(["0-1", "5-1"]));
     await of("find by queue and phase", () => b.desk.find({ queue: "q", phase: "ready", limit: 20 }));
     await of("find the finished", () => b.desk.find({ phase: "completed", limit: 20 }));
+    await of("list what waits", () => b.desk.waiting(["p", "q"], 100));
     await of("how many are ahead", () => b.desk.ahead("0-400", 100));
     await of("read events", () => b.events.read(cursor, { limit: 20 }));
     await of("newest events", () => b.events.newest({ limit: 20 }));
@@ -127,6 +128,15 @@ describe.skipIf(POSTGRES_URL === "")("flat on PostgreSQL", () => {
     await of("sweep of results", () => b.sweep({ what: "results", limit: 100 }));
     return pages;
   }
+
+  test("what waits is listed with children in front of their parents", async () => {
+    const level = (name: string, parent: (i: number) => string) =>
+      Array.from({ length: 300 }, (_, i) => newTask(`${name}${i}`, { dependsOn: [{ id: parent(i), ifFailed: "cancel" }] }));
+    const tasks = [newTask("root"), ...level("middle", () => "root"), ...level("leaf", (i) => `middle${i}`)];
+    await b.work.enqueue([{ tasks, announce: false }]);
+    expect((await b.desk.waiting(["q"], 300)).filter((id) => !id.startsWith("leaf"))).toEqual([]);
+    expect((await b.desk.waiting(["q"], 1_000)).length).toBe(601);
+  });
 
   for (const analyzed of [false, true])
     test(
