@@ -40,9 +40,14 @@ interface Import {
   readonly kind: "static" | "type" | "dynamic";
 }
 
-/** The import statements of a source text, comments taken out. */
+/** Without its comments. */
+function codeOf(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+}
+
+/** The import statements of a source text. */
 function importsOf(text: string): readonly Import[] {
-  const code = text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+  const code = codeOf(text);
   const statements = [...code.matchAll(/^(?:import|export)\b(?<type> type\b)?[^;"=]*?(?:\bfrom\s*)?"(?<specifier>[^"]+)"/gm)];
   const calls = [...code.matchAll(/\b(?:import|require|getBuiltinModule)\(\s*["'`](?<specifier>[^"'`]+)["'`]/g)];
   return [
@@ -109,6 +114,27 @@ describe("walls", () => {
 
   test("comments and plain text are not imports", () => {
     expect(importsOf('/** import x from "y"; */\n// import "z";\nexport const a = "b";\nexport const c = `from "d"`;\n')).toEqual([]);
+  });
+
+  test("code has its name in the source, but for the modules that whoever runs it names; none is made of text", () => {
+    // A call of import() with anything but a word in quotes, and every other way to code.
+    const ways = /\bimport\((?!\s*")|\beval\(|\bFunction\(|\bsetTimeout\(\s*["'`]|node:vm/g;
+    const found = files.flatMap((file) => [...codeOf(read(file)).matchAll(ways)].map(([way]) => `${file}: ${way}`));
+    expect(found).toEqual(["host.ts: import("]);
+    // Who asks for it: the modules of a worker, and a configuration that is a program.
+    const asking = files.filter((file) => /\bloadModule(?:At)?\b/.test(codeOf(read(file))) && file !== "host.ts");
+    expect(asking).toEqual(["cli/configured.ts", "cli/worker/modules.ts", "omniq.ts", "worker.ts"]);
+  });
+
+  test("processes are started by the command line alone: a worker that starts again, and npm where a project is made", () => {
+    const starting = files.filter((file) => importsOf(read(file)).some(({ specifier }) => specifier === "node:child_process"));
+    expect(starting).toEqual(["cli/dev/supervisor.ts", "cli/init/install.ts"]);
+  });
+
+  test("nothing listens, and nothing but the driver of PostgreSQL connects", () => {
+    const wires = /^node:(?:net|http|https|http2|dgram|tls|inspector|cluster)$/;
+    expect(files.flatMap((file) => importsOf(read(file)).filter(({ specifier }) => wires.test(specifier)))).toEqual([]);
+    expect(files.filter((file) => /\bfetch\(|\bWebSocket\b/.test(codeOf(read(file))))).toEqual([]);
   });
 
   test("the heavy packages are only ever imported lazily", () => {
