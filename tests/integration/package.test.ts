@@ -117,6 +117,16 @@ describe("the packed tarball", { tags: ["slow"] }, () => {
 
   test("it holds what people need, and no sources, tests or tools", () => {
     const top = readdirSync(join(folder, "node_modules", "omniq"));
-    expect(top.toSorted()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "examples", "package.json", "schema.json"]);
+    expect(top.toSorted()).toEqual([
+      "CHANGELOG.md",
+      "LICENSE",
+      "README.md",
+      "SECURITY.md",
+      "dist",
+      "docs",
+      "examples",
+      "package.json",
+      "schema.json",
+    ]);
   });
 });

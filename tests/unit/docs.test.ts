@@ -9,7 +9,7 @@ import { withTable } from "../../scripts/docs-config.ts";
 import { COMMANDS, optionsOf } from "../../src/cli/commands.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { listOptions, variablesOf } from "../../src/config/options.ts";
-import { blocksOf, fileOf, isProgram, linksOf, marksOf, anchorsOf } from "../fixtures/markdown.ts";
+import { blocksOf, fileOf, isProgram, linksOf, marksOf, anchorsOf, sectionsOf } from "../fixtures/markdown.ts";
 import type { Block } from "../fixtures/markdown.ts";
 
 const run = promisify(execFile);
@@ -17,7 +17,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
 const DOCS = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" }).map((name) => `docs/${name.replaceAll("\\", "/")}`);
-const PAGES = ["README.md", ...DOCS].filter((path) => path.endsWith(".md"));
+const PAGES = ["README.md", "SECURITY.md", ...DOCS].filter((path) => path.endsWith(".md"));
 const pages = PAGES.map((path) => ({ path, text: read(path) }));
 const blocks = pages.flatMap(({ path, text }) => blocksOf(path, text));
 const code = blocks.filter(({ language }) => ["ts", "js"].includes(language));
@@ -60,12 +60,14 @@ describe("files that pages name", () => {
 describe("promises", () => {
   const marks = pages.flatMap(({ text }) => marksOf(text));
 
-  test("there are some, and each of why.md has its test", () => {
-    expect(marks.length).toBeGreaterThan(20);
-    const bare = read("docs/why.md")
-      .split("\n")
-      .filter((line) => line.startsWith("- **") && !line.includes("<!-- test:"));
-    expect(bare).toEqual([]);
+  test.each([
+    ["docs/why.md", (): boolean => true],
+    ["SECURITY.md", (heading: string): boolean => heading === "What OmniQ guarantees"],
+  ])("there are some in %s, and each has its test", (path, promises) => {
+    const lines = sectionsOf(read(path)).flatMap(({ heading, text }) => (promises(heading) ? text.split("\n") : []));
+    const promised = lines.filter((line) => line.startsWith("- **"));
+    expect(promised.length).toBeGreaterThan(15);
+    expect(promised.filter((line) => marksOf(line).length === 0)).toEqual([]);
   });
 
   test.each(marks)("%s has a test called %s", (file, title) => {
