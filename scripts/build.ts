@@ -15,6 +15,7 @@ const ENTRIES = [
   "cli/bin",
   "thread",
   "backends/sqlite/backup-thread",
+  "backends/sqlite/deputy-thread",
   "cli/dev/child",
   "cli/dev/guard-thread",
   "cli/doctor/examine-thread",

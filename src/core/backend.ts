@@ -334,6 +334,18 @@ export interface BackedUp {
   readonly took: Ms;
 }
 
+/**
+ * Beats for a worker while a handler blocks the thread of its event loop. Not for ever: a handler that is stuck for good must not keep its
+ * tasks from others.
+ */
+export interface Deputy {
+  /** The worker's thread turns: there is nothing to do for a while. */
+  awake(): void;
+  /** How long ago it began its last beat; undefined where it has not needed to. */
+  beatAgo(): Ms | undefined;
+  stop(): Promise<void>;
+}
+
 /** A place where tasks, schedules, results and events lie. Several objects may open the same place. */
 export interface Backend<Tx = unknown> extends Slices<Tx> {
   readonly traits: Traits;
@@ -349,6 +361,8 @@ export interface Backend<Tx = unknown> extends Slices<Tx> {
   listen(onHint: (hint: Hint) => void): () => void;
   /** Writes a whole copy of the place into a new file while others write, without blocking this thread. Absent where there is no such copy. */
   backup?(file: string, options?: BackupOptions): Promise<BackedUp>;
+  /** Absent, or undefined, where nobody can beat while this thread is blocked. */
+  deputy?(worker: string, leaseMs: Ms): Deputy | undefined;
   /** The synchronous twins, where the place can be reached without waiting. */
   readonly sync?: SyncBackend<Tx>;
 }

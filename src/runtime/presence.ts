@@ -1,5 +1,5 @@
 /** The worker's signs of life, and what it learns from them: which of its claims are lost, and which are to be cancelled. */
-import type { Backend, WorkerRow } from "../core/backend.ts";
+import type { Backend, Deputy, WorkerRow } from "../core/backend.ts";
 import type { Clock, Random } from "../core/clock.ts";
 import { WorkerUnknownError } from "../core/errors.ts";
 import type { Fence, Ms, TaskId } from "../core/record.ts";
@@ -47,6 +47,7 @@ export class Presence {
   #beating = false;
   #silent = false;
   #disarm: (() => void) | undefined;
+  #deputy: Deputy | undefined;
 
   constructor(options: PresenceOptions) {
     const { clock, random, row } = options;
@@ -66,6 +67,8 @@ export class Presence {
   async start(): Promise<void> {
     await this.arrive();
     this.#prove(this.#options.clock.monotonic());
+    const { main, row } = this.#options;
+    this.#deputy = main.deputy?.(row.worker, row.leaseMs);
     this.#loop.start(this.#every);
   }
 
@@ -83,6 +86,7 @@ export class Presence {
   async stop(): Promise<void> {
     await this.#loop.stop();
     this.#disarm?.();
+    await this.#deputy?.stop();
     try {
       await this.#options.main.presence.leave(this.#options.row.worker);
     } catch (error) {
@@ -92,6 +96,7 @@ export class Presence {
 
   async #step(): Promise<Ms> {
     const began = this.#options.clock.monotonic();
+    this.#deputy?.awake();
     this.#beating = true;
     try {
       const verdicts = await this.#beat();
@@ -132,7 +137,13 @@ export class Presence {
 
   #watch(): void {
     const { clock, row } = this.#options;
-    const left = this.#proven + row.leaseMs * LAST_CHANCE - clock.monotonic();
+    const now = clock.monotonic();
+    this.#proven = Math.max(this.#proven, now - (this.#deputy?.beatAgo() ?? Number.POSITIVE_INFINITY));
+    if (now < this.#proven + row.leaseMs * SILENCE) {
+      this.#prove(this.#proven);
+      return;
+    }
+    const left = this.#proven + row.leaseMs * LAST_CHANCE - now;
     // A handler that blocked the process delays this timer and the beat alike: the beat under way may well come through.
     if (this.#beating && left > 0) {
       this.#disarm = afterLong(clock, left, () => {

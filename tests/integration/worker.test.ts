@@ -1,7 +1,7 @@
 /** The worker on SQLite files: in several processes, killed, stopped and frozen; and on a thread of its own. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -200,6 +200,40 @@ describe("processes on one file", () => {
       expect((await ended(next)).status).toBe("completed");
     },
   );
+
+  test("a handler that blocks its thread for many leases keeps its task: a deputy beats for it", { tags: ["slow"] }, async () => {
+    await start({ lease: "500ms" });
+    const gate = join(dir, "gate");
+    const id = await enqueue({ until: gate }, { func: "block" });
+    await started(id);
+    const beats = async (): Promise<number> => (await backend.presence.workers(10))[0]?.beat ?? 0;
+    const before = await beats();
+    const other = here({ tasks: [defineTask({ name: "block", handler: () => "other" })] });
+    await other.start();
+    await until(async () => (await beats()) > before + 6);
+    expect(await get(id)).toMatchObject({ status: "running", attempt: 1, fence: 1 });
+    writeFileSync(gate, "");
+    expect(await ended(id)).toMatchObject({ status: "completed", attempt: 1, crashCount: 0 });
+    expect(await story(id)).toEqual(["enqueued", "executing", "completed"]);
+    await other.stop();
+  });
+
+  test("a handler that is stuck for good keeps it for ten leases, and its outcome is refused", { tags: ["slow"] }, async () => {
+    await start({ lease: "300ms" });
+    const gate = join(dir, "gate");
+    const id = await enqueue({ until: gate }, { func: "block" });
+    await started(id);
+    const other = here({ tasks: [defineTask({ name: "block", handler: () => "other" })] });
+    await other.start();
+    expect(await ended(id)).toMatchObject({ status: "completed", attempt: 2, crashCount: 1 });
+    writeFileSync(gate, "");
+    await until(() => lines().some((line) => line.startsWith(`end ${id} 1 `)));
+    const next = await enqueue({});
+    await other.stop();
+    await ended(next);
+    expect((await backend.results.get([id]))[0]?.value).toBe('"other"');
+    expect(await story(id)).toEqual(["enqueued", "executing", "crashed", "executing", "completed"]);
+  });
 
   test("a child of a task is made once, also when its parent runs twice", async () => {
     const id = await enqueue({}, { func: "parent" });

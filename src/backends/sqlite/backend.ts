@@ -3,6 +3,7 @@ import type {
   BackedUp,
   Backend,
   BackupOptions,
+  Deputy,
   Desk,
   Enqueued,
   EnqueueCall,
@@ -28,6 +29,7 @@ import { TaskQueue } from "../../components/task-queue.ts";
 import { systemClock, systemRandom } from "../../host.ts";
 import { backUp } from "./backup.ts";
 import type { Db } from "./db.ts";
+import { startDeputy } from "./deputy.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Engine, held } from "./engine.ts";
 import { busy } from "./failure.ts";
@@ -327,6 +329,14 @@ export class SQLiteBackend implements Backend {
       "BACKUP_UNSUPPORTED",
       `Expected a database file opened through node:sqlite to back up, got ${this.path}: run VACUUM INTO on your own connection`,
     );
+  }
+
+  /** On a thread of its own, for a file that `node:sqlite` opened; not beside a clock that was handed in. */
+  deputy(worker: string, leaseMs: number): Deputy | undefined {
+    const place = this.threadOptions;
+    if (place === undefined || this.#clock !== systemClock) return undefined;
+    const { path, tablePrefix } = place;
+    return startDeputy({ path, tablePrefix, worker, leaseMs });
   }
 
   /** The seed's queue over these queue names, in strict order. */

@@ -189,6 +189,47 @@ describe("a worker that cannot beat", () => {
   });
 });
 
+describe("a worker with a deputy", () => {
+  test("is not silent while that beats for it, and is from the moment that it no longer does", async () => {
+    const rig = new Rig();
+    const presence = breakable(rig.backend.presence, ["beat"]);
+    const calls: string[] = [];
+    let beatAt: number | undefined;
+    Object.assign(rig.backend, {
+      deputy: (worker: string, leaseMs: number) => {
+        calls.push(`for ${worker}, ${leaseMs}`);
+        return {
+          awake: () => calls.push("awake"),
+          beatAgo: () => (beatAt === undefined ? undefined : rig.clock.monotonic() - beatAt),
+          stop: () => Promise.resolve(calls.push("stop")),
+        };
+      },
+    });
+    const reasons: unknown[] = [];
+    const worker = rig.worker([task("t", (_, ctx) => untilAborted(ctx.signal).catch((error: unknown) => reasons.push(error)))]);
+    await worker.start();
+    const [id] = await rig.enqueue("t");
+    await until(async () => (await rig.status(id)) === "running");
+    presence.broken = true;
+    for (let i = 0; i < 4; i++) {
+      await rig.clock.advance(6_000);
+      beatAt = rig.clock.monotonic();
+    }
+    expect(reasons).toEqual([]);
+    await rig.clock.advance(9_000);
+    expect(reasons).toEqual([]);
+    await rig.clock.advance(1_000);
+    expect(reasons).toEqual([expect.objectContaining({ code: "LEASE_LOST" })]);
+    presence.broken = false;
+    const stopped = worker.stop({ timeout: 0 });
+    await rig.pass(3_000);
+    await stopped;
+    expect(calls[0]).toMatch(/^for \S+, 12000$/);
+    expect(calls.at(-1)).toBe("stop");
+    expect(calls.filter((call) => call === "awake").length).toBeGreaterThan(4);
+  });
+});
+
 describe("a silent worker with tasks ahead", () => {
   test("starts none of them, and gives them back when it beats again", async () => {
     const rig = new Rig();
