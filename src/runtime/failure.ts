@@ -10,15 +10,6 @@ const LONGEST_NAME = 200;
 /** Causes that are told. */
 const DEEPEST = 5;
 
-/** Never throws: of what cannot even be looked at, such as a revoked proxy, this much is told. */
-export function toFailure(error: unknown): Failure {
-  try {
-    return failureOf(error);
-  } catch {
-    return { name: "Error", message: "unreadable" };
-  }
-}
-
 /** `instanceof` for what a handler threw: false where even that question throws. */
 export function isA<T>(value: unknown, type: abstract new (...args: never) => T): value is T {
   try {
@@ -28,7 +19,8 @@ export function isA<T>(value: unknown, type: abstract new (...args: never) => T)
   }
 }
 
-function failureOf(error: unknown): Failure {
+/** Never throws, not even at what cannot be looked at, such as a revoked proxy. */
+export function toFailure(error: unknown): Failure {
   if (typeof error !== "object" || error === null) return { name: "Error", message: cut(plainText(error), LONGEST_MESSAGE) };
   const name = textOf(error, "name") ?? "Error";
   const message = textOf(error, "message") ?? jsonOf(error);

@@ -208,7 +208,7 @@ describe("failures", () => {
     await worker.drain();
     for (const id of ids) expect(await rig.status(id)).toBe("failed");
     const rows = await rig.stores.results.results.get(ids);
-    expect(rows.map((row) => row?.error?.message)).toEqual(["unreadable", "m", "m", "1", "1"]);
+    expect(rows.map((row) => row?.error?.message)).toEqual(["what cannot be looked at", "m", "m", "1", "1"]);
   });
 
   test("a retryIf, a backoff or a logger that is async against its type harms nothing", async () => {
