@@ -32,6 +32,12 @@ export async function configured(given: Given, terminal: Terminal, complain: Com
   if (file !== undefined && given.flag("debug")) terminal.note(`configuration file: ${plain(file)}`);
   const sources = { file, env, fileOf, named };
   const loaded = await besideTheAnswer(terminal, () => loadConfig({ ...sources, readFile: readFileAt, load: loadModuleAt, complain }));
+  const { taskQueue, resultStore, eventStore } = loaded.config;
+  if (given.text("schema") !== undefined && ![taskQueue, resultStore, eventStore].some(({ type }) => type === "postgres")) {
+    throw new UsageError(
+      "Expected --schema to be given with a postgres:// URL (by --url, a variable or a file), where it has a meaning, got none",
+    );
+  }
   return { ...loaded, ...(file === undefined ? {} : { file }) };
 }
 

@@ -2,8 +2,9 @@
 import { originText } from "../../config/check.ts";
 import { textOf } from "../../config/kinds.ts";
 import { listOptions, variablesOf } from "../../config/options.ts";
-import type { ListedOption } from "../../config/options.ts";
+import type { ConfigData, ListedOption } from "../../config/options.ts";
 import { settingsOf } from "../../config/settings.ts";
+import type { Settings } from "../../config/settings.ts";
 import { withoutSecrets } from "../../config/url.ts";
 import { ConfigError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/nearest.ts";
@@ -28,8 +29,8 @@ export const run: Run = async (given, terminal) => {
   const asked = optionsCalled(given.argument(0));
   const mistakes: ConfigError[] = [];
   const loaded = await configured(given, terminal, (mistake) => mistakes.push(mistake));
-  if (mistakes.length === 0) contradictions(loaded, mistakes);
-  const rows = asked.map((option) => rowOf(option, loaded));
+  const settings = mistakes.length === 0 ? settled(loaded, mistakes) : undefined;
+  const rows = asked.map((option) => rowOf(option, loaded, settings));
   const [only] = rows;
   if (given.flag("json")) for (const { text: _, ...row } of rows) terminal.json(row);
   else if (only !== undefined && rows.length === 1) printOne(terminal, only, asked[0]);
@@ -57,12 +58,13 @@ function optionsCalled(asked: string | undefined): readonly ListedOption[] {
   );
 }
 
-function contradictions({ config, origins }: Configured, mistakes: ConfigError[]): void {
+function settled({ config, origins }: Configured, mistakes: ConfigError[]): Settings | undefined {
   try {
-    settingsOf(config, origins);
+    return settingsOf(config, origins);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     mistakes.push(error);
+    return undefined;
   }
 }
 
@@ -76,9 +78,9 @@ interface Row {
   readonly over: readonly string[];
 }
 
-function rowOf({ path, option }: ListedOption, { config, origins, shadowed }: Configured): Row {
-  const value = valueAt(config, path);
-  const origin = origins.get(path);
+function rowOf({ path, option }: ListedOption, { config, origins, shadowed }: Configured, settings: Settings | undefined): Row {
+  const value = valueAt(config, path) ?? schemaAt(path, config, settings);
+  const origin = origins.get(path) ?? (value === undefined ? undefined : ({ from: "default" } as const));
   const over = (shadowed.get(path) ?? []).map((each) => originText(each));
   if (value === undefined || origin === undefined) return { option: path, value: null, text: undefined, from: null, over };
   const shown = textOf(option.kind, value);
@@ -91,6 +93,15 @@ function valueAt(config: unknown, path: string): unknown {
   for (const key of path.split("."))
     value = typeof value === "object" && value !== null ? Object.entries(value).find(([name]) => name === key)?.[1] : undefined;
   return value;
+}
+
+const STORES = ["taskQueue", "resultStore", "eventStore"] as const;
+
+/** A schema that nobody gave, of a store with a server of its own: only there it has a default. */
+function schemaAt(path: string, config: ConfigData, settings: Settings | undefined): string | undefined {
+  const store = STORES.find((name) => path === `${name}.config.schema`);
+  const placed = store === undefined || config[store].config.url === undefined ? undefined : settings?.[store];
+  return placed?.type === "postgres" ? placed.schema : undefined;
 }
 
 function sourceOf({ from, over }: Row): string {

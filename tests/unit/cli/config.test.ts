@@ -54,6 +54,29 @@ describe("config explain", () => {
     expect(lines.join("\n")).not.toContain("…");
   });
 
+  test("shows the schema that is in effect, where there is a server", async () => {
+    const schemas = async (...argv: readonly string[]) => {
+      const { code, lines } = await said(["explain", "--json", ...argv]);
+      const rows = lines.map((line) => JSON.parse(line) as { readonly option: string; readonly value: unknown; readonly from: unknown });
+      return [code, ...rows.filter(({ option }) => option.endsWith(".schema")).map(({ value, from }) => [value, from])];
+    };
+    const none = [null, null];
+    const url = "postgres://127.0.0.1/shop";
+    expect(await schemas()).toEqual([0, none, none, none]);
+    expect(await schemas("--url", url)).toEqual([0, ["omniq", "default"], none, none]);
+    expect(await schemas("--url", url, "--schema", "mine")).toEqual([0, ["mine", "--schema"], ["mine", "--schema"], ["mine", "--schema"]]);
+    expect(await said(["explain", "taskQueue.config.schema", "--url", url])).toMatchObject({
+      lines: expect.arrayContaining(["value       omniq", "from        default"]) as string[],
+    });
+  });
+
+  test.each([[], ["--url", "sqlite:a.db"]])("a schema is of a server: without one it is used wrongly (%j)", async (...argv) => {
+    expect(await said(["explain", "--schema", "mine", ...argv])).toMatchObject({
+      code: 2,
+      lines: [expect.stringContaining("Expected --schema to be given with a postgres:// URL")],
+    });
+  });
+
   test("says all mistakes, and what is not there", async () => {
     const { code, lines } = await said(["explain", "projectName", "-c", join(dir, "wrong.yaml")]);
     expect(code).toBe(1);
