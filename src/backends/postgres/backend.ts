@@ -18,7 +18,6 @@ import type {
   Work,
 } from "../../core/backend.ts";
 import type { Clock, Random } from "../../core/clock.ts";
-import { milliseconds } from "../../core/duration.ts";
 import type { Duration } from "../../core/duration.ts";
 import { ClosedError } from "../../core/errors.ts";
 import { EventStorage } from "../../components/event-storage.ts";
@@ -38,7 +37,7 @@ import { Ledger } from "./ledger.ts";
 import { Listener } from "./listener.ts";
 import { migrate } from "./migrate.ts";
 import { Names } from "./names.ts";
-import { checkOptions, placeOf, poolOf, prepares } from "./options.ts";
+import { checkOptions, placeOf, poolOf, prepares, queryTimeoutOf } from "./options.ts";
 import type { PoolLike } from "./pool.ts";
 import * as presence from "./presence.ts";
 import { release } from "./release.ts";
@@ -67,7 +66,7 @@ export interface PostgresBackendOptions {
    * `?pgbouncer=true` behind the URL.
    */
   readonly prepare?: boolean;
-  /** After so long a statement is given up, and its connection closed. Default 10 s. */
+  /** After so long, at most a day, a statement is given up, and its connection closed. Default 10 s, or what the URL says by `?queryTimeout=30s`. */
   readonly queryTimeout?: Duration;
   /** Told the time instead of the database's own clock: for tests. */
   readonly clock?: Clock;
@@ -122,7 +121,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
     this.#place = placeOf(options, this.schema);
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
-    this.#deadline = milliseconds(options.queryTimeout ?? 10_000, "queryTimeout");
+    this.#deadline = queryTimeoutOf(options);
     this.traits = { name: "postgres", clock: options.clock === undefined ? "own" : "handed", tx: true, sync: false, processes: "many" };
     this.work = this.#workForm();
     this.presence = {

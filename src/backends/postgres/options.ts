@@ -1,5 +1,6 @@
 /** Checks of the backend's options, and the pool that they name: before any connection is made. */
 import type { Client, Pool } from "pg";
+import { milliseconds } from "../../core/duration.ts";
 import { expected, StorageError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/nearest.ts";
 import { isPostgresUrl } from "../../core/url.ts";
@@ -30,6 +31,18 @@ export function checkOptions(options: PostgresBackendOptions): void {
   if (prepare !== undefined && typeof prepare !== "boolean") throw expected("prepare", "true or false", prepare);
   const room = connectionsOf(options);
   if (!(Number.isSafeInteger(room) && room >= 2)) throw expected("connections", "a whole number from 2 on", room);
+}
+
+const DAY = 86_400_000;
+
+/** After so many milliseconds a statement is given up. A URL may say it, too. @throws InvalidOptionError */
+export function queryTimeoutOf({ url, queryTimeout }: PostgresBackendOptions): number {
+  const said = url === undefined ? null : new URL(url).searchParams.get("queryTimeout");
+  const given = queryTimeout ?? said ?? 10_000;
+  const ms = milliseconds(given, "queryTimeout");
+  // The server takes 0 for no limit at all, and has none above 24 days.
+  if (ms < 1 || ms > DAY) throw expected("queryTimeout", "a duration from 1 millisecond to a day", given);
+  return ms;
 }
 
 /** Of our own pool, at most. A URL may say it, for programs and commands that are given nothing else. */

@@ -1,5 +1,6 @@
 /** What the backend refuses before it connects, and what it shows of a URL. */
 import { describe, expect, test } from "vitest";
+import { queryTimeoutOf } from "../../../src/backends/postgres/options.ts";
 import { isPostgresUrl } from "../../../src/core/url.ts";
 import { PostgresBackend } from "../../../src/postgres.ts";
 
@@ -42,6 +43,18 @@ describe("a URL", () => {
       expect(() => new PostgresBackend({ url: `postgres://host/shop?connections=${said}` })).toThrow(
         "`connections` to be a whole number from 2 on",
       );
+  });
+
+  test("says how long a statement may take, where no option does", () => {
+    expect(() => new PostgresBackend({ url: "postgres://host/shop?queryTimeout=30s" })).not.toThrow();
+    for (const said of ["0", "soon", "25h", "-1s"])
+      expect(() => new PostgresBackend({ url: `postgres://host/shop?queryTimeout=${said}` })).toThrow(
+        "Expected `queryTimeout` to be a duration",
+      );
+    expect(() => new PostgresBackend({ queryTimeout: 0 })).toThrow("from 1 millisecond to a day, got 0");
+    expect(queryTimeoutOf({})).toBe(10_000);
+    expect(queryTimeoutOf({ url: "postgres://host/shop?queryTimeout=30s" })).toBe(30_000);
+    expect(queryTimeoutOf({ url: "postgres://host/shop?queryTimeout=30s", queryTimeout: "2s" })).toBe(2_000);
   });
 
   test.each(["pg_catalog", "PG_x", "information_schema", "", "1a", "a b", `a"b`, "a".repeat(51)])(
