@@ -1,5 +1,6 @@
 /** The command line: from the arguments to an exit code. Whatever goes wrong comes to people as one sentence, never as a stack. */
 import { CommanderError } from "commander";
+import { withoutSecrets } from "../config/url.ts";
 import { InvalidOptionError, OmniQError } from "../core/errors.ts";
 import { EXIT, UsageError } from "./command.ts";
 import type { CommandSpec, ExitCode, Run } from "./command.ts";
@@ -54,8 +55,9 @@ function complain(terminal: Terminal, error: unknown, argv: readonly string[], s
   const system = systemSentence(error);
   const message = system ?? (error instanceof Error ? messageOf(error, spec) : String(error));
   const code = error instanceof OmniQError ? ` (${error.code})` : "";
-  terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} ${plain(message)}${code}`);
-  if (argv.includes("--debug") && error instanceof Error) for (const line of plainLines(stackOf(error))) terminal.note(line);
+  terminal.note(`${terminal.paintNote(["red", "bold"], "error:")} ${plain(withoutSecrets(message))}${code}`);
+  if (argv.includes("--debug") && error instanceof Error)
+    for (const line of plainLines(withoutSecrets(stackOf(error)))) terminal.note(line);
   else if (!(system !== undefined || error instanceof OmniQError || error instanceof UsageError))
     terminal.note("This was not foreseen; --debug shows where it happened.");
   return error instanceof UsageError || error instanceof InvalidOptionError ? EXIT.misused : EXIT.failed;

@@ -1,6 +1,7 @@
 /** The parser, made from the command table. */
 import { styleText } from "node:util";
 import { Argument, Command, Option } from "commander";
+import { withoutSecrets } from "../config/url.ts";
 import { nearest } from "../core/nearest.ts";
 import { Given } from "./command.ts";
 import type { ArgumentSpec, CommandSpec, OptionSpec } from "./command.ts";
@@ -33,7 +34,7 @@ export function parse(argv: readonly string[], version: string, terminal: Termin
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
       // What was typed stands in them.
-      outputError: (text, write) => write(plainLines(text).join("\n")),
+      outputError: (text, write) => write(plainLines(withoutSecrets(text)).join("\n")),
       getOutHelpWidth: () => Math.min(terminal.width, 120),
     })
     .configureHelp({ showGlobalOptions: true, styleTitle: (title) => styleText("bold", title, { validateStream: false }) })
@@ -49,7 +50,7 @@ export function parse(argv: readonly string[], version: string, terminal: Termin
     command.showHelpAfterError(`Try: ${nameOf(command)} --help`);
     // A group, or the whole, has few options of its own: who gives it another one has not come to the command yet.
     if (command.commands.length > 0)
-      command.configureOutput({ outputError: (text, write) => write(plainLines(withHint(text)).join("\n")) });
+      command.configureOutput({ outputError: (text, write) => write(plainLines(withoutSecrets(withHint(text))).join("\n")) });
   }
   program.parse([...argv], { from: "user" });
   return asked;

@@ -1,9 +1,10 @@
 /** What the command line may say of a task: its arguments, and the options that `enqueue` and `schedules add` share. */
 import { readFileSync } from "node:fs";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import type { ScheduleOptions, TimingOptions } from "../index.ts";
 import { UsageError } from "./command.ts";
 import type { ArgumentSpec, Given, OptionSpec } from "./command.ts";
+import { readJson } from "./json.ts";
 import type { Terminal } from "./terminal.ts";
 
 const COUNT = { min: 0, max: 1_000_000 };
@@ -53,10 +54,10 @@ export async function argsOf(given: Given, { stdin }: Terminal): Promise<unknown
   const [typed, file] = [given.argument(1), given.text("argsFile")];
   if (typed !== undefined && file !== undefined) throw new UsageError("Expected the arguments or --args-file, got both");
   const source = file === undefined ? (typed === "-" ? "the standard input" : "the arguments") : file === "-" ? "the standard input" : file;
-  const json = source === "the standard input" ? await text(stdin) : file === undefined ? typed : contentOf(file);
+  const json = source === "the standard input" ? textOf(await buffer(stdin), source) : file === undefined ? typed : contentOf(file);
   if (json === undefined) return undefined;
   try {
-    return JSON.parse(json) as unknown;
+    return readJson(json);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`Expected ${source} to be JSON, such as '{"width": 800}' or '"text"', got an error: ${why}`);
@@ -64,10 +65,21 @@ export async function argsOf(given: Given, { stdin }: Terminal): Promise<unknown
 }
 
 function contentOf(file: string): string {
+  let bytes: Uint8Array;
   try {
-    return readFileSync(file, "utf8");
+    bytes = readFileSync(file);
   } catch (error) {
     throw new UsageError(`Expected ${file} to be a file that can be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return textOf(bytes, file);
+}
+
+/** What is no UTF-8 would be read as other text. */
+function textOf(bytes: Uint8Array, source: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UsageError(`Expected ${source} to be UTF-8`);
   }
 }
 

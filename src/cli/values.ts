@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "commander";
 import { milliseconds } from "../core/duration.ts";
 import { nearest } from "../core/nearest.ts";
 import type { OptionSpec } from "./command.ts";
+import { readJson } from "./json.ts";
 
 /** Reads the text of one value. @throws InvalidArgumentError that says what is wanted. */
 type Reader = (text: string) => unknown;
@@ -47,7 +48,7 @@ const READERS: Readonly<Record<NonNullable<OptionSpec["kind"]>, Reader>> = {
   },
   json(text) {
     try {
-      return JSON.parse(text) as unknown;
+      return readJson(text);
     } catch (error) {
       throw new InvalidArgumentError(`Expected JSON, got an error: ${error instanceof Error ? error.message : String(error)}.`);
     }

@@ -374,8 +374,33 @@ describe("enqueue", () => {
     expect((await omniq.tasks.get("b"))?.funcArgs).toEqual({ name: "stdin" });
   });
 
+  test("with numbers that JavaScript can hold, as near as it can", async () => {
+    await said(["enqueue", "greet", "[9007199254740992, 0.1, 1e21, -0, 1.00000000000000000001, 100]", "--id", "a"]);
+    expect((await omniq.tasks.get("a"))?.funcArgs).toEqual([9007199254740992, 0.1, 1e21, -0, 1, 100]);
+  });
+
+  test.each([
+    ["a number of 400 digits", `[${"9".repeat(400)}]`, 2, "JavaScript has no number so long"],
+    ["lists in lists without end", `${"[".repeat(100_000)}${"]".repeat(100_000)}`, 2, "Expected the arguments to be JSON"],
+    ["lists in lists", `${"[".repeat(300)}${"]".repeat(300)}`, 1, "deeper than 200 levels"],
+  ])("%s: nothing is enqueued", async (_, args, code, hint) => {
+    const answered = await said(["enqueue", "greet", args, "--id", "a"]);
+    expect([answered.code, answered.text]).toEqual([code, expect.stringContaining(hint) as string]);
+    expect(await omniq.tasks.get("a")).toBeUndefined();
+  });
+
+  test("with arguments that are no UTF-8: 2, and nothing is enqueued", async () => {
+    writeFileSync(join(dir, "args.json"), Buffer.from([0x22, 0xff, 0x22]));
+    const { code, text } = await said(["enqueue", "greet", "--args-file", join(dir, "args.json"), "--id", "a"]);
+    expect([code, text]).toEqual([2, expect.stringContaining("args.json to be UTF-8") as string]);
+    expect(await omniq.tasks.get("a")).toBeUndefined();
+  });
+
   test.each([
     [["{name:1}"], "Expected the arguments to be JSON"],
+    [['{"id":9007199254740993}'], "JavaScript has no number 9007199254740993: write it as a text"],
+    [["[1e999]"], "JavaScript has no number 1e999"],
+    [["--callback-args", '{"id":-9007199254740993}'], "JavaScript has no number"],
     [["{}", "--args-file", "x"], "got both"],
     [["--args-file", "not-there.json"], "to be a file that can be read"],
     [["--if-failed", "run"], "together with --depends-on"],
