@@ -1,6 +1,6 @@
 /**
  * Generated sequences of commands, crashes, frozen workers, turned clocks and store errors, on each engine beside the model; after
- * every step all invariants are read from the store. `OMNIQ_TEST_RUNS=500` plays so many; a failure prints its seed and path, and its
+ * every step all invariants are read from the store. `OMNIQ_TEST_RUNS=500` plays so many (`OMNIQ_TEST_SEED`: others); a failure prints its seed and path, and its
  * script, shortened, for `regressions.json`, which is played first.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -27,7 +27,7 @@ interface Regression {
 }
 
 const REGRESSIONS = JSON.parse(readFileSync(join(import.meta.dirname, "regressions.json"), "utf8")) as readonly Regression[];
-const { OMNIQ_TEST_RUNS: runs, OMNIQ_TEST_SEED: seed, OMNIQ_TEST_PATH: path } = process.env;
+const { OMNIQ_TEST_RUNS: runs, OMNIQ_TEST_SEED: seed, OMNIQ_TEST_PATH: path, OMNIQ_TEST_SHRINK: shrink } = process.env;
 
 /** Where nothing is said, the same scripts each time: a failure of the suite is one of the change that was made. */
 function parameters(few: number): fc.Parameters<[Script]> {
@@ -35,6 +35,7 @@ function parameters(few: number): fc.Parameters<[Script]> {
     numRuns: Number(runs ?? few),
     seed: Number(seed ?? 1),
     ...(path === undefined ? {} : { path }),
+    endOnFailure: shrink === "0",
     examples: REGRESSIONS.map(({ script }) => [script]),
     interruptAfterTimeLimit: runs === undefined ? 45_000 : 3_600_000,
     markInterruptAsFailure: true,
@@ -43,7 +44,7 @@ function parameters(few: number): fc.Parameters<[Script]> {
 
 async function all(reach: () => Reach, few: number): Promise<void> {
   await fc.assert(
-    fc.asyncProperty(scripts(50), (script) => play(script, reach())),
+    fc.asyncProperty(scripts(100), (script) => play(script, reach())),
     parameters(few),
   );
 }
