@@ -23,7 +23,7 @@ const AWAKE = 2;
 const LOCKED = 10;
 const TO_ITS_POINT = 3_000;
 /** Others look for the silent every 3 s, twice, and may be slow. */
-const TO_TAKE_OVER = 30_000;
+const TO_TAKE_OVER = 60_000;
 
 class Freezing {
   readonly fleet: Fleet;
