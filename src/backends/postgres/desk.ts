@@ -166,9 +166,9 @@ export async function waiting(db: Db, queues: readonly string[], limit: number):
 
 // ---------------------------------------------------------------- changing
 
-/** Locked in one order, so that two such calls never wait for each other; answered by id. */
+/** Locked in the order of their ids, as everywhere, so that two such calls never wait for each other; answered by id. */
 async function lock(db: Db, ids: readonly string[], columns: string): Promise<Map<string, Row>> {
-  const sql: Sql = `SELECT rid, id, ${columns} FROM {tasks} WHERE id = ANY(${LIST(1)}) ORDER BY rid FOR UPDATE`;
+  const sql: Sql = `SELECT rid, id, ${columns} FROM {tasks} WHERE id = ANY(${LIST(1)}) ORDER BY id FOR UPDATE`;
   return new Map((await db.all(sql, list(ids))).map((row) => [str(row["id"]), row]));
 }
 

@@ -16,7 +16,7 @@ export async function edit(db: Db, set: Parameters<Desk["edit"]>[0]): Promise<re
   return answers;
 }
 
-const LOCK = `SELECT rid FROM {tasks} WHERE id = ANY(${LIST(1)}) ORDER BY rid FOR UPDATE`;
+const LOCK = `SELECT rid FROM {tasks} WHERE id = ANY(${LIST(1)}) ORDER BY id FOR UPDATE`;
 const ROW = "SELECT rid, stage, status, worker, revision, created_at, {now} AS now FROM {tasks} WHERE id = $1 FOR UPDATE";
 
 async function editOne(db: Db, id: string, revision: number, patch: TaskPatch): Promise<Answer> {

@@ -25,7 +25,7 @@ export function holder(row: Row): Holder {
 }
 
 const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, schedule_id FROM {tasks} WHERE unique_key = ANY(${LIST(1)})`;
-const WAITING: Sql = `${HOLDERS} AND (stage < 4 OR stage = ${STAGE.finished}) ORDER BY rid FOR UPDATE`;
+const WAITING: Sql = `${HOLDERS} AND (stage < 4 OR stage = ${STAGE.finished}) ORDER BY id FOR UPDATE`;
 
 /**
  * The rows that hold these keys. Invariant: what is kept or replaced does not start before the commit of who kept it, so that it sees what was

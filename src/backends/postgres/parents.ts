@@ -24,7 +24,7 @@ export async function addEdges(db: Db, edges: readonly NewEdge[]): Promise<void>
 
 /** Those that have not ended, locked until we commit: their ends see the mark. */
 const MARK: Sql = `UPDATE {tasks} SET has_children = true WHERE rid IN
-  (SELECT rid FROM {tasks} WHERE id = ANY(${LIST(1)}) AND stage <> ${STAGE.finished} ORDER BY rid FOR UPDATE) RETURNING id`;
+  (SELECT rid FROM {tasks} WHERE id = ANY(${LIST(1)}) AND stage <> ${STAGE.finished} ORDER BY id FOR UPDATE) RETURNING id`;
 
 export async function markParents(db: Db, parents: readonly string[]): Promise<readonly string[]> {
   return parents.length === 0 ? [] : (await db.all(MARK, list(parents))).map((row) => str(row["id"]));

@@ -7,12 +7,13 @@ import { int, str } from "../shared/values.ts";
 
 /**
  * A child that the parent's end takes along is marked; the others wait for one parent less. Locked are the note, then the children's rows in
- * their order, then the edges: as everybody does, since a child's own end holds its row when it takes its edges away. Without the note nothing
- * is freed: a parent that was put back meanwhile has taken it along, and its children wait again.
+ * the order of their ids, then the edges: as everybody does, since a child's own end holds its row when it takes its edges away. Without the note nothing
+ * is freed: a parent that was put back meanwhile has taken it along, and its children wait again. (`|| ''`: no index has the order, or all of it
+ * would be read where the plan was made for an empty table.)
  */
 const FREE: Sql = `WITH note AS MATERIALIZED (SELECT 1 FROM {releases} WHERE parent = $1 FOR UPDATE),
   found AS MATERIALIZED (SELECT child FROM {dependencies} WHERE parent = $1 AND (SELECT count(*) FROM note) > 0 ORDER BY child LIMIT $2),
-  held AS MATERIALIZED (SELECT rid FROM {tasks} WHERE rid IN (SELECT child FROM found) ORDER BY rid FOR UPDATE),
+  held AS MATERIALIZED (SELECT rid FROM {tasks} WHERE rid = ANY(ARRAY(SELECT child FROM found)) ORDER BY id || '' FOR UPDATE),
   cut AS (DELETE FROM {dependencies} d USING held WHERE d.parent = $1 AND d.child = held.rid RETURNING d.child, d.policy),
   freed AS (UPDATE {tasks} t SET open_parents = t.open_parents - 1,
     stage = CASE WHEN t.stage <> ${STAGE.blocked} THEN t.stage WHEN cut.policy = 0 AND $3::text <> 'completed' THEN ${STAGE.doomed}

@@ -171,10 +171,12 @@ function doneOf(row: Row | undefined): Done {
   return new Map(each.map(([id, status, frees]: unknown[]) => [String(id), { status: String(status), frees: frees === 1 }]));
 }
 
+/** Settled in the order of their ids, in which rows are locked: who locks several of them waits for no deadlock. */
 function sentOf(set: readonly Settlement[]): readonly [string, string, string] {
+  const inOrder = set.toSorted((one, other) => (one.id < other.id ? -1 : 1));
   const results = set.flatMap(({ result }) => (result === undefined ? [] : [sentResult(result)]));
   const events = set.flatMap((each) => each.events.map((event) => ({ ...sentEvent(event), w: each.id })));
-  return [list(set.map((each) => sentSettlement(each))), list(results), list(events)];
+  return [list(inOrder.map((each) => sentSettlement(each))), list(results), list(events)];
 }
 
 function sentSettlement(settlement: Settlement): object {

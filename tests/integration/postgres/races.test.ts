@@ -405,6 +405,33 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     expect(refusals).toEqual([]);
   });
 
+  test.each([
+    ["c1", "c3"],
+    ["c3", "c1"],
+  ])("children that are ended in any order wait for no deadlock with the end of their parent (%s before %s)", async (first, last) => {
+    await b.work.enqueue([call(newTask("P"), child(first, "P"), child("c2", "P"), child(last, "P"))]);
+    const parent = await due();
+    await b.desk.cancel(["c1", "c3"]);
+    const { claims } = await b.work.claim({ worker: "w", limit: 10, of: { ended: true } });
+    expect(claims.map(({ task }) => task.id)).toEqual([first, last]);
+    const settle = async (set: readonly Claim[], to: "completed" | "cancelled") =>
+      (await gated()).work.settle(set.map(({ task, fence }) => ({ id: task.id, fence, to, events: [] })));
+    const waiting = async (count: number): Promise<void> => {
+      const locks = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
+      await until(async () => (await pool.query(locks, [`%${schema}%`])).rows.length === count);
+    };
+    const between = await begun();
+    await between.query(`SELECT 1 FROM ${schema}.tasks WHERE id = 'c2' FOR UPDATE`);
+    const freed = settle(parent, "completed");
+    await waiting(1);
+    const ended = settle(claims.toReversed(), "cancelled");
+    await waiting(2);
+    await between.query("COMMIT");
+    expect([await freed, await ended]).toEqual([{ settled: ["settled"] }, { settled: ["settled", "settled"] }]);
+    expect(refusals).toEqual([]);
+    expect(await phases("c1", "c2", "c3")).toEqual(["c1 cancelled", "c2 ready", "c3 cancelled"]);
+  });
+
   test("a schedule that is made while one of its id is dropped keeps its revision to itself", async () => {
     const gate = new Gate(/DELETE FROM .*schedules/s);
     const other = await gated(gate);
