@@ -63,8 +63,7 @@ export class Session implements RunHost {
     const { clock, random, newId, yieldTurn } = parts;
     const { queues, concurrency, prefetch, lease: leaseMs, sweeps } = settings;
     const { names } = registry;
-    // The random end of an id is enough, and short: it stands in two events and the result of each task.
-    const worker = newId().slice(-12);
+    const worker = shortened(newId());
     const { main } = stores;
     const failed = (error: unknown): void => {
       emitter.emit("error", error instanceof Error ? error : new Error(String(error)));
@@ -305,4 +304,10 @@ export class Session implements RunHost {
     await Promise.race([work, late]);
     disarm?.();
   }
+}
+
+/** The random end of an id is enough: it stands in two events and the result of each task, so that each character costs three bytes. */
+function shortened(id: string): string {
+  const end = id.slice(-12);
+  return /^[0-9a-f]{12}$/.test(end) ? Number.parseInt(end, 16).toString(36) : end;
 }

@@ -31,6 +31,7 @@ import { edit } from "./edit.ts";
 import { Engine } from "./engine.ts";
 import type { Patience } from "./engine.ts";
 import * as events from "./events.ts";
+import { find } from "./find.ts";
 import { Lane } from "./lane.ts";
 import { Heads } from "./heads.ts";
 import { Ledger } from "./ledger.ts";
@@ -208,7 +209,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
   #deskForm(): Desk {
     return {
       get: (ids) => this.#look((db) => desk.get(db, ids)),
-      find: (query) => this.#look((db) => desk.find(db, query)),
+      find: (query) => this.#whole((db) => find(db, query), "harmless"),
       count: (upTo) => this.#look((db) => desk.count(db, upTo)),
       ahead: (id, upTo) => this.#look((db) => desk.ahead(db, id, upTo)),
       cancel: (ids, reason) => this.#whole((db) => desk.cancel(db, ids, reason)),

@@ -1,14 +1,13 @@
 /** What people ask and change: look, find, count, cancel, retry, delete, pause. */
-import type { Count, Desk, QueueRow, TaskPage, TaskQuery } from "../../core/backend.ts";
-import { placeOf } from "../../core/cursor.ts";
-import { FINALS } from "../../core/task.ts";
+import type { Count, Desk, QueueRow } from "../../core/backend.ts";
+import { FINALS, PHASES } from "../../core/task.ts";
 import type { Phase, StoredTask } from "../../core/task.ts";
 import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { addEdges, lookMarked } from "./parents.ts";
 import type { NewEdge } from "./parents.ts";
-import type { Param, Row } from "./link.ts";
+import type { Row } from "./link.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
 import { TASK_COLUMNS } from "./task-row.ts";
 import { edgesOf, storedTask } from "../shared/task-row.ts";
@@ -23,60 +22,7 @@ export async function get(db: Db, ids: readonly string[]): Promise<readonly (Sto
   return ids.map((id) => tasks.get(id));
 }
 
-// ---------------------------------------------------------------- finding and counting
-
-/** Rows that one call of `find` reads at most, matching or not. */
-const WINDOW = 5_000;
-
-/** The phase as SQL: the twin of `phaseOf` of a row. */
-const PHASE: Readonly<Record<Phase, Sql>> = {
-  ready: `(stage = ${STAGE.ready} OR (stage = ${STAGE.timed} AND due_at <= {now}))`,
-  delayed: `(stage = ${STAGE.timed} AND due_at > {now} AND status <> 'failed')`,
-  retrying: `(stage = ${STAGE.timed} AND due_at > {now} AND status = 'failed')`,
-  blocked: `stage = ${STAGE.blocked}`,
-  running: `stage = ${STAGE.running}`,
-  completed: `(stage = ${STAGE.finished} AND status = 'completed')`,
-  failed: `(stage = ${STAGE.finished} AND status = 'failed')`,
-  cancelled: `((stage = ${STAGE.finished} AND status = 'cancelled') OR (stage = ${STAGE.doomed} AND mark <> ${MARK.expired}))`,
-  expired: `((stage = ${STAGE.finished} AND status = 'expired') OR (stage = ${STAGE.doomed} AND mark = ${MARK.expired}))`,
-};
-
-function filters(query: TaskQuery, params: Param[]): readonly Sql[] {
-  const terms: Sql[] = [];
-  const term = (sql: (param: string) => Sql, value: Param | undefined): void => {
-    if (value === undefined) return;
-    params.push(value);
-    terms.push(sql(`$${params.length}`));
-  };
-  term((p) => `queue_name = ${p}`, query.queue);
-  term((p) => `func = ${p}`, query.func);
-  term((p) => `status = ${p}`, query.status);
-  term((p) => `schedule_id = ${p}`, query.scheduleId);
-  term((p) => `created_at >= ${p}`, query.createdFrom);
-  term((p) => `created_at <= ${p}`, query.createdTo);
-  if (query.phase !== undefined) terms.push(PHASE[query.phase]);
-  for (const tag of query.tags ?? []) term((p) => `tags @> ARRAY[${p}::text]`, tag);
-  return terms;
-}
-
-const END: Sql = `SELECT min(rid) AS rid, count(*) AS n FROM (SELECT rid FROM {tasks} WHERE rid < $1 ORDER BY rid DESC LIMIT ${WINDOW}) AS w`;
-
-export async function find(db: Db, query: TaskQuery): Promise<TaskPage> {
-  const from = query.after === undefined ? Number.MAX_SAFE_INTEGER : placeOf(query.after);
-  const end = await db.get(END, from);
-  const [least, seen] = [int(end?.["rid"]), int(end?.["n"])];
-  if (seen === 0) return { items: [] };
-  const params: Param[] = [from, least];
-  const terms = ["rid < $1", "rid >= $2", ...filters(query, params)];
-  params.push(query.limit + 1);
-  const sql = `SELECT ${TASK_COLUMNS}, {now} AS now FROM {tasks} WHERE ${terms.join(" AND ")} ORDER BY rid DESC LIMIT $${params.length}`;
-  const rows = await db.all(sql, ...params);
-  const page = rows.slice(0, query.limit);
-  const items = page.map((row) => taskOf(row));
-  const last = page.at(-1);
-  if (last !== undefined && rows.length > query.limit) return { items, next: str(last["rid"]) };
-  return seen < WINDOW ? { items } : { items, next: String(least) };
-}
+// ---------------------------------------------------------------- looking and counting
 
 /** Each a partial index, read up to the bound and one more. */
 const waitingOf = (
@@ -116,12 +62,8 @@ export async function count(db: Db, upTo: number): Promise<readonly Count[]> {
   return merged(counts);
 }
 
-function isPhase(name: string): name is Phase {
-  return Object.hasOwn(PHASE, name);
-}
-
 function phaseNamed(name: string): Phase {
-  return isPhase(name) ? name : "ready";
+  return PHASES.find((phase) => phase === name) ?? "ready";
 }
 
 /** One entry a phase and queue. */

@@ -163,8 +163,17 @@ CREATE INDEX idx_events_schedule ON {events}(schedule_id) WHERE schedule_id IS N
 CREATE UNIQUE INDEX idx_events_id ON {events}(id) WHERE id IS NOT NULL;
 `;
 
+/** Whatever people look for lies with its time of creation, newest first. */
+const FINDING = `
+CREATE INDEX idx_tasks_by_end ON {tasks}(status, created_at, rid) WHERE stage = 6 AND status <> 'completed';
+CREATE INDEX idx_tasks_doomed ON {tasks}(created_at, rid) WHERE stage = 5;
+CREATE INDEX idx_tasks_by_queue ON {tasks}(queue_name, created_at, rid);
+CREATE INDEX idx_tasks_by_func ON {tasks}(func, created_at, rid);
+CREATE INDEX idx_tasks_by_schedule ON {tasks}(schedule_id, created_at, rid) WHERE schedule_id IS NOT NULL;
+`;
+
 /** Step n leads from version n to n + 1. Never changed once released: a new step is added. */
-export const MIGRATIONS: readonly string[] = [TASKS + THE_REST];
+export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, FINDING];
 
 /** The tables that make a schema ours; one of these names without our meta table is somebody else's. */
 export const TABLES = [

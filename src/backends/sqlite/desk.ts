@@ -1,7 +1,6 @@
 /** What people ask and change: look, find, count, cancel, retry, edit, delete, pause. */
-import type { Count, Desk, QueueRow, Sync, TaskPage, TaskQuery } from "../../core/backend.ts";
-import { placeOf } from "../../core/cursor.ts";
-import type { Edge, Phase, StoredTask } from "../../core/task.ts";
+import type { Count, Desk, QueueRow, Sync } from "../../core/backend.ts";
+import type { Edge, Final, Phase, StoredTask } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
 import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
@@ -23,58 +22,9 @@ export function get(db: Db, ids: readonly string[]): readonly (StoredTask | unde
   });
 }
 
-/** Rows that one call of `find` reads at most, matching or not. */
-const WINDOW = 5_000;
-
-/** The phase as SQL: the twin of `phaseOf` in task-row.ts. */
-const PHASE: Readonly<Record<Phase, string>> = {
-  ready: `(stage = ${STAGE.ready} OR (stage = ${STAGE.timed} AND due_at <= @))`,
-  delayed: `(stage = ${STAGE.timed} AND due_at > @ AND status <> 'failed')`,
-  retrying: `(stage = ${STAGE.timed} AND due_at > @ AND status = 'failed')`,
-  blocked: `stage = ${STAGE.blocked}`,
-  running: `stage = ${STAGE.running}`,
-  completed: `(stage = ${STAGE.finished} AND status = 'completed')`,
-  failed: `(stage = ${STAGE.finished} AND status = 'failed')`,
-  cancelled: `((stage = ${STAGE.finished} AND status = 'cancelled') OR (stage = ${STAGE.doomed} AND mark <> ${MARK.expired}))`,
-  expired: `((stage = ${STAGE.finished} AND status = 'expired') OR (stage = ${STAGE.doomed} AND mark = ${MARK.expired}))`,
-};
-
-function filters(query: TaskQuery, now: number): readonly [string, readonly Param[]] {
-  const terms: string[] = ["1"];
-  const values: Param[] = [];
-  const term = (sql: string, value: Param | undefined): void => {
-    if (value === undefined) return;
-    terms.push(sql);
-    values.push(value);
-  };
-  term("queue_name = ?", query.queue);
-  term("func = ?", query.func);
-  term("status = ?", query.status);
-  term("schedule_id = ?", query.scheduleId);
-  term("created_at >= ?", query.createdFrom);
-  term("created_at <= ?", query.createdTo);
-  if (query.phase !== undefined) terms.push(PHASE[query.phase].replaceAll("@", String(Math.trunc(now))));
-  for (const tag of query.tags ?? [])
-    term("EXISTS (SELECT 1 FROM json_each(iif(json_valid(tags), tags, NULL)) AS t WHERE t.value = ?)", tag);
-  return [terms.join(" AND "), values];
-}
-
-export function find(db: Db, query: TaskQuery): TaskPage {
-  const from = query.after === undefined ? Number.MAX_SAFE_INTEGER : placeOf(query.after);
-  const end = db.get(
-    "SELECT min(rid) AS rid, count(*) AS n FROM (SELECT rid FROM {tasks} WHERE rid < ? ORDER BY rid DESC LIMIT (?+0))",
-    from,
-    WINDOW,
-  );
-  if (end === undefined || int(end["n"]) === 0) return { items: [] };
-  const [conditions, values] = filters(query, db.now);
-  const sql = `SELECT ${TASK_COLUMNS} FROM {tasks} WHERE rid < ? AND rid >= ? AND ${conditions} ORDER BY rid DESC LIMIT (?+0)`;
-  const rows = db.connection.prepare(db.named(sql)).all(from, int(end["rid"]), ...values, query.limit + 1);
-  const page = rows.slice(0, query.limit);
-  const items = page.map((row) => taskOf(row, db.now));
-  const last = page.at(-1);
-  if (last !== undefined && rows.length > query.limit) return { items, next: str(last["rid"]) };
-  return int(end["n"]) < WINDOW ? { items } : { items, next: str(end["rid"]) };
+/** What ended so, in the words of the index that it lies in: most completed, and have one of their own, without the word in each entry. */
+export function finishedAs(status: Final): Sql {
+  return `stage = ${STAGE.finished} AND ${status === "completed" ? "" : "status <> 'completed' AND "}status = '${status}'`;
 }
 
 /** Each a partial index, read up to the bound and one more. A finished row's queue is not in its index, so it is not told. */
@@ -100,7 +50,7 @@ export function count(db: Db, upTo: number): readonly Count[] {
     const tasks = int(db.get(`SELECT count(*) AS n FROM (SELECT 1 FROM {tasks} WHERE ${where} LIMIT (?+1))`, ...values, upTo)?.["n"]);
     if (tasks > 0) counts.push({ phase, tasks: Math.min(tasks, upTo), more: tasks > upTo });
   };
-  for (const status of FINALS) ended(status, `stage = ${STAGE.finished} AND status = ?`, status);
+  for (const status of FINALS) ended(status, finishedAs(status));
   // Held by the same index as what runs: marked, and waiting to be ended.
   const doomed = `stage > 3 AND stage < 6 AND stage = ${STAGE.doomed}`;
   ended("cancelled", `${doomed} AND mark <> ${MARK.expired}`);

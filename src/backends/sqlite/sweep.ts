@@ -1,9 +1,9 @@
 /** Housekeeping in bounded steps: 200 tasks with result cost about 2 ms. */
 import type { SweepAsk, Swept } from "../../core/backend.ts";
-import { STAGE } from "../shared/stage.ts";
+import type { Final } from "../../core/task.ts";
 import { int, str } from "../shared/values.ts";
 import type { Db } from "./db.ts";
-import { deleteTask } from "./desk.ts";
+import { deleteTask, finishedAs } from "./desk.ts";
 import { flushEvents } from "./events.ts";
 
 export function sweep(db: Db, ask: SweepAsk): Swept {
@@ -45,11 +45,13 @@ function swept(removed: number, limit: number): Swept {
   return { removed, more: removed === limit };
 }
 
-const OLD_TASKS = `SELECT rid, id FROM {tasks} t INDEXED BY {idx_tasks_finished} WHERE stage = ${STAGE.finished} AND status = ? AND completed_at <= ?
-  AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER BY completed_at, rid LIMIT (?+0)`;
+const oldTasks = (
+  status: Final,
+): string => `SELECT rid, id FROM {tasks} t INDEXED BY ${status === "completed" ? "{idx_tasks_completed}" : "{idx_tasks_finished}"}
+  WHERE ${finishedAs(status)} AND completed_at <= ? AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER BY completed_at, rid LIMIT (?+0)`;
 
-function sweepTasks(db: Db, status: string, before: number, limit: number): Swept {
-  const rows = db.all(OLD_TASKS, status, before, limit);
+function sweepTasks(db: Db, status: Final, before: number, limit: number): Swept {
+  const rows = db.all(oldTasks(status), before, limit);
   for (const row of rows) deleteTask(db, int(row["rid"]), str(row["id"]));
   return { ...swept(rows.length, limit), ids: rows.map((row) => str(row["id"])) };
 }

@@ -6,6 +6,7 @@ import * as desk from "./desk.ts";
 import { edit } from "./edit.ts";
 import { enqueue } from "./enqueue.ts";
 import * as events from "./events.ts";
+import { find } from "./find.ts";
 import * as presence from "./presence.ts";
 import * as results from "./results.ts";
 import * as schedules from "./schedules.ts";
@@ -47,7 +48,7 @@ export function bothForms(runner: Runner): BothForms {
     },
     desk: {
       get: twins(READ, desk.get),
-      find: twins(READ, desk.find),
+      find: twins(READ, find),
       count: twins(READ, desk.count),
       ahead: twins(READ, desk.ahead),
       cancel: twins(WRITE, desk.cancel),

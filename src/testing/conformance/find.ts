@@ -59,6 +59,36 @@ export const finding: Chapter = {
       b.expect(await found(b, { phase: "ready", tags: ["y"], queue: "q", func: "g", status: "pending" })).toEqual(["a"]);
       b.expect(await found(b, { phase: "delayed", queue: "other" })).toEqual([]);
     },
+    "along an index it goes by creation, else by arrival": async (b) => {
+      const made = (id: string, ago: number) => newTask(id, { queue: "other", func: "g", scheduleId: "s", createdAt: b.now - ago });
+      await b.add(made("first", 0), made("second", 100), made("third", 50), made("fourth", 50), "unlike");
+      for (const query of [
+        { queue: "other" },
+        { func: "g" },
+        { scheduleId: "s" },
+        { queue: "other", func: "g", phase: "ready" },
+      ] as const) {
+        b.expect(await found(b, query)).toEqual(["first", "fourth", "third", "second"]);
+        for (const limit of [1, 2, 4])
+          b.expect((await findAll(b.backend, { ...query, limit })).map((task) => task.id)).toEqual(["first", "fourth", "third", "second"]);
+        b.expect(await found(b, { ...query, createdFrom: b.now - 50, createdTo: b.now - 1 })).toEqual(["fourth", "third"]);
+        b.expect(await found(b, { ...query, createdFrom: b.now - 49, createdTo: b.now - 1 })).toEqual([]);
+      }
+      b.expect(await found(b, { createdTo: b.now - 1 })).toEqual(["fourth", "third", "second"]);
+      b.expect(await found(b, { tags: [] })).toEqual(["unlike", "fourth", "third", "second", "first"]);
+      const { next } = await b.backend.desk.find({ queue: "other", limit: 1 });
+      const refused = await b.backend.desk.find({ limit: 1, after: next ?? "" }).catch((error: unknown) => error);
+      b.expect(refused).toMatchObject({ code: "INVALID_OPTION" });
+    },
+    "what is marked lies among what has ended so": async (b) => {
+      await b.run(newTask("ended", { createdAt: b.now - 50 }), { kind: "discard", reason: "" });
+      await b.add(newTask("young", { createdAt: b.now - 10 }), newTask("old", { createdAt: b.now - 90 }), "waits");
+      await b.backend.desk.cancel(["young", "old"]);
+      for (const limit of [1, 2, 3])
+        b.expect((await findAll(b.backend, { phase: "cancelled", limit })).map((task) => task.id)).toEqual(["young", "ended", "old"]);
+      b.expect(await found(b, { phase: "cancelled", createdTo: b.now - 50 })).toEqual(["ended", "old"]);
+      b.expect(await found(b, { phase: "expired" })).toEqual([]);
+    },
     "find and count know every phase": async (b) => {
       await b.run("completed");
       await b.run(newTask("failed", { maxRetries: 0 }), FAILED);

@@ -1,5 +1,6 @@
 import type { Count, Edit, QueueRow, TaskPage, TaskPatch, TaskQuery } from "../../core/backend.ts";
-import { placeOf } from "../../core/cursor.ts";
+import { pageOf, placeAfter, wayOf } from "../../core/find.ts";
+import type { Place } from "../../core/find.ts";
 import type { Ms, TaskId } from "../../core/record.ts";
 import type { Edge, Phase } from "../../core/task.ts";
 import { tell } from "./events.ts";
@@ -103,14 +104,25 @@ export function waiting(moment: Moment, queues: readonly string[], limit: number
     .map((row) => row.id);
 }
 
-/** Newest first. The cursor is the place of the last row of the page. */
+/** Newest first: by creation where an index leads, else by arrival. */
 export function find(moment: Moment, query: TaskQuery): TaskPage {
   const { now } = moment;
-  const from = query.after === undefined ? Number.POSITIVE_INFINITY : placeOf(query.after);
-  const found = [...moment.state.tasks.values()].toReversed().filter((row) => row.order < from && isAskedFor(row, query, now));
-  const rows = found.slice(0, query.limit);
-  const next = found.length > rows.length ? rows.at(-1)?.order.toString() : undefined;
-  return defined<TaskPage>({ items: rows.map((row) => taskOf(row, now)), next });
+  const way = wayOf(query);
+  const from = placeAfter(query, way);
+  const found = [...moment.state.tasks.values()]
+    .map((row) => ({ row, createdAt: way.by === "none" ? from.createdAt : row.createdAt, arrived: row.order }))
+    .filter((each) => isOlder(each, from) && isAskedFor(each.row, query, now))
+    .toSorted((a, b) => (isOlder(a, b) ? 1 : -1));
+  const page = found.slice(0, query.limit);
+  return pageOf(
+    page.map(({ row }) => taskOf(row, now)),
+    found.length > page.length ? page.at(-1) : undefined,
+    way,
+  );
+}
+
+function isOlder(a: Place, b: Place): boolean {
+  return a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.arrived < b.arrived);
 }
 
 function isAskedFor(row: Row, query: TaskQuery, now: Ms): boolean {

@@ -48,9 +48,9 @@ describe.skipIf(POSTGRES_URL === "")("the command line with a server", { tags: [
 
   test("migrate tells, makes what is missing, and then changes nothing", async () => {
     expect(await cli("migrate", "--check")).toEqual({ code: 1, stdout: `${name} is not there yet: omniq migrate makes it.\n`, stderr: "" });
-    expect(await cli("migrate")).toEqual({ code: 0, stdout: `${name} was made (schema version 1).\n`, stderr: "" });
+    expect(await cli("migrate")).toEqual({ code: 0, stdout: `${name} was made (schema version 2).\n`, stderr: "" });
     const check = await cli("migrate", "--check", "--json");
-    expect([check.code, JSON.parse(check.stdout)]).toEqual([0, { database: name, from: 1, to: 1, current: true }]);
+    expect([check.code, JSON.parse(check.stdout)]).toEqual([0, { database: name, from: 2, to: 2, current: true }]);
     await run(`UPDATE ${schema}.omniq_meta SET value = 99 WHERE key = 'schema_version'`);
     for (const args of [["migrate"], ["migrate", "--check"], ["stats"], ["worker", "--drain"]])
       expect(await cli(...args)).toMatchObject({ code: 1, stderr: expect.stringContaining("SCHEMA_TOO_NEW") as string });

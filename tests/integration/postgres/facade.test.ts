@@ -146,7 +146,7 @@ describe.skipIf(POSTGRES_URL === "")("the façade on PostgreSQL", () => {
     const backends = Array.from({ length: 8 }, () => new PostgresBackend({ url: POSTGRES_URL, schema: fresh, connections: 2 }));
     await Promise.all(backends.map((backend) => backend.open()));
     const { rows } = await pool.query(`SELECT value::int FROM ${fresh}.omniq_meta WHERE key = 'schema_version'`);
-    expect(rows).toEqual([{ value: 1 }]);
+    expect(rows).toEqual([{ value: 2 }]);
     await pool.query(`UPDATE ${fresh}.omniq_meta SET value = 99 WHERE key = 'schema_version'`);
     await expect(new PostgresBackend({ pool, schema: fresh }).open()).rejects.toMatchObject({ code: "SCHEMA_TOO_NEW" });
     await Promise.all(backends.map((backend) => backend.close()));

@@ -13,7 +13,7 @@ import { until } from "../../fixtures/helpers.ts";
 import { shapeOf } from "../../fixtures/postgres-schema.ts";
 import { POSTGRES_URL } from "../../fixtures/postgres.ts";
 
-const FIXTURE = new URL("../../fixtures/schema/postgres-v1.txt", import.meta.url);
+const FIXTURE = new URL("../../fixtures/schema/postgres-v2.txt", import.meta.url);
 const PAGE = new URL("../../../docs/postgres.md", import.meta.url);
 
 describe.skipIf(POSTGRES_URL === "")("the schema", () => {
@@ -35,7 +35,7 @@ describe.skipIf(POSTGRES_URL === "")("the schema", () => {
 
   const current = async (): Promise<void> => {
     const { rows } = await admin.query(`SELECT value::int FROM ${schema}.omniq_meta WHERE key = 'schema_version'`);
-    expect(rows).toEqual([{ value: 1 }]);
+    expect(rows).toEqual([{ value: 2 }]);
   };
 
   test("is what the fixture of its version says: one that was released never changes (OMNIQ_TEST_WRITE=1 writes the fixture)", async () => {
