@@ -161,15 +161,16 @@ export function remove(db: Db, ids: readonly string[]): ReturnType<SyncDesk["rem
 }
 
 export function waiting(db: Db, queues: readonly string[], limit: number): readonly string[] {
-  const sql = `SELECT id FROM {tasks} WHERE stage IN (${STAGE.ready}, ${STAGE.timed}, ${STAGE.blocked}, ${STAGE.doomed}) AND worker IS NULL
+  const sql = `SELECT id FROM {tasks} NOT INDEXED WHERE stage IN (${STAGE.ready}, ${STAGE.timed}, ${STAGE.blocked}, ${STAGE.doomed}) AND worker IS NULL
     AND queue_name IN (SELECT value FROM json_each(?)) ORDER BY rid DESC LIMIT (?+0)`;
   return db.all(sql, JSON.stringify(queues), limit).map((row) => str(row["id"]));
 }
 
-/** Every queue that was ever paused, or holds something that has not ended: each of those lies in a small partial index. */
-const QUEUES = `SELECT name, paused_at FROM {queues} UNION SELECT DISTINCT queue_name, NULL FROM {tasks} WHERE stage = ${STAGE.ready}
-  UNION SELECT DISTINCT queue_name, NULL FROM {tasks} WHERE stage = ${STAGE.timed} UNION SELECT DISTINCT queue_name, NULL FROM {tasks} WHERE stage = ${STAGE.blocked}
-  UNION SELECT DISTINCT queue_name, NULL FROM {tasks} WHERE stage > 3 AND stage < 6 ORDER BY name LIMIT 1000`;
+/** Every queue that was ever paused, or holds something that has not ended: each of those lies in a small partial index, which is named lest the queues of all history be read. */
+const QUEUES = `SELECT name, paused_at FROM {queues} UNION SELECT DISTINCT queue_name, NULL FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready}
+  UNION SELECT DISTINCT queue_name, NULL FROM {tasks} INDEXED BY {idx_tasks_run_at} WHERE stage = ${STAGE.timed}
+  UNION SELECT DISTINCT queue_name, NULL FROM {tasks} INDEXED BY {idx_tasks_blocked} WHERE stage = ${STAGE.blocked}
+  UNION SELECT DISTINCT queue_name, NULL FROM {tasks} INDEXED BY {idx_tasks_held} WHERE stage > 3 AND stage < 6 ORDER BY name LIMIT 1000`;
 
 export function queues(db: Db): readonly QueueRow[] {
   const rows = new Map<string, QueueRow>();
