@@ -73,6 +73,14 @@ export function number(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? 1 : 0 });
 }
 
+/** Tasks of a phase are counted up to here. */
+const COUNTED = 10_000;
+
+/** `1,234`, and `10,000+` where counting stops. */
+export function tally(value: number): string {
+  return value < COUNTED ? number(value) : `${number(COUNTED)}+`;
+}
+
 /** `1 task`, `2,000 tasks`. */
 export function count(value: number, noun: string): string {
   return `${number(value)} ${noun}${value === 1 ? "" : "s"}`;

@@ -9,7 +9,7 @@ import { OPEN, queuesOf } from "../queues.ts";
 import type { ServedQueue } from "../queues.ts";
 import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
-import { number, time } from "../text.ts";
+import { tally, time } from "../text.ts";
 
 const COLUMNS: readonly Column[] = [
   { head: "QUEUE", cut: "end" },
@@ -42,5 +42,5 @@ export const run: Run = (given, terminal) =>
 function cells({ name, tasks, readySince, workers, pausedAt }: ServedQueue, now: number): readonly string[] {
   const waiting = readySince === undefined ? "" : formatDuration(Math.max(0, now - readySince.getTime()));
   const paused = pausedAt === undefined ? "" : isForMove(pausedAt) ? "paused by a move" : `paused since ${time(pausedAt)}`;
-  return [name, ...OPEN.map((phase) => number(tasks[phase] ?? 0)), waiting, String(workers), paused];
+  return [name, ...OPEN.map((phase) => tally(tasks[phase] ?? 0)), waiting, String(workers), paused];
 }

@@ -11,7 +11,7 @@ import { styleOfPhase } from "../phase.ts";
 import { printTable } from "../table.ts";
 import type { Column } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { number, time } from "../text.ts";
+import { number, tally, time } from "../text.ts";
 
 const OPEN = PHASES.filter((phase) => !FINALS.some((final) => final === phase));
 
@@ -37,7 +37,7 @@ type Counted = Awaited<ReturnType<typeof countAll>>;
 async function print(terminal: Terminal, counted: Counted): Promise<void> {
   await printQueues(terminal, counted);
   heading(terminal, "Ended");
-  await printTable(terminal, numbers(FINALS), [FINALS.map((phase) => number(counted.tasks[phase]))]);
+  await printTable(terminal, numbers(FINALS), [FINALS.map((phase) => tally(counted.tasks[phase]))]);
   if (counted.more) terminal.line(terminal.paint("dim", "Counting stopped at 10,000 somewhere: there are more."));
   const { results, events } = counted;
   heading(terminal, "Results");
@@ -72,7 +72,7 @@ async function printQueues(terminal: Terminal, { queues, paused }: Counted): Pro
     terminal,
     [{ head: "QUEUE", cut: "end" }, ...numbers(OPEN), { head: "" }],
     names.map((name) => {
-      const counts = OPEN.map((phase) => number(queues[name]?.[phase] ?? 0));
+      const counts = OPEN.map((phase) => tally(queues[name]?.[phase] ?? 0));
       return [name, counts, paused.includes(name) ? "paused" : ""].flat();
     }),
   );

@@ -7,7 +7,7 @@ import { OPEN } from "../queues.ts";
 import { tableLines } from "../table.ts";
 import type { Column, Rows } from "../table.ts";
 import type { Style, Terminal } from "../terminal.ts";
-import { count, cut, number, plain, time } from "../text.ts";
+import { count, cut, number, tally, plain, time } from "../text.ts";
 import type { Picture } from "./picture.ts";
 import { SPAN } from "./pulse.ts";
 import type { Pulse } from "./pulse.ts";
@@ -124,7 +124,7 @@ function queues({ queues: all, at }: Picture): Section {
     ],
     rows: all.map(({ name, tasks, readySince, workers, pausedAt }) => [
       name,
-      ...OPEN.map((phase) => number(tasks[phase] ?? 0)),
+      ...OPEN.map((phase) => tally(tasks[phase] ?? 0)),
       readySince === undefined ? "" : age(readySince, at),
       String(workers),
       pausedAt === undefined ? "" : isForMove(pausedAt) ? "paused by a move" : `paused ${age(pausedAt, at)}`,

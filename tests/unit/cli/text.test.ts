@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { count, cut, cutStart, jsonLine, jsonLines, number, plain, plainLines, time, widthOf } from "../../../src/cli/text.ts";
+import { count, cut, cutStart, jsonLine, jsonLines, number, plain, plainLines, tally, time, widthOf } from "../../../src/cli/text.ts";
 
 describe("text for people", () => {
   test.each([
@@ -73,6 +73,7 @@ describe("text for people", () => {
   test("numbers, counts and times", () => {
     expect(number(1_234_567.8)).toBe("1,234,568");
     expect(number(12.34)).toBe("12.3");
+    expect([tally(9_999), tally(10_000), tally(20_000)]).toEqual(["9,999", "10,000+", "10,000+"]);
     expect(count(1, "task")).toBe("1 task");
     expect(count(2_000, "task")).toBe("2,000 tasks");
     expect(time(new Date(2026, 2, 1, 9, 5, 7, 12))).toBe("2026-03-01 09:05:07.012");
