@@ -4,7 +4,7 @@ import { decide } from "../src/core/lifecycle.ts";
 import { DEFAULT_POLICY } from "../src/core/task.ts";
 import type { NewTask } from "../src/core/task.ts";
 
-const WORKER = "0123456789ab";
+const WORKER = "012345678";
 
 export function newTask(id: string, args: string): NewTask {
   return { ...DEFAULT_POLICY, id, func: "noop", args, queue: "default", priority: 0, tags: [], dependsOn: [] };

@@ -17,7 +17,7 @@ export interface Held {
 }
 
 /** As wide as nearly every checksum; a bare program makes none. */
-const CHECKSUM = 0x12345678;
+const CHECKSUM = 0x123456;
 
 const INSERT = `INSERT INTO tasks(id, func, queue_name, stage, status, priority, due_at, fence, max_retries, retry_delay, max_crashes, store_result,
   created_at, args, checksum) VALUES (?, ?, ?, ${STAGE.ready}, 'pending', 0, ?, 0, 3, 5000, 3, 1, ?, ?, ${CHECKSUM})`;
@@ -42,7 +42,7 @@ const RESULT = `INSERT INTO results(task_id, fence, status, result, created_at, 
 
 const EVENT_COLUMNS = ["task_id", "event_type", "timestamp", "queue_name", "worker_id", "execution_time"] as const;
 const QUEUE = "default";
-const WORKER = "0123456789ab";
+const WORKER = "012345678";
 const FUNC = "noop";
 
 export class Floor {

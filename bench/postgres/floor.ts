@@ -15,7 +15,7 @@ export interface Held {
 
 const FUNC = "noop";
 const QUEUE = "default";
-const WORKER = "0123456789ab";
+const WORKER = "012345678";
 
 const statements = (s: string) => ({
   enqueue: `WITH added AS (INSERT INTO "${s}".tasks(id, func, queue_name, stage, status, priority, due_at, max_retries, retry_delay, max_crashes,

@@ -306,8 +306,8 @@ export class Session implements RunHost {
   }
 }
 
-/** The random end of an id is enough: it stands in two events and the result of each task, so that each character costs three bytes. */
+/** The random end of an id is enough, 46 bits of it: it stands in two events and the result of each task, so that each character costs three bytes. */
 function shortened(id: string): string {
   const end = id.slice(-12);
-  return /^[0-9a-f]{12}$/.test(end) ? Number.parseInt(end, 16).toString(36) : end;
+  return /^[0-9a-f]{12}$/.test(end) ? (Number.parseInt(end, 16) % 36 ** 9).toString(36) : end;
 }
