@@ -103,16 +103,17 @@ export class Fleet {
     return at;
   }
 
-  /** They sign off. Whoever does not is killed, and told of. */
+  /** They sign off. Whoever does not is killed and told of, as is whoever ended before. */
   async stop(): Promise<readonly string[]> {
     for (const member of this.alive) member.tell("stop");
     const late = setTimeout(() => {
       this.end();
     }, PATIENCE);
-    const all = this.alive;
-    await Promise.all(all.map(({ gone }) => gone));
+    await Promise.all(this.members.map(({ gone }) => gone));
     clearTimeout(late);
-    return all.filter(({ child }) => child.exitCode !== 0).map(({ child }) => `a process ended with ${child.exitCode ?? child.signalCode}`);
+    return this.members
+      .filter(({ child }) => child.exitCode !== 0)
+      .map(({ child }) => `a process ended with ${child.exitCode ?? child.signalCode}`);
   }
 
   /** Whatever happens: nobody is left behind. */

@@ -5,6 +5,7 @@ import { until } from "../fixtures/helpers.ts";
 import { Fleet } from "./fleet.ts";
 import type { Member } from "./fleet.ts";
 import { micros } from "./journal.ts";
+import type { Line } from "./journal.ts";
 import { recoveryOf } from "./kills.ts";
 import type { RoundOptions } from "./kills.ts";
 import { faultsOf } from "./oracle.ts";
@@ -82,13 +83,26 @@ class Freezing {
   async #freezeAt(victim: Member, point: Point): Promise<void> {
     const { journal } = this.fleet;
     const since = micros();
-    victim.tell({ point });
-    const told = await until(() => {
+    const told = (): Line | undefined => {
       journal.read();
       return journal.of("SIGSTOP").find(({ pid, at }) => pid === victim.pid && at >= since);
-    }, TO_ITS_POINT).catch(() => undefined);
-    if (told === undefined) await this.#freezeNow(victim);
-    else this.freezes.push({ pid: victim.pid, at: told.at });
+    };
+    victim.tell({ point });
+    await until(told, TO_ITS_POINT).catch(() => undefined);
+    if (told() === undefined) await this.#disarm(victim, told);
+    const line = told();
+    if (line === undefined) await this.#freezeNow(victim);
+    else this.freezes.push({ pid: victim.pid, at: line.at });
+  }
+
+  /** It must not come to its point later, when nobody expects it; unless it comes there before it hears. */
+  async #disarm(victim: Member, told: () => Line | undefined): Promise<void> {
+    const heard = new AbortController();
+    victim.tell("disarm");
+    void victim.answers().finally(() => {
+      heard.abort();
+    });
+    await until(() => heard.signal.aborted || told(), TO_TAKE_OVER);
   }
 
   /** Anywhere but where it holds the lock: then nobody could take over. */

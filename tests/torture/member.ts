@@ -9,7 +9,7 @@ import { Dice } from "../../src/testing/conformance/dice.ts";
 import { tortureTasks } from "./job.ts";
 import type { Work } from "./job.ts";
 import { Witness } from "./journal.ts";
-import { arm, nameOf, watchTransactions } from "./points.ts";
+import { arm, disarm, nameOf, watchTransactions } from "./points.ts";
 import type { Point } from "./points.ts";
 
 export interface MemberOptions {
@@ -23,7 +23,7 @@ export interface MemberOptions {
   readonly point?: Point;
 }
 /** What it is told, and what it answers. */
-export type Message = { readonly point: Point } | "ping" | "stop" | "ready" | "pong";
+export type Message = { readonly point: Point } | "ping" | "disarm" | "stop" | "ready" | "pong";
 
 const given = JSON.parse(process.argv[2] ?? "{}") as MemberOptions;
 const { seed, handlerMs, pauseMs } = given;
@@ -54,6 +54,7 @@ worker.on("completed", ({ id }) => {
 });
 process.on("message", (message: Message) => {
   if (message === "ping") say("pong");
+  else if (message === "disarm") disarm();
   else if (message === "stop") stop.abort();
   else if (typeof message === "object") armed(message.point);
 });

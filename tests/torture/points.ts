@@ -49,6 +49,11 @@ export function arm(point: Point, hit: (point: Point) => void): void {
   onHit = hit;
 }
 
+/** No point ends it any more. */
+export function disarm(): void {
+  armed = undefined;
+}
+
 /** The process has come to a moment. */
 export function reach(...at: Point["at"]): void {
   if (armed === undefined || armed.at[0] !== at[0] || armed.at[1] !== at[1] || --left > 0) return;
