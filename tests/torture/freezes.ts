@@ -23,6 +23,7 @@ const AWAKE = 2;
 /** In one of so many times a process is frozen while it holds the database's lock. */
 const LOCKED = 10;
 const TO_ITS_POINT = 3_000;
+const TO_LET_GO = 2_000;
 /** Others look for the silent every 3 s, twice, and may be slow. */
 const TO_TAKE_OVER = 60_000;
 
@@ -63,7 +64,8 @@ class Freezing {
   async holdingTheLock(): Promise<void> {
     const [victim] = this.#some(1);
     if (victim === undefined) return;
-    await this.#freezeAt(victim, { signal: "SIGSTOP", at: ["claim", this.#dice.pick(SIDES)], nth: 1 });
+    const at = await this.#freezeAt(victim, { signal: "SIGSTOP", at: ["claim", this.#dice.pick(SIDES)], nth: 1 });
+    this.freezes.push({ pid: victim.pid, at: at ?? (await this.#freezeAnywhere(victim)) });
     await sleep(1.5 * LEASE);
     await this.#thaw([victim]);
   }
@@ -76,11 +78,20 @@ class Freezing {
   /** As the last thing that a handler does, so that its outcome is written at once when it wakes; or anywhere. */
   async #freeze(victim: Member): Promise<void> {
     const side = this.#dice.chance(75) ? "end" : "start";
-    if (this.#dice.chance(80)) await this.#freezeAt(victim, { signal: "SIGSTOP", at: ["handler", side], nth: 1 });
-    else await this.#freezeNow(victim);
+    const inHandler = this.#dice.chance(80);
+    let at = inHandler ? await this.#freezeAt(victim, { signal: "SIGSTOP", at: ["handler", side], nth: 1 }) : undefined;
+    // Another thread of it may hold the lock all the same.
+    if (at !== undefined && !(await this.#isFree())) at = undefined;
+    this.freezes.push({ pid: victim.pid, at: at ?? (await this.#freezeAnywhere(victim)) });
   }
 
-  async #freezeAt(victim: Member, point: Point): Promise<void> {
+  /** Whether everybody can write: who runs lets go of the lock soon. */
+  async #isFree(): Promise<boolean> {
+    return until(() => !this.#place.isLocked(), TO_LET_GO).catch(() => false);
+  }
+
+  /** Answers when; undefined where it did not come to its point. */
+  async #freezeAt(victim: Member, point: Point): Promise<number | undefined> {
     const { journal } = this.fleet;
     const since = micros();
     const told = (): Line | undefined => {
@@ -90,9 +101,7 @@ class Freezing {
     victim.tell({ point });
     await until(told, TO_ITS_POINT).catch(() => undefined);
     if (told() === undefined) await this.#disarm(victim, told);
-    const line = told();
-    if (line === undefined) await this.#freezeNow(victim);
-    else this.freezes.push({ pid: victim.pid, at: line.at });
+    return told()?.at;
   }
 
   /** It must not come to its point later, when nobody expects it; unless it comes there before it hears. */
@@ -105,15 +114,15 @@ class Freezing {
     await until(() => heard.signal.aborted || told(), TO_TAKE_OVER);
   }
 
-  /** Anywhere but where it holds the lock: then nobody could take over. */
-  async #freezeNow(victim: Member): Promise<void> {
+  /** Anywhere but where it holds the lock: then nobody could take over. Answers when. */
+  async #freezeAnywhere(victim: Member): Promise<number> {
     await until(() => {
       victim.child.kill("SIGSTOP");
       if (!this.#place.isLocked()) return true;
       victim.child.kill("SIGCONT");
       return false;
     }, TO_TAKE_OVER);
-    this.freezes.push({ pid: victim.pid, at: micros() });
+    return micros();
   }
 
   async #thaw(victims: readonly Member[]): Promise<void> {
