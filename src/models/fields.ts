@@ -1,4 +1,5 @@
 /** The checks that a model's constructor makes of each field: a wrong value is refused by name, `null` counts as absent. */
+import { isDate } from "../core/calendar.ts";
 import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
@@ -56,7 +57,7 @@ export function word<T extends string>(value: unknown, name: string, words: read
 
 /** A valid `Date`. */
 export function date(value: unknown, name: string): Date {
-  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw expected(name, "a valid Date", value);
+  if (!isDate(value)) throw expected(name, "a valid Date", value);
   return value;
 }
 

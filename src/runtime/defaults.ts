@@ -86,6 +86,6 @@ export function queueName(value: unknown, name: string): string {
 /** An array of words. */
 export function tags(value: unknown, name: string): readonly string[] {
   if (!Array.isArray(value)) throw expected(name, "an array of words", value);
-  for (const tag of value) text(tag, `${name}[]`, 200);
-  return [...new Set<string>(value)];
+  // Read once: what was looked at is what is stored.
+  return [...new Set(Array.from(value, (tag) => text(tag, `${name}[]`, 200)))];
 }

@@ -1,4 +1,5 @@
 /** The options of an enqueue made one record, once and by the enqueuing side: options > definition > configuration > defaults. */
+import { isDate } from "../core/calendar.ts";
 import { encode } from "../core/codec.ts";
 import { milliseconds } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
@@ -110,7 +111,7 @@ function dueOf({ runAt, runIn }: EnqueueOptions): NewTask["due"] {
 
 /** The milliseconds of a `Date`. @throws InvalidOptionError when it is none. */
 export function dateMs(value: unknown, name: string): Ms {
-  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw expected(name, "a valid Date", value);
+  if (!isDate(value)) throw expected(name, "a valid Date", value);
   return value.getTime();
 }
 

@@ -4,7 +4,7 @@
  * commits, 2,001 rows left).
  */
 import type * as NodeSqlite from "node:sqlite";
-import { StorageError } from "../../core/errors.ts";
+import { describe, StorageError } from "../../core/errors.ts";
 import type { Row, Value } from "../shared/values.ts";
 
 /** What may be bound: never an object (a `Date` would silently become NULL), never a boolean. */
@@ -70,7 +70,7 @@ export const nodeLibrary: Library = {
   owns: (handle) => handle instanceof nodeSqlite().DatabaseSync,
   wrap(handle) {
     if (handle instanceof nodeSqlite().DatabaseSync) return wrapNode(handle);
-    throw notAHandle();
+    throw notAHandle("tx", handle);
   },
 };
 
@@ -142,16 +142,16 @@ function isBetter(handle: unknown): handle is BetterSqlite {
 /** The library that made this handle; every further connection is opened through the same one. */
 export function libraryOf(handle: unknown): Library {
   if (nodeLibrary.owns(handle)) return nodeLibrary;
-  if (!isBetter(handle)) throw notAHandle();
+  if (!isBetter(handle)) throw notAHandle("connection", handle);
   const make: unknown = Object.getPrototypeOf(handle)?.constructor;
-  if (!isConstructor(make)) throw notAHandle();
+  if (!isConstructor(make)) throw notAHandle("connection", handle);
   return {
     name: "better-sqlite3",
     open: (path, options = {}) => wrapBetter(new make(path, { timeout: options.wait ?? 0, readonly: options.readOnly ?? false })),
     owns: (other) => other instanceof make,
     wrap(other) {
       if (other instanceof make) return wrapBetter(other);
-      throw notAHandle();
+      throw notAHandle("tx", other);
     },
   };
 }
@@ -203,6 +203,9 @@ function wrapBetter(database: BetterSqlite): Connection {
   };
 }
 
-function notAHandle(): StorageError {
-  return new StorageError("STORAGE_FAILED", "Expected an open database handle of node:sqlite (DatabaseSync) or better-sqlite3");
+function notAHandle(name: string, got: unknown): StorageError {
+  return new StorageError(
+    "STORAGE_FAILED",
+    `Expected \`${name}\` to be an open database handle of node:sqlite (DatabaseSync) or better-sqlite3, got ${describe(got)}`,
+  );
 }

@@ -14,13 +14,17 @@ export function checkOptions(options: SQLiteBackendOptions): void {
     throw expected("path", "the path of a file, or `:memory:`", options.path);
   if (durability !== undefined && durability !== "full" && durability !== "normal")
     throw expected("durability", '"full" or "normal"', durability);
-  if (tablePrefix !== undefined && !/^(?:[A-Za-z_][A-Za-z0-9_]{0,30})?$/.test(tablePrefix)) {
+  if (tablePrefix !== undefined && !isPrefix(tablePrefix)) {
     throw expected("tablePrefix", "at most 31 letters, digits and `_`, not beginning with a digit", tablePrefix);
   }
   const given = (["path", "connection"] as const).filter((key) => options[key] !== undefined);
   if (given.length > 1 || (given.length === 1 && baseDir !== undefined)) {
     throw expected("path", "given alone: `path`, `connection` and `baseDir` each say where the file is", options.path ?? "a connection");
   }
+}
+
+function isPrefix(value: unknown): value is string {
+  return typeof value === "string" && /^(?:[A-Za-z_][A-Za-z0-9_]{0,30})?$/.test(value);
 }
 
 function isName(value: unknown): value is string {

@@ -301,6 +301,7 @@ describe("bad places and bad options", () => {
     [{ projectName: "" }, /projectName/],
     [{ durability: "fast" }, /durability.*"full" or "normal", got "fast"/],
     [{ tablePrefix: 'a"; DROP TABLE x' }, /tablePrefix/],
+    [{ tablePrefix: ["q_"] }, /tablePrefix.*got an array of 1/],
     [{ busyTimeout: "soon" }, /busyTimeout.*duration/],
     [{ path: "a.db", baseDir: "b" }, /path/],
     [{ connection: {} }, /handle of node:sqlite/],

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { hostileText, hostileValue, runs, sharedPrototypes } from "../../fixtures/hostile.ts";
 import { originText } from "../../../src/config/check.ts";
 import { loadConfig, resolveConfig } from "../../../src/config/load.ts";
 import type { LoadedConfig, LoadOptions } from "../../../src/config/load.ts";
@@ -572,13 +573,15 @@ describe("secrets", () => {
 });
 
 describe("whatever is given", () => {
-  /** Passes when it works, or is refused as it should be. */
-  async function survives(loading: () => Promise<LoadedConfig>): Promise<void> {
+  /** Passes when it works, or is refused as it should be: by a code, and one of the names. */
+  async function survives(loading: () => Promise<LoadedConfig>, ...names: readonly string[]): Promise<void> {
     try {
       const { config } = await loading();
       expect(resolveConfig({ object: config }).config).toEqual(config);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
+      expect(error.code).toMatch(/^CONFIG_[A-Z_]+$/);
+      if (names.length > 0) expect(names.filter((name) => error.message.includes(name))).not.toEqual([]);
     }
   }
 
@@ -604,23 +607,27 @@ describe("whatever is given", () => {
     const text = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(""));
     await fc.assert(
       fc.asyncProperty(text, (each) => survives(() => load(each))),
-      { numRuns: 2_000 },
+      runs(800),
     );
   });
 
   test("a value at any option is a configuration or a ConfigError, in code and in a variable", async () => {
     const options = listOptions();
-    const value = fc.oneof(fc.anything({ withBigInt: true, withDate: true, withMap: true }), fc.string(), fc.double(), fc.integer());
+    const before = sharedPrototypes();
+    const text = hostileText.map((each) => () => each);
     await fc.assert(
-      fc.asyncProperty(fc.nat(options.length - 1), value, async (i, each) => {
+      fc.asyncProperty(fc.nat(options.length - 1), fc.oneof(hostileValue, text), async (i, make) => {
         const { path, option } = options[i] ?? { path: "", option: { env: [] } };
+        const each = make();
         let object: unknown = each;
         for (const key of path.split(".").toReversed()) object = { [key]: object };
-        await survives(() => loadConfig({ readFile, load: noModule, object }));
-        for (const name of option.env)
-          await survives(() => loadConfig({ readFile, load: noModule, env: { [name]: typeof each === "string" ? each : "" } }));
+        await survives(() => loadConfig({ readFile, load: noModule, object }), path);
+        if (typeof each !== "string") return;
+        for (const name of option.env) await survives(() => loadConfig({ readFile, load: noModule, env: { [name]: each } }), name);
+        await survives(() => load(JSON.stringify(object)), path, "omniq.yaml:1");
       }),
-      { numRuns: 2_000 },
+      runs(800),
     );
+    expect(sharedPrototypes()).toBe(before);
   });
 });
