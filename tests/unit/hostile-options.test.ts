@@ -8,7 +8,7 @@ import { WORKER_KEYS } from "../../src/runtime/parts.ts";
 import { SCHEDULE_KEYS } from "../../src/runtime/schedule-options.ts";
 import { PostgresBackend } from "../../src/postgres.ts";
 import { SQLiteBackend } from "../../src/sqlite.ts";
-import { hostileText, hostileValue, runs, sharedPrototypes } from "../fixtures/hostile.ts";
+import { FUZZ, hostileText, hostileValue, runs, sharedPrototypes } from "../fixtures/hostile.ts";
 import type { Maker } from "../fixtures/hostile.ts";
 
 const echo = defineTask({ name: "echo", handler: (args: unknown) => args });
@@ -147,7 +147,7 @@ const value = fc.oneof(
 );
 
 describe.each(TAKERS)("%s", (_, options, take) => {
-  test("takes a value, or refuses it by the option's name", async () => {
+  test("takes a value, or refuses it by the option's name", FUZZ, async () => {
     const before = sharedPrototypes();
     let refused = 0;
     await fc.assert(
@@ -165,7 +165,7 @@ describe.each(TAKERS)("%s", (_, options, take) => {
     expect(sharedPrototypes()).toBe(before);
   });
 
-  test("refuses an option that there is not, whatever it is called", async () => {
+  test("refuses an option that there is not, whatever it is called", FUZZ, async () => {
     await fc.assert(
       fc.asyncProperty(hostileText, async (name) => {
         const error = await refusal(() => take(Object.defineProperty({}, name, { value: 1, enumerable: true })));
@@ -180,7 +180,7 @@ test.each<[string, (text: unknown) => unknown]>([
   ["a duration", (given) => milliseconds(given, "wait")],
   ["a cron expression", (given) => checkCron(given, "UTC", 0)],
   ["a time zone", (given) => checkCron("0 3 * * *", given, 0)],
-])("%s is one, or refused", async (_, read) => {
+])("%s is one, or refused", FUZZ, async (_, read) => {
   const part = fc.constantFrom(
     ..."0 5 * */ */0 1-5 5-1 L W # ? MON JAN @daily @ , - / 5s 1h30m 1e9 Europe/Berlin europe/berlin Etc/GMT+25 +02:00 Z".split(" "),
   );

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { OmniQError } from "../../../src/index.ts";
 import { PostgresBackend } from "../../../src/postgres.ts";
 import { SQLiteBackend } from "../../../src/sqlite.ts";
-import { hostileText, runs } from "../../fixtures/hostile.ts";
+import { FUZZ, hostileText, runs } from "../../fixtures/hostile.ts";
 
 const almost = fc
   .tuple(
@@ -17,7 +17,7 @@ const almost = fc
 test.each<[string, (name: string) => unknown]>([
   ["the prefix of tables", (tablePrefix) => new SQLiteBackend({ path: ":memory:", tablePrefix })],
   ["a schema", (schema) => new PostgresBackend({ url: "postgres://host/shop", schema })],
-])("%s is letters, digits and underscores, whatever is asked for", (_, make) => {
+])("%s is letters, digits and underscores, whatever is asked for", FUZZ, (_, make) => {
   let [taken, refused] = [0, 0];
   fc.assert(
     fc.property(fc.oneof(hostileText, almost), (name) => {

@@ -8,7 +8,7 @@ import type { CommandSpec, OptionSpec } from "../../../src/cli/command.ts";
 import { COMMANDS, optionsOf } from "../../../src/cli/commands.ts";
 import { execute } from "../../../src/cli/main.ts";
 import { defineTask, OmniQ } from "../../../src/index.ts";
-import { hostileText, runs, sharedPrototypes } from "../../fixtures/hostile.ts";
+import { FUZZ, hostileText, runs, sharedPrototypes } from "../../fixtures/hostile.ts";
 import { fakeTerminal } from "./fake-terminal.ts";
 
 const SECRET = "hunter2";
@@ -97,7 +97,7 @@ const line = fc
   )
   .filter((argv) => !argv.some((text) => /^--?$/.test(text)));
 
-test("whatever is typed ends as documented, and says nothing that it should not", { timeout: 300_000 }, async () => {
+test("whatever is typed ends as documented, and says nothing that it should not", FUZZ, async () => {
   // A command that has imported a module of tasks does not wait for what that left running.
   vi.spyOn(process, "exit").mockImplementation(() => undefined as never);
   const before = sharedPrototypes();

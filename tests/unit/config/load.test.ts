@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hostileText, hostileValue, runs, sharedPrototypes } from "../../fixtures/hostile.ts";
+import { FUZZ, hostileText, hostileValue, runs, sharedPrototypes } from "../../fixtures/hostile.ts";
 import { originText } from "../../../src/config/check.ts";
 import { loadConfig, resolveConfig } from "../../../src/config/load.ts";
 import type { LoadedConfig, LoadOptions } from "../../../src/config/load.ts";
@@ -585,7 +585,7 @@ describe("whatever is given", () => {
     }
   }
 
-  test("a text is a configuration or a ConfigError", async () => {
+  test("a text is a configuration or a ConfigError", FUZZ, async () => {
     const piece = fc.constantFrom(
       ..."projectName taskQueue config queues worker max_workers url base_dir : - ? [ ] { } , & * ! | > ' \" # % @ ` ~ 5s -1 null".split(
         " ",
@@ -611,7 +611,7 @@ describe("whatever is given", () => {
     );
   });
 
-  test("a value at any option is a configuration or a ConfigError, in code and in a variable", async () => {
+  test("a value at any option is a configuration or a ConfigError, in code and in a variable", FUZZ, async () => {
     const options = listOptions();
     const before = sharedPrototypes();
     const text = hostileText.map((each) => () => each);

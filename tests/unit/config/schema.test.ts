@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { FUZZ, runs } from "../../fixtures/hostile.ts";
 import { parse } from "yaml";
 import { schemaText } from "../../../scripts/config-schema.ts";
 import { readConfig } from "../../../src/config/check.ts";
@@ -177,23 +178,23 @@ function outcome(step: () => number): "refused" | "0" | "more than 0" {
 }
 
 describe("whatever is given to an option", () => {
-  test("is right for editors where the reader takes it", () => {
+  test("is right for editors where the reader takes it", FUZZ, () => {
     fc.assert(
       fc.property(given, ([path, value, snake]) => {
         const config = configOf(path, value, snake);
         return isValid(config) || !isRead(config);
       }),
-      { numRuns: 4_000 },
+      runs(1_000),
     );
   });
 
-  test("is wrong for editors where the reader refuses it, as far as a schema can say", () => {
+  test("is wrong for editors where the reader refuses it, as far as a schema can say", FUZZ, () => {
     fc.assert(
       fc.property(given, ([path, value, snake]) => {
         const config = configOf(path, value, snake);
         return isRead(config) || !isValid(config) || isUnsayable(value);
       }),
-      { numRuns: 4_000 },
+      runs(1_000),
     );
   });
 

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { decode, encode, formOf, PAYLOAD_LIMIT, withKeys } from "../../../src/core/codec.ts";
 import { PayloadError } from "../../../src/core/errors.ts";
-import { hostileText, hostileValue, runs, sameValue, sharedPrototypes } from "../../fixtures/hostile.ts";
+import { FUZZ, hostileText, hostileValue, runs, sameValue, sharedPrototypes } from "../../fixtures/hostile.ts";
 
 /** The error that a call throws. */
 function thrown(fn: () => unknown): PayloadError {
@@ -82,16 +82,16 @@ function fromPairs(pairs: readonly (readonly [string, unknown])[]): object {
 }
 
 describe("what is kept", () => {
-  test("anything supported comes back deeply equal, prototypes included", () => {
+  test("anything supported comes back deeply equal, prototypes included", FUZZ, () => {
     fc.assert(
       fc.property(supported, (value) => {
         expect(isDeepStrictEqual(decode(encode(value)), value)).toBe(true);
       }),
-      { numRuns: 1_000 },
+      runs(1_000),
     );
   });
 
-  test("plain data is byte-identical to JSON", () => {
+  test("plain data is byte-identical to JSON", FUZZ, () => {
     // Through JSON once: -0 is not plain data.
     const plain = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)));
     fc.assert(
@@ -99,7 +99,7 @@ describe("what is kept", () => {
         expect(encode(value)).toBe(JSON.stringify(value));
         expect(formOf(encode(value))).toBe("json");
       }),
-      { numRuns: 500 },
+      runs(500),
     );
     expect(encode({ b: 1, a: [true, null, "é\u2028"], "2": {} })).toBe('{"2":{},"b":1,"a":[true,null,"é\u2028"]}');
   });
@@ -386,7 +386,7 @@ describe("what cannot be read", () => {
     expect(thrown(() => decode(text)).message).toBe(`${unreadable} has an unknown or broken tag an array of 1`);
   });
 
-  test("no text makes it throw anything but a PayloadError", () => {
+  test("no text makes it throw anything but a PayloadError", FUZZ, () => {
     const tags = ["undefined", "number", "bigint", "date", "url", "set", "map", "object", "error", "bytes"];
     const box = fc.record({ $omniq: fc.constantFrom(...tags), t: fc.jsonValue(), v: fc.jsonValue() }, { requiredKeys: ["$omniq"] });
     fc.assert(
@@ -397,13 +397,13 @@ describe("what cannot be read", () => {
           expect(error).toBeInstanceOf(PayloadError);
         }
       }),
-      { numRuns: 1_000 },
+      runs(1_000),
     );
   });
 });
 
 describe("whatever comes", () => {
-  test("a value comes back as it was, or is refused; what all objects share stays as it is", () => {
+  test("a value comes back as it was, or is refused; what all objects share stays as it is", FUZZ, () => {
     const before = sharedPrototypes();
     let stored = 0;
     fc.assert(
@@ -427,7 +427,7 @@ describe("whatever comes", () => {
     expect(sharedPrototypes()).toBe(before);
   });
 
-  test("a stored text that was changed is read as a value, or is unreadable", () => {
+  test("a stored text that was changed is read as a value, or is unreadable", FUZZ, () => {
     const before = sharedPrototypes();
     const piece = fc.oneof(hostileText, fc.constantFrom('{"$omniq":"error","v":', '"$omniq":"map"', "[[", "]]", "{}", '"', ",", "null"));
     const changed = fc.tuple(supported, fc.nat(), fc.nat(8), piece).map(([value, at, gone, put]) => {
