@@ -40,7 +40,8 @@ export async function withDatabaseToFill(given: Given, terminal: Terminal, fill:
   }
 }
 
-function checkFile(place: FilePlace): void {
+/** @throws StorageError for a place that is no database of ours, or of an older schema. */
+export function checkFile(place: FilePlace): void {
   const { path } = place;
   const there = path === ":memory:" ? undefined : statSync(path, { throwIfNoEntry: false });
   if (there === undefined) throw notFound(path);

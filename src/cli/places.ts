@@ -1,5 +1,5 @@
 /** Where the stores of a configuration lie: each file or schema once, with what it holds. */
-import { join, resolve } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import type { LoadedConfig } from "../config/load.ts";
 import type { ConfigData } from "../config/options.ts";
 import { settingsOf } from "../config/settings.ts";
@@ -60,6 +60,13 @@ function serverPlace({ url, schema }: ServerSettings) {
 
 /** The files among places. */
 export const filesOf = (places: readonly Place[]): readonly FilePlace[] => places.flatMap((place) => (isServer(place) ? [] : [place]));
+
+/** Where the copy of a place goes: `shop.db`, and `shop.results.db` for results in a file of their own. */
+export function copyOf(file: string, { holds }: FilePlace): string {
+  if (holds.includes("tasks")) return file;
+  const ending = extname(file);
+  return join(dirname(file), `${basename(file, ending)}.${holds.join("-")}${ending}`);
+}
 
 /** @throws StorageError `STORAGE_NOT_FOUND`: what lies in memory ends with its process. */
 export function refuseMemory(places: readonly Place[]): void {

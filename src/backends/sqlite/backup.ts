@@ -42,14 +42,32 @@ export async function backUp(source: BackupSource, file: string, options: Backup
   refuseTarget(source.path, target, options.overwrite ?? false);
   options.signal?.throwIfAborted();
   const began = performance.now();
+  const { bytes, made: tasks } = await writtenAs(source.path, target, options.overwrite ?? false, (copy) =>
+    copied({ ...source, copy }, options),
+  );
+  return { file: target, bytes, tasks, took: Math.round(performance.now() - began) };
+}
+
+/**
+ * Lets `make` fill an empty file beside it and bring it to disk, and only then gives it its name.
+ * @throws StorageError `BACKUP_REFUSED`, and whatever `make` throws: then nothing is left of it.
+ */
+export async function writtenAs<T>(
+  database: string,
+  file: string,
+  overwrite: boolean,
+  make: (copy: string) => Promise<T>,
+): Promise<{ readonly file: string; readonly bytes: number; readonly made: T }> {
+  const target = path.resolve(file);
+  refuseTarget(database, target, overwrite);
   const copy = makeEmpty(target);
   try {
-    const tasks = await copied({ ...source, copy }, options);
+    const made = await make(copy);
     const bytes = fs.statSync(copy).size;
-    refuseTarget(source.path, target, options.overwrite ?? false);
+    refuseTarget(database, target, overwrite);
     fs.renameSync(copy, target);
     syncFolder(path.dirname(target));
-    return { file: target, bytes, tasks, took: Math.round(performance.now() - began) };
+    return { file: target, bytes, made };
   } finally {
     forget(copy);
   }

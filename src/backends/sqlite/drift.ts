@@ -15,7 +15,9 @@ export interface Drift {
 interface Entry {
   readonly type: string;
   readonly table: string;
+  /** As it is compared: white space counts once. */
   readonly sql: string;
+  readonly text: string;
 }
 
 /** What `sqlite_schema` holds, without what SQLite makes itself. */
@@ -26,29 +28,34 @@ function entriesOf(db: Db): ReadonlyMap<string, Entry> {
   return new Map(
     rows.map((row) => [
       str(row["name"]),
-      { type: str(row["type"]), table: str(row["tbl_name"]), sql: str(row["sql"]).replaceAll(/\s+/g, " ") },
+      { type: str(row["type"]), table: str(row["tbl_name"]), sql: str(row["sql"]).replaceAll(/\s+/g, " "), text: str(row["sql"]) },
     ]),
   );
 }
 
-/** Compares with a fresh database of this version. Tables of yours beside ours are no drift; an index or trigger on ours is, but for those of a move. */
-export function driftOf(db: Db, tablePrefix: string): readonly Drift[] {
+/** What a new database of this version holds, by name. */
+export function freshSchema(tablePrefix: string): ReadonlyMap<string, Entry> {
   const fresh = new Db(nodeLibrary.open(":memory:"), tablePrefix);
   try {
     migrate(fresh, ":memory:");
-    const [wanted, found] = [entriesOf(fresh), entriesOf(db)];
-    const tables = new Set([...wanted.values()].map(({ table }) => table));
-    return [
-      ...[...wanted].flatMap(([name, { type, sql }]): readonly Drift[] => {
-        const there = found.get(name);
-        if (there === undefined) return [{ is: "missing", type, name }];
-        return there.sql === sql ? [] : [{ is: "changed", type, name }];
-      }),
-      ...[...found].flatMap(([name, { type, table }]): readonly Drift[] =>
-        wanted.has(name) || !tables.has(table) || MOVE_TRIGGERS.test(name) ? [] : [{ is: "unknown", type, name }],
-      ),
-    ];
+    return entriesOf(fresh);
   } finally {
     fresh.connection.close();
   }
+}
+
+/** Compares with a fresh database of this version. Tables of yours beside ours are no drift; an index or trigger on ours is, but for those of a move. */
+export function driftOf(db: Db, tablePrefix: string): readonly Drift[] {
+  const [wanted, found] = [freshSchema(tablePrefix), entriesOf(db)];
+  const tables = new Set([...wanted.values()].map(({ table }) => table));
+  return [
+    ...[...wanted].flatMap(([name, { type, sql }]): readonly Drift[] => {
+      const there = found.get(name);
+      if (there === undefined) return [{ is: "missing", type, name }];
+      return there.sql === sql ? [] : [{ is: "changed", type, name }];
+    }),
+    ...[...found].flatMap(([name, { type, table }]): readonly Drift[] =>
+      wanted.has(name) || !tables.has(table) || MOVE_TRIGGERS.test(name) ? [] : [{ is: "unknown", type, name }],
+    ),
+  ];
 }

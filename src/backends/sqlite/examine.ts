@@ -3,6 +3,7 @@ import { StorageError } from "../../core/errors.ts";
 import type { Backlog } from "../shared/backlog.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int, str } from "../shared/values.ts";
+import { CHECKED, isRowDamaged } from "./checksum.ts";
 import { Db } from "./db.ts";
 import { driftOf } from "./drift.ts";
 import type { Drift } from "./drift.ts";
@@ -11,6 +12,8 @@ import { fileSystemAt } from "./file-system.ts";
 import type { FileSystem } from "./file-system.ts";
 import { nodeLibrary } from "./library.ts";
 import type { Connection } from "./library.ts";
+import { misfits } from "./mend.ts";
+import type { Misfits } from "./mend.ts";
 import { schemaVersion } from "./migrate.ts";
 import { MIGRATIONS } from "./schema.ts";
 
@@ -43,6 +46,10 @@ export interface DatabaseFacts {
   readonly pendingWal?: number;
   /** What the check found; empty is whole. */
   readonly damage: readonly string[];
+  /** Looked for in a full check only, where the version is this one's and nothing is damaged: rows that fit together no longer. */
+  readonly misfits: readonly Misfits[];
+  /** Likewise: rows whose payload is not what was written, such as `task 4711`. */
+  readonly payloads: readonly string[];
   /** Only where the version is this one's. */
   readonly drift: readonly Drift[];
   /** Empty where the version is another's. */
@@ -138,16 +145,34 @@ function read(db: Db, tablePrefix: string, full: boolean): DatabaseFacts {
   const isCurrent = version === SCHEMA_VERSION;
   const pageSize = pragma(connection, "page_size");
   const pendingWal = pendingPages(connection);
+  const damage = damageOf(connection, full);
+  const isSound = full && isCurrent && damage.length === 0;
   return {
     journalMode: str(connection.prepare("PRAGMA journal_mode").get()?.["journal_mode"]),
     version,
     bytes: pageSize * pragma(connection, "page_count"),
     freeBytes: pageSize * pragma(connection, "freelist_count"),
     ...(pendingWal === undefined ? {} : { pendingWal: pendingWal * pageSize }),
-    damage: damageOf(connection, full),
+    damage,
+    misfits: isSound ? misfits(db) : [],
+    payloads: isSound ? damagedPayloads(db) : [],
     drift: isCurrent ? driftOf(db, tablePrefix) : [],
     backlog: isCurrent ? backlogOf(db) : { ready: [], held: new Map() },
   };
+}
+
+function damagedPayloads(db: Db): readonly string[] {
+  const tables = [
+    ["task", "tasks", "id"],
+    ["the result of task", "results", "task_id"],
+    ["schedule", "schedules", "id"],
+  ] as const;
+  return tables.flatMap(([what, table, id]) => {
+    const rows = db.connection.prepare(db.named(`SELECT ${id} AS name, checksum, ${CHECKED[table].join(", ")} FROM {${table}}`)).iterate();
+    const names: string[] = [];
+    for (const row of rows) if (isRowDamaged(table, row)) names.push(`${what} ${str(row["name"])}`);
+    return names;
+  });
 }
 
 function pragma(connection: Connection, name: string): number {

@@ -13,6 +13,8 @@ export type Param = Value;
 export interface Statement {
   all(...params: Param[]): Row[];
   get(...params: Param[]): Row | undefined;
+  /** Row by row: what was read before an error has been read. */
+  iterate(...params: Param[]): Iterable<Row>;
   /** The number of rows changed. */
   run(...params: Param[]): number;
 }
@@ -85,6 +87,7 @@ function wrapNode(database: NodeSqlite.DatabaseSync): Connection {
         // Rows hold integers, text, reals and NULL only: our tables are STRICT.
         all: (...params) => statement.all(...params),
         get: (...params) => statement.get(...params),
+        iterate: (...params) => statement.iterate(...params),
         run: (...params) => Number(statement.run(...params).changes),
       };
     },
@@ -118,6 +121,7 @@ interface BetterSqlite {
     readonly reader: boolean;
     all(...p: readonly BetterParam[]): unknown[];
     get(...p: readonly BetterParam[]): unknown;
+    iterate(...p: readonly BetterParam[]): Iterable<unknown>;
     run(...p: readonly BetterParam[]): { changes: number };
     raw(on: boolean): unknown;
   };
@@ -170,6 +174,10 @@ function boundFor(sql: string): (params: readonly Param[]) => readonly BetterPar
   return (params) => [Object.fromEntries(params.map((param, i) => [i + 1, param]))];
 }
 
+function* rowsOf(values: Iterable<unknown>): Generator<Row> {
+  for (const value of values) if (isRow(value)) yield value;
+}
+
 function wrapBetter(database: BetterSqlite): Connection {
   return {
     exec: (sql) => {
@@ -184,6 +192,7 @@ function wrapBetter(database: BetterSqlite): Connection {
           const row = statement.get(...bound(params));
           return isRow(row) ? row : undefined;
         },
+        iterate: (...params) => rowsOf(statement.iterate(...bound(params))),
         // It refuses run() on a statement that returns rows, and get() on one that does not.
         run: (...params) => (statement.reader ? statement.all(...bound(params)).length : statement.run(...bound(params)).changes),
       };

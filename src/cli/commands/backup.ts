@@ -1,5 +1,5 @@
 /** `omniq backup`: a copy while others write. */
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { backUp, refuseTarget } from "../../backends/sqlite/backup.ts";
 import { fileFacts, isHollow, versionAt } from "../../backends/sqlite/examine.ts";
 import type { BackedUp } from "../../core/backend.ts";
@@ -9,7 +9,7 @@ import { EXIT } from "../command.ts";
 import type { Run } from "../command.ts";
 import { configured } from "../configured.ts";
 import { endNow, Interrupted, listenForInterrupts } from "../interrupt.ts";
-import { filesOf, isServer, placesOf, refuseMemory } from "../places.ts";
+import { copyOf, filesOf, isServer, placesOf, refuseMemory } from "../places.ts";
 import type { FilePlace, Place } from "../places.ts";
 import { dumpCommand } from "../server.ts";
 import { statusLine } from "../status-line.ts";
@@ -70,13 +70,6 @@ function sizeOf(place: FilePlace): number {
   if (version === 0)
     throw new StorageError("FOREIGN_SCHEMA", `Expected ${place.path} to be a database of OmniQ, but it has no tables of ours`);
   return facts.bytes;
-}
-
-/** `shop.db`, and `shop.results.db` for results in a file of their own. */
-function copyOf(file: string, { holds }: FilePlace): string {
-  if (holds.includes("tasks")) return file;
-  const ending = extname(file);
-  return join(dirname(file), `${basename(file, ending)}.${holds.join("-")}${ending}`);
 }
 
 function sentence({ file, bytes: size, tasks, took }: BackedUp, { holds }: FilePlace): string {

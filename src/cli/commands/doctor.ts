@@ -1,11 +1,11 @@
-/** `omniq doctor`: looks for trouble, changes nothing, and says what helps. */
+/** `omniq doctor`: looks for trouble, changes nothing unless it is asked to repair, and says what helps. */
 import { fileFacts, isHollow, READ_WAIT, SCHEMA_VERSION, sqliteVersion } from "../../backends/sqlite/examine.ts";
 import type { Backlog } from "../../backends/shared/backlog.ts";
 import type { FileFacts } from "../../backends/sqlite/examine.ts";
 import { sqliteMover } from "../../backends/sqlite/transfer.ts";
 import { OmniQError } from "../../core/errors.ts";
 import { OmniQ } from "../../index.ts";
-import { EXIT } from "../command.ts";
+import { EXIT, UsageError } from "../command.ts";
 import type { Given, Run } from "../command.ts";
 import { configured } from "../configured.ts";
 import type { Configured } from "../configured.ts";
@@ -15,9 +15,11 @@ import { examined } from "../doctor/examined.ts";
 import { fileFindings } from "../doctor/file.ts";
 import { countOf, note, ok, printFinding, problem, warning } from "../doctor/finding.ts";
 import type { Finding } from "../doctor/finding.ts";
+import { repairAll } from "../doctor/repair.ts";
+import { salvageAll } from "../doctor/salvage.ts";
 import { readWork, workFindings } from "../doctor/work.ts";
 import { ownVersion, versionIn } from "../own-package.ts";
-import { isServer, nameOf, placesOf } from "../places.ts";
+import { filesOf, isServer, nameOf, placesOf, refuseMemory } from "../places.ts";
 import type { FilePlace, ServerPlace } from "../places.ts";
 import { statusLine } from "../status-line.ts";
 import { systemSentence } from "../system-error.ts";
@@ -26,6 +28,19 @@ import { count, plain } from "../text.ts";
 import { unreadFiles } from "../unread.ts";
 
 export const run: Run = async (given, terminal) => {
+  const target = given.text("salvage");
+  if (target === undefined && !given.flag("repair")) return examineAll(given, terminal);
+  if (target !== undefined && given.flag("repair")) throw new UsageError("Expected --repair or --salvage, got both");
+  const { config, origins } = await configured(given, terminal);
+  const places = placesOf(config, origins);
+  refuseMemory(places);
+  const server = places.find((place) => isServer(place));
+  if (server !== undefined) throw new UsageError(`Expected a database in a file, got ${server.name}: PostgreSQL has tools of its own`);
+  const files = filesOf(places);
+  return target === undefined ? repairAll(files, { given, terminal }) : salvageAll(files, target, { given, terminal });
+};
+
+const examineAll: Run = async (given, terminal) => {
   const findings: Finding[] = [];
   const json = given.flag("json");
   const tell = (...found: readonly Finding[]): void => {

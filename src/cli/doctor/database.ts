@@ -2,7 +2,7 @@
 import { SCHEMA_VERSION } from "../../backends/sqlite/examine.ts";
 import type { DatabaseFacts } from "../../backends/sqlite/examine.ts";
 import { formatDuration } from "../../core/duration.ts";
-import { bytes } from "../text.ts";
+import { bytes, count } from "../text.ts";
 import { note, ok, problem, warning } from "./finding.ts";
 import type { Finding } from "./finding.ts";
 
@@ -14,7 +14,7 @@ const LARGE = 100_000_000;
 const NAMED = 5;
 
 export function databaseFindings(facts: DatabaseFacts, full: boolean): readonly Finding[] {
-  return [damageFinding(facts, full), schemaFinding(facts), ...driftFindings(facts), ...shapeFindings(facts)];
+  return [damageFinding(facts, full), schemaFinding(facts), ...driftFindings(facts), ...rowFindings(facts), ...shapeFindings(facts)];
 }
 
 /** The lock was held for as long as a write waits for it. */
@@ -32,7 +32,7 @@ function damageFinding({ damage }: DatabaseFacts, full: boolean): Finding {
   return problem(
     "integrity",
     `The file is damaged: ${damage.slice(0, NAMED).join("; ")}`,
-    "stop the workers, keep the file, and restore a backup",
+    "stop the workers and keep the file; omniq doctor --repair builds indexes anew, for more restore a backup, or omniq doctor --salvage FILE",
   );
 }
 
@@ -57,11 +57,38 @@ function driftFindings({ drift }: DatabaseFacts): readonly Finding[] {
   return [
     ...(missing === ""
       ? []
-      : [problem("drift", `Missing from the schema: ${missing}`, "restore a backup, or make it again as docs/sqlite.md shows it")]),
-    ...(changed === "" ? [] : [problem("drift", `Not as this version makes it: ${changed}`, "undo the change that was made by hand")]),
+      : [
+          problem(
+            "drift",
+            `Missing from the schema: ${missing}`,
+            "omniq doctor --repair makes indexes and triggers again; for a table restore a backup",
+          ),
+        ]),
+    ...(changed === ""
+      ? []
+      : [problem("drift", `Not as this version makes it: ${changed}`, "undo the change that was made by hand, or omniq doctor --repair")]),
     ...(unknown === ""
       ? []
       : [warning("drift", `Not made by OmniQ, on its tables: ${unknown}`, "drop it if it is not meant: each write pays for it")]),
+  ];
+}
+
+function rowFindings({ misfits, payloads }: DatabaseFacts): readonly Finding[] {
+  const named = payloads.slice(0, NAMED).join(", ");
+  const more = payloads.length > NAMED ? ` and ${payloads.length - NAMED} more` : "";
+  return [
+    ...misfits.map(({ rows, table, says }) =>
+      problem("rows", `${count(rows, table === "tasks" ? "task" : "edge")}: ${says}`, "omniq doctor --repair"),
+    ),
+    ...(payloads.length === 0
+      ? []
+      : [
+          problem(
+            "payloads",
+            `Not what was written, by its checksum: ${named}${more}`,
+            "delete it, or restore a backup; and look at the disk",
+          ),
+        ]),
   ];
 }
 

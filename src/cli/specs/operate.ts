@@ -1,4 +1,5 @@
 import type { CommandSpec } from "../command.ts";
+import { DRY_RUN, YES } from "../options.ts";
 
 /** What keeps a database well: cleanup, backups, checks, upgrades. */
 export const operate: readonly CommandSpec[] = [
@@ -68,10 +69,18 @@ export const operate: readonly CommandSpec[] = [
     name: "doctor",
     about: "look for trouble: versions, disk, permissions, damage, schema, locks, schedules, queues, workers; each with its remedy",
     database: true,
-    options: [{ flags: "--full", about: "check the whole file for damage, which takes longer" }],
+    options: [
+      { flags: "--full", about: "check the whole file for damage, payloads and rows that do not fit together, which takes longer" },
+      { flags: "--repair", about: "set right what can be set right in a file, after a question and a backup" },
+      { flags: "--salvage <file>", about: "write what can be read of a damaged file into a new one; nothing else is done" },
+      YES,
+      DRY_RUN,
+    ],
     examples: [
       ["omniq doctor", "exit code 1 if there is a problem; warnings do not count"],
       ["omniq doctor --full --json", "everything, for a program"],
+      ["omniq doctor --repair --dry-run", "what would be repaired"],
+      ["omniq doctor --salvage saved.db", "a file that can no longer be worked with; exit code 1 if something of it is lost"],
     ],
     load: () => import("../commands/doctor.ts"),
   },

@@ -71,6 +71,8 @@ test("of the database: what is pinned, free, or too much to name", () => {
     bytes: GB,
     freeBytes: 0,
     damage: [],
+    misfits: [],
+    payloads: [],
     drift: [],
     backlog: { ready: [], held: new Map() },
   };
