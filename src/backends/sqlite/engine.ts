@@ -5,7 +5,7 @@
  */
 import type { Hint } from "../../core/backend.ts";
 import type { Clock, Random } from "../../core/clock.ts";
-import { ClosedError, ConnectionError, StorageError } from "../../core/errors.ts";
+import { ClosedError, ConnectionError, OmniQError, StorageError } from "../../core/errors.ts";
 import type { Db } from "./db.ts";
 import { flushEvents } from "./events.ts";
 import { busy, isBusy, storageError } from "./failure.ts";
@@ -158,7 +158,7 @@ export class Engine {
       const { guilty, error } = outcome;
       // What fails in the end (the events, the commit) is no call's in particular: that is found out below.
       if (guilty === undefined) break;
-      guilty.reject(storageError(error, this.#options.path));
+      guilty.reject(this.#told(error));
       left = left.filter((call) => call !== guilty);
     }
     return this.#oneByOne(left);
@@ -174,11 +174,19 @@ export class Engine {
     return this.#gone;
   }
 
+  /** Of a file that went away SQLite says anything: that it is damaged, or has no such table. */
+  #told(error: unknown): unknown {
+    const { path, isStillThere } = this.#options;
+    if (error instanceof OmniQError || isStillThere()) return storageError(error, path);
+    this.#gone = true;
+    return gone(path);
+  }
+
   #oneByOne(calls: readonly Call[]): readonly Call[] {
     for (const [i, call] of calls.entries()) {
       const outcome = this.#attempt([call]);
       if (outcome === "busy") return calls.slice(i);
-      if (outcome !== "done") call.reject(storageError(outcome.error, this.#options.path));
+      if (outcome !== "done") call.reject(this.#told(outcome.error));
     }
     return [];
   }

@@ -36,10 +36,12 @@ export function makeFile(place: Place): void {
     throw cannotMake(place.path, folder, code === "EEXIST" ? "ENOTDIR" : code, error);
   }
   try {
+    refuseHollow(place);
     fs.closeSync(fs.openSync(place.path, "wx", 0o600));
   } catch (error) {
+    if (error instanceof StorageError) throw error;
     const code = codeOf(error);
-    if (code === "EEXIST" && fs.statSync(place.path, { throwIfNoEntry: false })?.isFile() === true) return refuseHollow(place);
+    if (code === "EEXIST" && fs.statSync(place.path, { throwIfNoEntry: false })?.isFile() === true) return;
     throw cannotMake(place.path, folder, code, error);
   }
 }
@@ -77,13 +79,19 @@ function cannotMake(file: string, folder: string, code: unknown, cause: unknown)
   return new StorageError("STORAGE_FAILED", `Expected to be able to make ${file} (${String(code)})`, { cause });
 }
 
-/** An empty file beside a WAL with data in it: SQLite would delete the WAL and start empty, and its commits would be gone without a word. */
-function refuseHollow(place: Place): void {
-  const wal = fs.statSync(`${place.path}-wal`, { throwIfNoEntry: false });
-  if (wal === undefined || wal.size === 0 || fs.statSync(place.path).size > 0) return;
+/**
+ * An empty file beside a WAL with data in it, or none at all: SQLite would delete the WAL and start empty, and its commits would be gone
+ * without a word.
+ */
+function refuseHollow({ path: file }: Place): void {
+  const wal = fs.statSync(`${file}-wal`, { throwIfNoEntry: false });
+  if (wal === undefined || wal.size === 0) return;
+  const found = fs.statSync(file, { throwIfNoEntry: false });
+  if (found !== undefined && found.size > 0) return;
+  const is = found === undefined ? "missing" : "empty";
   throw new StorageError(
     "STORAGE_CORRUPT",
-    `Expected ${place.path} to hold data, but it is empty while ${place.path}-wal is not: opening it would delete what the WAL holds. Restore the file, or remove both`,
+    `Expected ${file} to hold data, but it is ${is} while ${file}-wal is not: opening it would delete what the WAL holds. Restore the file, or remove both`,
   );
 }
 

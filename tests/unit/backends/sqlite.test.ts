@@ -274,8 +274,15 @@ describe("bad places and bad options", () => {
     mkdirSync(join(folder, "data"));
     writeFileSync(file(), "");
     writeFileSync(`${file()}-wal`, "frames");
-    expect(await refusal({})).toMatchObject({ code: "STORAGE_CORRUPT" });
+    expect(await refusal({})).toMatchObject({ code: "STORAGE_CORRUPT", message: expect.stringContaining("it is empty while") });
     expect(statSync(`${file()}-wal`).size).toBe(6);
+  });
+
+  test("so is a missing file beside a WAL with data: no new one is made", async () => {
+    mkdirSync(join(folder, "data"));
+    writeFileSync(`${file()}-wal`, "frames");
+    expect(await refusal({})).toMatchObject({ code: "STORAGE_CORRUPT", message: expect.stringContaining("it is missing while") });
+    expect([existsSync(file()), statSync(`${file()}-wal`).size]).toEqual([false, 6]);
   });
 
   test("a lock that is never given free is STORAGE_BUSY, not a hang", async () => {
