@@ -1,9 +1,9 @@
 /**
  * Proves that the tests can fail: puts each bug of tests/bugs into a scratch copy, one at a time, and runs the tests that have to notice.
  *
- *     node scripts/seeded-bugs.ts [text]
+ *     node scripts/seeded-bugs.ts [text] [--generated]
  *
- * With a text: only the bugs whose room, file or description has it. Prints a table; exits with 1 if a bug does not apply, or survives.
+ * With a text: only the bugs whose room, file or description has it. With `--generated`: only the generated scripts may notice. Prints a table; exits with 1 if a bug does not apply, or survives.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -19,6 +19,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const COPIED = ["src", "tests", "package.json", "tsconfig.json", "vitest.config.ts"];
 /** A bug that makes the tests hang is noticed, too. */
 const LONGEST = 300_000;
+/** A machine that is busy must not be taken for a test that has failed. */
+const TEST_TIMEOUT = "90000";
 
 interface Verdict {
   /** The first test that failed; absent where none did. */
@@ -55,7 +57,7 @@ class Scratch {
     const report = join(this.#folder, ".tmp/results.json");
     rmSync(report, { force: true });
     const only = pattern === undefined ? [] : ["-t", pattern];
-    const args = ["run", "--bail", "1", ...files, ...only];
+    const args = ["run", "--bail", "1", "--testTimeout", TEST_TIMEOUT, ...files, ...only];
     const child = spawn(process.execPath, [join(ROOT, "node_modules/vitest/vitest.mjs"), ...args], {
       cwd: this.#folder,
       stdio: "ignore",
@@ -107,11 +109,22 @@ async function verdictOf(scratch: Scratch, { suites }: Room, bug: Bug): Promise<
   return { seconds };
 }
 
-async function main(text: string): Promise<void> {
-  const asked = ROOMS.map((room) => ({
-    room,
-    bugs: room.bugs.filter(({ what, file }) => `${room.name} ${file} ${what}`.includes(text)),
-  })).filter(({ bugs }) => bugs.length > 0);
+function generatedOnly({ name, bugs, suites }: Room): Room {
+  return {
+    name,
+    bugs: bugs.map(({ what, file, find, replace }) => ({ what, file, find, replace })),
+    suites: suites.filter(({ files }) => files.some((file) => file.includes("/trust/"))),
+  };
+}
+
+async function main(text: string, generated: boolean): Promise<void> {
+  const rooms = generated ? ROOMS.map((room) => generatedOnly(room)) : ROOMS;
+  const asked = rooms
+    .map((room) => ({
+      room,
+      bugs: room.bugs.filter(({ what, file }) => `${room.name} ${file} ${what}`.includes(text)),
+    }))
+    .filter(({ room, bugs }) => bugs.length > 0 && room.suites.length > 0);
   const table = new Table({ head: ["", "room", "bug", "caught by", "s"], colWidths: [4, 10, 50, 80, 6], wordWrap: true });
   const scratch = new Scratch();
   let [caught, all] = [0, 0];
@@ -137,4 +150,5 @@ async function main(text: string): Promise<void> {
   process.exitCode = caught === all && all > 0 ? 0 : 1;
 }
 
-await main(process.argv[2] ?? "");
+const words = process.argv.slice(2);
+await main(words.find((word) => !word.startsWith("--")) ?? "", words.includes("--generated"));

@@ -115,6 +115,7 @@ export const POSTGRES_BUGS: readonly Bug[] = [
     file: "src/backends/postgres/ledger.ts",
     find: "if (account.inDoubt && account.underWay === 0)",
     replace: "if (account.inDoubt && account.underWay < 0)",
+    tests: ["tests/unit/backends/postgres-ledger.test.ts"],
   },
   {
     what: "a requeued task keeps its retries",

@@ -14,34 +14,44 @@ export interface Suite {
 export interface Room {
   readonly name: string;
   readonly bugs: readonly Bug[];
-  /** One after the other, until one fails: the generated scripts first, then the tests of the room. */
+  /** One after the other, until one fails. */
   readonly suites: readonly Suite[];
 }
 
-const generated = (pattern: string): Suite => ({ files: ["tests/integration/trust"], pattern });
+const generated = (pattern: string): Suite => ({
+  files: ["tests/integration/trust/model-based.test.ts", "tests/integration/trust/interleavings.test.ts"],
+  pattern,
+});
+
+const filesOf = (folder: string, ...names: readonly string[]): readonly string[] => names.map((name) => `tests/${folder}/${name}.test.ts`);
 
 export const ROOMS: readonly Room[] = [
   {
     name: "core",
     bugs: CORE_BUGS,
-    suites: [generated("on an SQLite file"), { files: ["tests/unit/core", "tests/unit/testing"] }],
+    suites: [{ files: filesOf("unit/core", "lifecycle", "due", "occurrence") }, generated("on an SQLite file")],
   },
-  { name: "runtime", bugs: RUNTIME_BUGS, suites: [{ files: ["tests/unit/runtime"] }] },
+  {
+    name: "runtime",
+    bugs: RUNTIME_BUGS,
+    suites: [{ files: filesOf("unit/runtime", "trouble", "stop", "stores", "upkeep", "worker", "scheduler") }],
+  },
   {
     name: "sqlite",
     bugs: SQLITE_BUGS,
     suites: [
+      { files: filesOf("unit/backends/sqlite", "conformance"), pattern: "SQLite in memory" },
       generated("on an SQLite file"),
-      { files: ["conformance", "equivalence", "engine"].map((name) => `tests/unit/backends/sqlite/${name}.test.ts`) },
+      { files: filesOf("unit/backends/sqlite", "equivalence") },
     ],
   },
   {
     name: "postgres",
     bugs: POSTGRES_BUGS,
     suites: [
+      { files: filesOf("integration/postgres", "contract"), pattern: "conformance of PostgreSQL" },
       generated("on PostgreSQL"),
-      { files: ["tests/unit/backends/postgres-ledger.test.ts", "tests/integration/postgres/contract.test.ts"] },
-      { files: ["tests/integration/postgres/races.test.ts"] },
+      { files: filesOf("integration/postgres", "races") },
     ],
   },
 ];

@@ -181,12 +181,14 @@ export const SQLITE_BUGS: readonly Bug[] = [
     file: "src/backends/sqlite/engine.ts",
     find: '      flushEvents(db);\n      db.run("COMMIT");',
     replace: '      db.run("COMMIT");\n      flushEvents(db);',
+    tests: ["tests/unit/backends/sqlite/engine.test.ts"],
   },
   {
     what: "a call is answered before its transaction is committed",
     file: "src/backends/sqlite/engine.ts",
     find: "        values.push(call.step());",
     replace: "        values.push(call.step());\n        call.resolve(values.at(-1));",
+    tests: ["tests/unit/backends/sqlite/engine.test.ts"],
   },
   {
     what: "a schedule fires twice for two workers that read it at once",

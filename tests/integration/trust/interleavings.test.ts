@@ -2,21 +2,17 @@
  * Several at one store at once, each on a handle of its own, and fast-check says whose call comes next and whose answer arrives: after
  * each the invariants are read. Workers, a canceller, a reaper (whose victims live on), retries, keys, schedules and clean-up meet.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { newSchedule, newTask } from "../../../src/testing/conformance/bench.ts";
-import { SQLiteBackend } from "../../../src/sqlite.ts";
 import { ACTORS, IDS } from "../../fixtures/trust/actors.ts";
+import { Files } from "../../fixtures/trust/files.ts";
 import { ledThrough } from "../../fixtures/trust/led-through.ts";
 import type { Around } from "../../fixtures/trust/led-through.ts";
 import { aModel } from "../../fixtures/trust/play.ts";
+import { LONG, parameters } from "../../fixtures/trust/runs.ts";
 import { Site } from "../../fixtures/trust/site.ts";
 import type { Reach } from "../../fixtures/trust/site.ts";
-
-const { OMNIQ_TEST_RUNS: runs, OMNIQ_TEST_SEED: seed, OMNIQ_TEST_PATH: path, OMNIQ_TEST_SHRINK: shrink } = process.env;
 
 async function begun(reach: Reach): Promise<Site> {
   const site = await Site.make(reach, ["w"]);
@@ -57,36 +53,16 @@ async function meet(s: fc.Scheduler, cast: readonly string[], reach: Reach): Pro
 const cast = fc.array(fc.constantFrom("works", ...Object.keys(ACTORS)), { minLength: 2, maxLength: 4, size: "max" });
 
 async function all(reach: () => Reach, few: number): Promise<void> {
-  await fc.assert(
-    fc.asyncProperty(fc.scheduler(), cast, (s, actors) => meet(s, actors, reach())),
-    {
-      numRuns: Number(runs ?? few),
-      seed: Number(seed ?? 1),
-      ...(path === undefined ? {} : { path }),
-      endOnFailure: shrink === "0",
-      interruptAfterTimeLimit: runs === undefined ? 45_000 : 3_600_000,
-      markInterruptAsFailure: true,
-    },
-  );
+  const property = fc.asyncProperty(fc.scheduler(), cast, (s, actors) => meet(s, actors, reach()));
+  await fc.assert(property, parameters(few));
 }
-
-const LONG = runs === undefined ? 60_000 : 3_600_000;
 
 describe("whoever meets whom, every invariant holds", () => {
   test("on the model", () => all(aModel, 60), LONG);
 
-  const folder = mkdtempSync(join(tmpdir(), "omniq-trust-"));
+  const files = new Files();
   afterAll(() => {
-    rmSync(folder, { recursive: true, force: true });
+    files.remove();
   });
-  let files = 0;
-  const file = (): Reach => {
-    const projectName = `file-${++files}`;
-    return async (clock) => {
-      const backend = new SQLiteBackend({ projectName, baseDir: folder, clock, durability: "normal" });
-      await backend.open();
-      return backend;
-    };
-  };
-  test("on an SQLite file", () => all(file, 40), LONG);
+  test("on an SQLite file", () => all(() => files.next().reach, 40), LONG);
 });
