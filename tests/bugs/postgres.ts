@@ -77,7 +77,7 @@ export const POSTGRES_BUGS: readonly Bug[] = [
   {
     what: "a parent ends while its child is being written: its lock is dropped",
     file: "src/backends/postgres/parents.ts",
-    find: "AND stage <> ${STAGE.finished} ORDER BY rid FOR UPDATE) RETURNING id",
+    find: "AND stage <> ${STAGE.finished} ORDER BY id FOR UPDATE) RETURNING id",
     replace: "AND stage <> ${STAGE.finished} AND has_children) RETURNING id",
   },
   {

@@ -205,19 +205,19 @@ export const SQLITE_BUGS: readonly Bug[] = [
   {
     what: "sweeps are off by a millisecond",
     file: "src/backends/sqlite/sweep.ts",
-    find: "AND status = ? AND completed_at <= ?",
-    replace: "AND status = ? AND completed_at < ?",
+    find: "WHERE ${finishedAs(status)} AND completed_at <= ?",
+    replace: "WHERE ${finishedAs(status)} AND completed_at < ?",
   },
   {
     what: "retention deletes tasks that wait for a retry",
     file: "src/backends/sqlite/sweep.ts",
-    find: "t INDEXED BY {idx_tasks_finished} WHERE stage = ${STAGE.finished} AND status = ? AND completed_at <= ?",
-    replace: "t WHERE worker IS NULL AND status = ? AND coalesce(completed_at, created_at) <= ?",
+    find: 't INDEXED BY ${status === "completed" ? "{idx_tasks_completed}" : "{idx_tasks_finished}"}\n  WHERE ${finishedAs(status)} AND completed_at <= ?',
+    replace: "t WHERE worker IS NULL AND status = '${status}' AND coalesce(completed_at, created_at) <= ?",
   },
   {
     what: "a parent with open children is swept",
     file: "src/backends/sqlite/sweep.ts",
-    find: "\n  AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER",
+    find: " AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER",
     replace: " ORDER",
   },
   {
