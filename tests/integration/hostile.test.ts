@@ -86,6 +86,46 @@ describe.each<(typeof ENGINES)[number] | typeof model>([model, ...ENGINES])("on 
     expect(given.length).toBe(makers.length);
   });
 
+  test("each attempt gets the arguments as they were enqueued, whatever the one before did to them", async ({ omniq }) => {
+    const args = { list: [1, 2], map: new Map([["a", { deep: true }]]), text: "as it was" };
+    const seen: unknown[] = [];
+    const spoil = defineTask({
+      name: "spoil",
+      maxRetries: 1,
+      retryDelay: 0,
+      handler: (given: typeof args) => {
+        seen.push(structuredClone(given));
+        given.list.length = 0;
+        given.map.clear();
+        Object.assign(given, { text: "spoiled" });
+        if (seen.length === 1) throw new Error("again");
+      },
+    });
+    const handle = await omniq.enqueue(spoil, args);
+    await omniq.worker({ tasks: [spoil] }).start();
+    await handle.result({ timeout: "20s" });
+    expect(seen).toEqual([args, args]);
+    expect((await handle.get())?.funcArgs).toEqual(args);
+  });
+
+  test("a page after another one has no row twice and passes none over, whatever comes and goes meanwhile", async ({ omniq }) => {
+    const ids = Array.from({ length: 25 }, (_, i) => `stays-${String(i).padStart(2, "0")}`);
+    for (const id of ids) await omniq.enqueueMany([none.with(undefined, { id }), none.with(undefined, { id: `goes-${id}` })]);
+    const seen: string[] = [];
+    let after: string | undefined;
+    do {
+      const { items, next } = await omniq.tasks.find({ limit: 7, ...(after === undefined ? {} : { after }) });
+      seen.push(...items.map(({ id }) => id));
+      // What was shown, what is still to come, and what is newer than all.
+      for (const gone of [items.at(-1)?.id, `goes-${ids[Math.floor(seen.length / 4)]}`])
+        if (gone?.startsWith("goes") === true) await omniq.tasks.delete(gone);
+      await omniq.enqueue(none, undefined, { id: `new-${seen.length}` });
+      after = next;
+    } while (after !== undefined);
+    expect(seen.filter((id) => id.startsWith("stays"))).toEqual(ids.toReversed());
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
   test("an option holds whatever text it takes, and takes no other value", FUZZ, async ({ omniq }) => {
     const before = sharedPrototypes();
     let n = 0;
@@ -144,6 +184,23 @@ describe.each<(typeof ENGINES)[number] | typeof model>([model, ...ENGINES])("on 
       runs(150),
     );
     expect(await count(omniq)).toBe(2);
+  });
+});
+
+describe.each(ENGINES)("on $name", ({ place }) => {
+  base("a limit that was raised holds as much, and refuses more before anything is written", async ({ testDir }) => {
+    const { options, remove } = place(testDir);
+    const omniq = new OmniQ<unknown>({ ...options, payloadLimit: 8_000_000 });
+    const args = { text: "é".repeat(2_000_000), bytes: Buffer.alloc(1_500_000, 7) };
+    await omniq.enqueue(none, args, { id: "long" });
+    const stored = (await omniq.tasks.get("long"))?.funcArgs;
+    const longer = await attempt(() => omniq.enqueue(none, { ...args, more: "x".repeat(3_000_000) }, { id: "longer" }));
+    const absent = await omniq.tasks.get("longer");
+    await omniq.close();
+    await remove();
+    expect(sameValue(args, stored)).toBe(true);
+    expect(longer).toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    expect(absent).toBeUndefined();
   });
 });
 
