@@ -23,6 +23,15 @@ export const claiming: Chapter = {
       await b.clock.advance(10);
       b.expect(idsOf(await b.due({ names: ["f", "g"] }))).toEqual(["f2", "g1", "f0"]);
     },
+    "where there is not room for all, the first in that order, one by one": async (b) => {
+      const late = b.now + 10;
+      await b.add("low", newTask("late", { priority: 1, due: { at: late } }), newTask("high", { priority: 2, due: { at: late } }));
+      await b.add(newTask("early", { priority: 1, due: { at: b.now } }), newTask("early2", { priority: 1, due: { at: b.now } }));
+      await b.clock.advance(10);
+      const taken: (readonly string[])[] = [];
+      for (const limit of [1, 2, 1, 1]) taken.push(idsOf(await b.due({ limit })));
+      b.expect(taken).toEqual([["high"], ["early", "early2"], ["late"], ["low"]]);
+    },
     "queue by queue in the order listed": async (b) => {
       await b.add(
         newTask("l", { queue: "low", priority: 9 }),

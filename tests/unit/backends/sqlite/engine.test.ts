@@ -7,6 +7,7 @@ import { Engine } from "../../../../src/backends/sqlite/engine.ts";
 import { Db } from "../../../../src/backends/sqlite/db.ts";
 import { nodeLibrary } from "../../../../src/backends/sqlite/library.ts";
 import { TestClock } from "../../../../src/testing/clock.ts";
+import { newTask, workerRow } from "../../../../src/testing/conformance/bench.ts";
 
 let backend: SQLiteBackend;
 beforeEach(async () => {
@@ -25,6 +26,16 @@ test("an event that cannot be written rejects the call that made it, not those t
   expect(outcomes.map((outcome) => outcome.status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);
   expect((await backend.desk.queues()).map((queue) => queue.name)).toEqual(["a", "b"]);
   expect((await backend.events.newest({ limit: 10 })).map((event) => event.taskId)).toEqual(["t"]);
+});
+
+test("a change whose event cannot be written is not written either", async () => {
+  await backend.presence.arrive(workerRow("w"));
+  await backend.work.enqueue([{ tasks: [newTask("t")], announce: false }]);
+  const of = { due: true, queues: ["q"], names: "any", announce: false } as const;
+  const [claim] = (await backend.work.claim({ worker: "w", limit: 1, of })).claims;
+  const events = [{ type: "completed", taskId: "t", retryCount: 0.5 }] as const;
+  await expect(backend.work.settle([{ id: "t", fence: claim?.fence ?? 0, to: "completed", events }])).rejects.toThrow();
+  expect((await backend.desk.get(["t"]))[0]).toMatchObject({ status: "running", worker: "w" });
 });
 
 test("many calls that throw do not make the others run again and again", async () => {
