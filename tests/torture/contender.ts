@@ -47,7 +47,8 @@ for (const verb of ["claim", "settle", "enqueue"]) time(backend.work, verb);
 time(backend.presence, "beat");
 const quiet = (): void => undefined;
 const omniq = new OmniQ({ backend, logger: { debug: quiet, info: quiet, warn: quiet, error: quiet } });
-const { job } = tortureTasks(new Witness(journal));
+const witness = new Witness(journal);
+const { job } = tortureTasks(witness);
 const worker = omniq.worker({ tasks: [job], lease });
 worker.on("error", (error) => errors.push(codeOf(error)));
 await worker.start();
@@ -60,6 +61,7 @@ const stopped = new Promise<void>((resolve) => {
 });
 for (let n = 0; n < enqueues; n++)
   await omniq.enqueue(job, { ms: 1, goes: "well", child: false }, { id: `${name}-${n}` }).catch((error: unknown) => {
+    witness.tell("refused");
     errors.push(codeOf(error));
   });
 await stopped;

@@ -45,7 +45,14 @@ class Crowd {
   }
 
   async ready(): Promise<void> {
-    await Promise.all(this.#children.map(async (child) => once(child, "message")));
+    await Promise.all(this.#children.map(async (child) => Promise.race([once(child, "message"), once(child, "exit")])));
+    this.expectAll();
+  }
+
+  /** @throws Error when one has ended that was not told to. */
+  expectAll(): true {
+    if (this.#children.every(({ exitCode, signalCode }) => exitCode === null && signalCode === null)) return true;
+    throw new Error("Expected all of the crowd to work, but a process has ended");
   }
 
   /** They sign off and tell how it was. */
@@ -87,7 +94,7 @@ export async function contentionRound(options: ContentionOptions): Promise<Round
     await until(() => {
       journal.read();
       onStarted?.(journal.of("start").length);
-      return journal.of("end").length >= tasks;
+      return crowd.expectAll() && journal.of("end").length + journal.of("refused").length >= tasks;
     }, PATIENCE);
     const seconds = (performance.now() - began) / 1_000;
     const experiences = await crowd.stop();
