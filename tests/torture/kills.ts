@@ -11,9 +11,11 @@ import type { Point } from "./points.ts";
 import { addFaults, NO_FAULTS } from "./round.ts";
 import type { Round } from "./round.ts";
 
-/** Processes at a time, and how many of them die at a time. */
+/** Processes at a time, and how many of them die at a time: on a server one needs longer until it has done something. */
 const SIZE = 4;
-const DYING = 3;
+const DYING = { sqlite: 3, postgres: 1 } as const;
+/** Milliseconds that it works, at most, until it dies at random. */
+const LIFE = { sqlite: 120, postgres: 500 } as const;
 /** So long a process may take to come to the point at which it is to die; then it dies where it is. */
 const TO_ITS_POINT = 1_500;
 
@@ -66,8 +68,7 @@ class Killing {
   async #killAtRandom(): Promise<void> {
     const victim = this.#some();
     if (this.#dice.chance(80)) await victim.ready;
-    // On a server a new process needs longer until it has done something.
-    await sleep(this.#dice.below(this.#place.engine === "sqlite" ? 120 : 500));
+    await sleep(this.#dice.below(LIFE[this.#place.engine]));
     await this.#killNow(victim);
   }
 
@@ -132,7 +133,7 @@ export async function killRound(options: RoundOptions): Promise<Round> {
   };
   try {
     await killOne();
-    await Promise.all(Array.from({ length: DYING }, goOn));
+    await Promise.all(Array.from({ length: DYING[place.engine] }, goOn));
     fleet.end();
     await Promise.all(fleet.members.map(({ gone }) => gone));
     const end = await fleet.drain();
