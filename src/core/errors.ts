@@ -149,7 +149,7 @@ export class ResultNotStoredError extends OmniQError {
  */
 export class StorageError extends OmniQError {}
 
-/** A connection or transaction is used in a way that would lose or block something. Codes: `CONNECTION_HELD`, `TRANSACTION_LEFT_OPEN`, `TX_FOREIGN_LIBRARY`, `TX_OTHER_DATABASE`, `TX_NOT_OPEN`, `TX_ABORTED`, `TX_READONLY`, `TX_UNSUPPORTED`. */
+/** A connection or transaction is used in a way that would lose or block something. Codes: `CONNECTION_HELD`, `TRANSACTION_LEFT_OPEN`, `TX_FOREIGN_LIBRARY`, `TX_OTHER_DATABASE`, `TX_NOT_OPEN`, `TX_ABORTED`, `TX_READONLY`, `TX_UNSUPPORTED`, `TWO_LIBRARIES` (of SQLite on one file in one process). */
 export class ConnectionError extends OmniQError {}
 
 /** The object was closed before, or is not open yet. Codes: `CLOSED`, `NOT_OPEN`. */

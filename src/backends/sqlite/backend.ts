@@ -36,6 +36,7 @@ import { busy } from "./failure.ts";
 import { Guest } from "./guest.ts";
 import type { LentConnection } from "./guest.ts";
 import { libraryOf, nodeLibrary } from "./library.ts";
+import { useOneLibrary } from "./one-library.ts";
 import { connect, dataVersion, identityOf, makeFile, tryOpen } from "./open.ts";
 import type { Durability, Place } from "./open.ts";
 import { checkOptions, pathOf } from "./options.ts";
@@ -69,6 +70,8 @@ interface Opened {
   readonly engine: Engine;
   readonly guest: Guest;
   readonly handles: CallerHandles;
+  /** Takes the note back that this library has the file open. */
+  readonly leave: () => void;
 }
 
 /**
@@ -157,7 +160,7 @@ export class SQLiteBackend implements Backend {
 
   /**
    * Opens the file, and makes it and its tables where they are missing. A second call is a no-op.
-   * @throws StorageError `NOT_A_DATABASE`, `SCHEMA_TOO_NEW`, `FOREIGN_SCHEMA`, `STORAGE_READONLY`, `STORAGE_BUSY`, `SQLITE_TOO_OLD`, `STORAGE_FAILED`.
+   * @throws StorageError `NOT_A_DATABASE`, `SCHEMA_TOO_NEW`, `FOREIGN_SCHEMA`, `STORAGE_READONLY`, `STORAGE_BUSY`, `SQLITE_TOO_OLD`, `STORAGE_FAILED`. @throws ConnectionError `TWO_LIBRARIES`.
    */
   async initialize(): Promise<void> {
     if (this.#opened !== undefined) return;
@@ -185,18 +188,25 @@ export class SQLiteBackend implements Backend {
   #startOpening(): (last: boolean) => boolean {
     const place = this.#place;
     if (place.path !== ":memory:") makeFile(place);
+    const leave = useOneLibrary(place.path, place.library);
     return (last) => {
-      const db = tryOpen(place, this.#clock.now());
-      if (db !== undefined) this.#become(db);
-      else if (last) throw busy(place.path);
-      return db !== undefined;
+      try {
+        const db = tryOpen(place, this.#clock.now());
+        if (db !== undefined) this.#become(db, leave);
+        else if (last) throw busy(place.path);
+        return db !== undefined;
+      } catch (error) {
+        leave();
+        throw error;
+      }
     };
   }
 
-  #become(db: Db): void {
+  #become(db: Db, leave: () => void): void {
     if (this.#opened !== undefined) {
       // Opened meanwhile by the synchronous twin: one engine is enough.
       db.connection.close();
+      leave();
       return;
     }
     const engine = new Engine({
@@ -211,7 +221,7 @@ export class SQLiteBackend implements Backend {
       },
     });
     const guest = new Guest({ engine, inMemory: this.path === ":memory:", open: () => connect(this.#place, 5_000) });
-    this.#opened = { engine, guest, handles: new CallerHandles(this.#place) };
+    this.#opened = { engine, guest, leave, handles: new CallerHandles(this.#place) };
     if (this.#listeners.size > 0) this.#startDoorbell();
   }
 
@@ -233,6 +243,7 @@ export class SQLiteBackend implements Backend {
     this.#doorbell = undefined;
     opened.guest.close();
     opened.engine.closeSync();
+    opened.leave();
     this.#opened = undefined;
   }
 

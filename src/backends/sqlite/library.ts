@@ -39,6 +39,8 @@ export interface OpenOptions {
 /** One library: opens connections, recognises its own handles. */
 export interface Library {
   readonly name: "node:sqlite" | "better-sqlite3";
+  /** The same for what one copy of it opens, and for nothing else. */
+  readonly maker: unknown;
   open(path: string, options?: OpenOptions): Connection;
   /** Whether a handle was made by this very library. */
   owns(handle: unknown): boolean;
@@ -63,6 +65,7 @@ function nodeSqlite(): typeof NodeSqlite {
 
 export const nodeLibrary: Library = {
   name: "node:sqlite",
+  maker: "node:sqlite",
   open(path, options = {}) {
     const { DatabaseSync: Database } = nodeSqlite();
     return wrapNode(
@@ -151,6 +154,7 @@ export function libraryOf(handle: unknown): Library {
   if (!isConstructor(make)) throw notAHandle("connection", handle);
   return {
     name: "better-sqlite3",
+    maker: make,
     open: (path, options = {}) => wrapBetter(new make(path, { timeout: options.wait ?? 0, readonly: options.readOnly ?? false })),
     owns: (other) => other instanceof make,
     wrap(other) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -227,6 +227,29 @@ describe("the caller's own better-sqlite3", () => {
     await expect(own.work.enqueue(call("a"), new DatabaseSync(":memory:"))).rejects.toMatchObject({ code: "TX_FOREIGN_LIBRARY" });
     await own.close();
     expect(handle.open).toBe(true);
+    handle.close();
+  });
+});
+
+describe("two libraries on one file in one process", () => {
+  test("are refused whichever comes first, under any name of the file, until the first has closed it", async () => {
+    const handle = new Better(join(folder, "own.db"));
+    const theirs = new SQLiteBackend({ connection: handle });
+    symlinkSync(join(folder, "own.db"), join(folder, "link.db"));
+    const ours = new SQLiteBackend({ path: join(folder, "link.db") });
+    await theirs.initialize();
+    const refusal = { code: "TWO_LIBRARIES", message: expect.stringContaining("better-sqlite3 and node:sqlite") as unknown };
+    await expect(ours.initialize()).rejects.toMatchObject(refusal);
+    expect(() => ours.initializeSync()).toThrow(expect.objectContaining({ code: "TWO_LIBRARIES" }));
+    // What was refused is no user of the file.
+    const second = new SQLiteBackend({ connection: handle });
+    await second.initialize();
+    await theirs.close();
+    await expect(ours.initialize()).rejects.toMatchObject(refusal);
+    await second.close();
+    await ours.initialize();
+    await expect(theirs.initialize()).rejects.toMatchObject({ code: "TWO_LIBRARIES" });
+    await ours.close();
     handle.close();
   });
 });
