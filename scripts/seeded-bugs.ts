@@ -1,9 +1,9 @@
 /**
  * Proves that the tests can fail: puts each bug of tests/bugs into a scratch copy, one at a time, and runs the tests that have to notice.
  *
- *     node scripts/seeded-bugs.ts [text] [--generated]
+ *     node scripts/seeded-bugs.ts [pattern] [--generated]
  *
- * With a text: only the bugs whose room, file or description has it. With `--generated`: only the generated scripts may notice. Prints a table; exits with 1 if a bug does not apply, or survives.
+ * With a pattern: only the bugs whose room, file or description it matches. With `--generated`: only the generated scripts may notice. Prints a table; exits with 1 if a bug does not apply, or survives.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -25,6 +25,8 @@ const TEST_TIMEOUT = "90000";
 interface Verdict {
   /** The first test that failed; absent where none did. */
   readonly by?: string;
+  /** What it said: it has to be about the bug. */
+  readonly said?: string;
   readonly seconds: number;
 }
 
@@ -57,7 +59,7 @@ class Scratch {
     const report = join(this.#folder, ".tmp/results.json");
     rmSync(report, { force: true });
     const only = pattern === undefined ? [] : ["-t", pattern];
-    const args = ["run", "--bail", "1", "--testTimeout", TEST_TIMEOUT, ...files, ...only];
+    const args = ["run", "--bail", "1", "--testTimeout", TEST_TIMEOUT, "--hookTimeout", TEST_TIMEOUT, ...files, ...only];
     const child = spawn(process.execPath, [join(ROOT, "node_modules/vitest/vitest.mjs"), ...args], {
       cwd: this.#folder,
       stdio: "ignore",
@@ -65,8 +67,8 @@ class Scratch {
       timeout: LONGEST,
     });
     const hung = await new Promise<boolean>((done) => child.once("close", (_, signal) => done(signal !== null)));
-    const by = hung ? "(hung)" : firstFailure(report);
-    return { ...(by === undefined ? {} : { by }), seconds: (performance.now() - began) / 1_000 };
+    const failure = hung ? { by: "(hung)", said: "" } : firstFailure(report);
+    return { ...failure, seconds: (performance.now() - began) / 1_000 };
   }
 
   remove(): void {
@@ -87,7 +89,7 @@ interface Report {
 }
 
 /** Only a test that failed counts: one that could not be loaded proves nothing. */
-function firstFailure(path: string): string | undefined {
+function firstFailure(path: string): { readonly by: string; readonly said: string } | undefined {
   const { testResults, numPassedTests } = JSON.parse(readFileSync(path, "utf8")) as Report;
   const failed = testResults.flatMap(({ name, assertionResults }) =>
     assertionResults.filter(({ status }) => status === "failed").map((test) => ({ file: name, test })),
@@ -95,7 +97,8 @@ function firstFailure(path: string): string | undefined {
   const [first] = failed;
   if (first === undefined && numPassedTests === 0) throw new Error(`Expected the tests of ${path} to run`);
   if (first === undefined) return undefined;
-  return `${first.file.replace(/^.*\/tests\//, "")} › ${first.test.fullName}`;
+  const by = `${first.file.replace(/^.*\/tests\//, "")} › ${first.test.fullName}`;
+  return { by, said: (first.test.failureMessages?.[0] ?? "").split("\n").slice(0, 2).join(" ").slice(0, 160) };
 }
 
 async function verdictOf(scratch: Scratch, { suites }: Room, bug: Bug): Promise<Verdict> {
@@ -104,7 +107,7 @@ async function verdictOf(scratch: Scratch, { suites }: Room, bug: Bug): Promise<
   for (const suite of [...suites, ...own]) {
     const verdict = await scratch.test(suite);
     seconds += verdict.seconds;
-    if (verdict.by !== undefined) return { by: verdict.by, seconds };
+    if (verdict.by !== undefined) return { ...verdict, seconds };
   }
   return { seconds };
 }
@@ -117,12 +120,12 @@ function generatedOnly({ name, bugs, suites }: Room): Room {
   };
 }
 
-async function main(text: string, generated: boolean): Promise<void> {
+async function main(pattern: RegExp, generated: boolean): Promise<void> {
   const rooms = generated ? ROOMS.map((room) => generatedOnly(room)) : ROOMS;
   const asked = rooms
     .map((room) => ({
       room,
-      bugs: room.bugs.filter(({ what, file }) => `${room.name} ${file} ${what}`.includes(text)),
+      bugs: room.bugs.filter(({ what, file }) => pattern.test(`${room.name} ${file} ${what}`)),
     }))
     .filter(({ room, bugs }) => bugs.length > 0 && room.suites.length > 0);
   const table = new Table({ head: ["", "room", "bug", "caught by", "s"], colWidths: [4, 10, 50, 80, 6], wordWrap: true });
@@ -131,15 +134,17 @@ async function main(text: string, generated: boolean): Promise<void> {
   try {
     for (const { room, bugs } of asked) {
       for (const suite of room.suites) {
-        const { by } = await scratch.test(suite);
-        if (by !== undefined) throw new Error(`Expected the tests to pass without a bug, but this one fails: ${by}`);
+        const { by, said } = await scratch.test(suite);
+        if (by !== undefined) throw new Error(`Expected the tests to pass without a bug, but this one fails: ${by}: ${said}`);
       }
       for (const bug of bugs) {
-        const { by, seconds } = await scratch.with(bug, () => verdictOf(scratch, room, bug));
+        const { by, said, seconds } = await scratch.with(bug, () => verdictOf(scratch, room, bug));
         all++;
         if (by !== undefined) caught++;
         table.push([all, room.name, bug.what, by ?? "SURVIVED", Math.round(seconds)]);
-        console.error(`${all} ${room.name}: ${bug.what} … ${by === undefined ? "SURVIVED" : `caught by ${by}`} (${Math.round(seconds)} s)`);
+        console.error(
+          `${all} ${room.name}: ${bug.what} … ${by === undefined ? "SURVIVED" : `caught by ${by}`} (${Math.round(seconds)} s): ${said ?? ""}`,
+        );
       }
     }
   } finally {
@@ -151,4 +156,4 @@ async function main(text: string, generated: boolean): Promise<void> {
 }
 
 const words = process.argv.slice(2);
-await main(words.find((word) => !word.startsWith("--")) ?? "", words.includes("--generated"));
+await main(new RegExp(words.find((word) => !word.startsWith("--")) ?? ""), words.includes("--generated"));

@@ -67,6 +67,7 @@ export const POSTGRES_BUGS: readonly Bug[] = [
     file: "src/backends/postgres/claim.ts",
     find: "AND t.priority < h.p ORDER BY",
     replace: "AND t.priority < h.p - 1 ORDER BY",
+    tests: ["tests/integration/postgres/held.test.ts"],
   },
   {
     what: "a child is set free before its last parent has ended",
@@ -75,10 +76,10 @@ export const POSTGRES_BUGS: readonly Bug[] = [
     replace: "WHEN t.open_parents > 2 THEN t.stage WHEN",
   },
   {
-    what: "a parent ends while its child is being written: its lock is dropped",
+    what: "a parent that is requeued while its child is being written is not told of it",
     file: "src/backends/postgres/parents.ts",
-    find: "AND stage <> ${STAGE.finished} ORDER BY id FOR UPDATE) RETURNING id",
-    replace: "AND stage <> ${STAGE.finished} AND has_children) RETURNING id",
+    find: "if (missed.length === 0) return rows;",
+    replace: "return rows;",
   },
   {
     what: "a schedule fires twice for two workers that read it at once",
@@ -109,6 +110,7 @@ export const POSTGRES_BUGS: readonly Bug[] = [
     file: "src/backends/postgres/lane.ts",
     find: "doubt ||= unheard;",
     replace: "doubt ||= unheard && false;",
+    tests: ["tests/integration/postgres/faults.test.ts"],
   },
   {
     what: "a claim whose answer was lost is never answered again",

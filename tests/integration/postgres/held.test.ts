@@ -52,11 +52,14 @@ describe.skipIf(POSTGRES_URL === "")("while a transaction stays open", () => {
     expect(idsOf(await claim(1))).toEqual(["new-0"]);
     await add(1, "urgent", 5);
     expect(idsOf(await claim(1))).toEqual(["new-1"]);
+    // What is less urgent lies behind the head, too.
+    await add(1, "lower", -1);
+    expect(idsOf(await claim(2))).toEqual(["new-2", "lower-0"]);
     // The worker is told when to look again, so that it does not wait for a hint.
     const { nextDueIn = 0 } = await claim(0);
     expect(nextDueIn).toBeGreaterThan(0);
     await clock.advance(nextDueIn);
-    expect(idsOf(await claim(5))).toEqual(["urgent-0", "new-2"]);
+    expect(idsOf(await claim(5))).toEqual(["urgent-0"]);
     expect(idsOf(await claim(5))).toEqual([]);
   });
 
