@@ -126,6 +126,13 @@ export function sqlitePlace(): FilePlace {
   };
 }
 
+/** A dozen processes share the server with others. */
+function withFewConnections(url: string): string {
+  const few = new URL(url);
+  few.searchParams.set("connections", "3");
+  return few.href;
+}
+
 let schemas = 0;
 
 export function postgresPlace(url: string): Place {
@@ -144,7 +151,7 @@ export function postgresPlace(url: string): Place {
   };
   return {
     engine: "postgres",
-    options: { url, schema },
+    options: { url: withFewConnections(url), schema },
     dir,
     journal: join(dir, "journal"),
     look: () =>
