@@ -317,6 +317,29 @@ describe("workers that died", () => {
     await worker.stop();
   });
 
+  test.each([0, 700, 1_500, 2_300, 2_999])(
+    "are found within 20 s of their last beat, by default, wherever it lies between two looks: %d ms",
+    async (offset) => {
+      const rig = new Rig();
+      const [id] = await rig.enqueue("t");
+      const worker = rig.worker([task("t", () => 1)], { queues: ["other"] });
+      await worker.start();
+      await rig.clock.advance(offset);
+      await dead(rig);
+      await claimAll(rig);
+      for (let beats = 0; beats < 3; beats++) {
+        await rig.clock.advance(5_000);
+        await rig.backend.presence.beat("dead", []);
+      }
+      const last = rig.clock.monotonic();
+      while ((await rig.get(id)).crashCount === 0 && rig.clock.monotonic() - last < 30_000) await rig.pass(250, 250);
+      const took = rig.clock.monotonic() - last;
+      // Not before its lease is over, either.
+      expect([took >= 12_000, took <= 20_000]).toEqual([true, true]);
+      await worker.stop();
+    },
+  );
+
   test("are found at once when their process is known to be gone", async () => {
     const rig = new Rig();
     const [id] = await rig.enqueue("t");
