@@ -169,7 +169,7 @@ describe("backup", { tags: ["slow"] }, () => {
     expect((await runCli(["backup", "b.db", "--force"], { cwd: dir, env })).code).toBe(0);
   });
 
-  test("while others write holds all that was acknowledged before it began, and is a database itself", async () => {
+  test("while others write holds all that was acknowledged before it began, and is a database itself", { timeout: 120_000 }, async () => {
     await withShop((omniq) => omniq.open());
     const writers = Array.from({ length: 8 }, () =>
       spawn(process.execPath, [WRITER, join(dir, "omniq_data")], { stdio: ["ignore", "pipe", "inherit"] }),
@@ -184,7 +184,7 @@ describe("backup", { tags: ["slow"] }, () => {
       });
     }
     try {
-      await until(() => acknowledged.length > 100);
+      await until(() => acknowledged.length > 100, 60_000);
       const before = [...acknowledged];
       const { code, stdout } = await cli("backup", "copy.db", "--json");
       const after = acknowledged.length;
