@@ -96,8 +96,14 @@ export const SETTINGS =
 /** So long a lock is waited for: shorter than a statement may take, so that the server says that it was a lock before we give the statement up. */
 export const lockTimeout = (deadline: number): number => Math.max(1, Math.floor(0.9 * deadline));
 
-/** The server gives a statement up, too, else it may be done long after we gave it up: a second later than we do, so that a slow statement is one and the same error. */
-const limits = (deadline: number): string => `-c lock_timeout=${lockTimeout(deadline)} -c statement_timeout=${deadline + 1_000}`;
+/**
+ * The server gives a statement up, too, else it may be done long after we gave it up: a second later than we do, so that a slow statement is
+ * one and the same error. And a transaction of a process that is frozen inside it: its locks kept everybody from taking over its tasks.
+ */
+function limits(deadline: number): string {
+  const late = deadline + 1_000;
+  return `-c lock_timeout=${lockTimeout(deadline)} -c statement_timeout=${late} -c idle_in_transaction_session_timeout=${late}`;
+}
 
 /**
  * The caller's pool, or one of ours. `pg` is loaded by this call, and not before.
