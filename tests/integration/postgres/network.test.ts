@@ -253,6 +253,23 @@ describe.skipIf(bin === undefined)("a worker of a server", { tags: ["slow"] }, (
     await well(3);
   });
 
+  test("whoever freezes inside a transaction keeps nobody from its rows for long", async () => {
+    await add(0, 1);
+    await admin.query("BEGIN");
+    await admin.query(`SELECT 1 FROM ${schema}.tasks FOR UPDATE`);
+    const frozen = omniq.tasks.cancel("t-0").catch((error: unknown) => error);
+    const waits = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'omniq' AND wait_event_type = 'Lock'";
+    await until(async () => (await admin.query(waits)).rowCount === 1);
+    proxy.freeze("open");
+    // Now that transaction has the row, and nobody hears of it.
+    await admin.query("ROLLBACK");
+    const other = open(cluster.url, { queryTimeout: 8_000 });
+    expect(await other.tasks.cancel("t-0")).toBe("cancelled");
+    await other.close();
+    proxy.thaw();
+    await frozen;
+  });
+
   test("a statement that the server gives up is an error of that call alone", async () => {
     await omniq.open();
     const holder = await connected();
