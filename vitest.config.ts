@@ -17,7 +17,7 @@ export default defineConfig({
     reporters: ["default", ["json", { outputFile: ".tmp/results.json" }]],
     projects: [
       project("unit", 10_000),
-      project("integration", 60_000, ["tests/fixtures/postgres-server.ts"]),
+      project("integration", 60_000, ["tests/fixtures/postgres-server.ts", "tests/fixtures/bundled-bin.ts"]),
       project("performance", 60_000),
     ],
     tags: [{ name: "slow", description: "takes seconds: real processes, kills, packed tarballs" }],

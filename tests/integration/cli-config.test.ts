@@ -3,11 +3,11 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { OmniQ } from "../../src/index.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const BIN = join(ROOT, "src/cli/bin.ts");
+const BIN = inject("bin");
 const NODES = { 22: join(ROOT, "node_modules/node22/bin/node"), 24: process.execPath } as const;
 
 interface Said {

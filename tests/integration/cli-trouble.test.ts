@@ -5,11 +5,11 @@ import { text } from "node:stream/consumers";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { OmniQ } from "../../src/index.ts";
 import { runCli } from "../fixtures/cli-process.ts";
 
-const BIN = fileURLToPath(new URL("../../src/cli/bin.ts", import.meta.url));
+const BIN = inject("bin");
 const DOOR = pathToFileURL(fileURLToPath(new URL("../../src/index.ts", import.meta.url))).href;
 
 let dir = "";

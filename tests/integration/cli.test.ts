@@ -4,14 +4,13 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { defineTask, FatalError, OmniQ } from "../../src/index.ts";
 import type { OmniQOptions } from "../../src/index.ts";
 import { ENGINES } from "../fixtures/engines.ts";
 
-const BIN = fileURLToPath(new URL("../../src/cli/bin.ts", import.meta.url));
+const BIN = inject("bin");
 
 interface Said {
   readonly code: number | null;
@@ -380,7 +379,7 @@ describe("on an older Node", () => {
 
   test("the bin imports nothing before it has looked", () => {
     const source = readFileSync(BIN, "utf8");
-    expect(source).not.toMatch(/^(?:import|export)\b(?!\()/m);
+    expect(source).not.toMatch(/^(?:import|export)\b(?!\(| \{\};)/m);
     expect(existsSync(BIN)).toBe(true);
   });
 });

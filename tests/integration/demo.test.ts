@@ -6,16 +6,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { inspect, lostSince, runDemo } from "../../scripts/kill-demo.ts";
 import type { Findings } from "../../scripts/kill-demo.ts";
 import { failsAtFirst } from "../../src/cli/demo/handlers.ts";
 import { execute } from "../../src/cli/main.ts";
 import { fakeTerminal } from "../unit/cli/fake-terminal.ts";
 
-const BIN = fileURLToPath(new URL("../../src/cli/bin.ts", import.meta.url));
+const BIN = inject("bin");
 const FILES = 60;
 
 /** Names of which two fail at the first attempt. */
