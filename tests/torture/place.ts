@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Pool } from "pg";
+import { dropSchema } from "../fixtures/drop-schema.ts";
 import type { PoolClient } from "pg";
 import type { OmniQOptions } from "../../src/index.ts";
 
@@ -162,7 +163,7 @@ export function postgresPlace(url: string): Place {
     heldBy: (pids) => reading(async (rows) => (await rows(heldOf("id"))).filter(({ pid }) => pids.includes(Number(pid))).length),
     isLocked: () => false,
     remove: async () => {
-      await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+      await dropSchema(pool, schema);
       await pool.end();
       rmSync(dir, { recursive: true, force: true });
     },

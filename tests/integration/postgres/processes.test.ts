@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OmniQ } from "../../../src/index.ts";
+import { dropSchema } from "../../fixtures/drop-schema.ts";
 import { POSTGRES_URL } from "../../fixtures/postgres.ts";
 import { until } from "../../fixtures/helpers.ts";
 
@@ -21,7 +22,7 @@ describe.skipIf(POSTGRES_URL === "")("several processes on PostgreSQL", () => {
   afterAll(async () => {
     for (const child of children) child.kill("SIGKILL");
     await omniq.close();
-    await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+    await dropSchema(pool, schema);
     await pool.end();
   });
 
