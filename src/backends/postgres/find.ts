@@ -3,7 +3,8 @@ import type { TaskPage, TaskQuery } from "../../core/backend.ts";
 import { FIND_WINDOW, pageOf, placeAfter, sizesOf, wayOf } from "../../core/find.ts";
 import type { Ended, Place, Way } from "../../core/find.ts";
 import type { Phase } from "../../core/task.ts";
-import { MARK, STAGE } from "../shared/stage.ts";
+import { isInPhase } from "../shared/phase.ts";
+import { STAGE } from "../shared/stage.ts";
 import { storedTask } from "../shared/task-row.ts";
 import { int } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
@@ -20,19 +21,6 @@ class Params {
   }
 }
 
-/** The phase as SQL: the twin of `phaseOf` of a row. */
-const PHASE: Readonly<Record<Phase, Sql>> = {
-  ready: `(stage = ${STAGE.ready} OR (stage = ${STAGE.timed} AND due_at <= {now}))`,
-  delayed: `(stage = ${STAGE.timed} AND due_at > {now} AND status <> 'failed')`,
-  retrying: `(stage = ${STAGE.timed} AND due_at > {now} AND status = 'failed')`,
-  blocked: `stage = ${STAGE.blocked}`,
-  running: `stage = ${STAGE.running}`,
-  completed: `(stage = ${STAGE.finished} AND status = 'completed')`,
-  failed: `(stage = ${STAGE.finished} AND status = 'failed')`,
-  cancelled: `((stage = ${STAGE.finished} AND status = 'cancelled') OR (stage = ${STAGE.doomed} AND mark <> ${MARK.expired}))`,
-  expired: `((stage = ${STAGE.finished} AND status = 'expired') OR (stage = ${STAGE.doomed} AND mark = ${MARK.expired}))`,
-};
-
 function conditions(query: TaskQuery, params: Params): readonly Sql[] {
   const terms: Sql[] = [];
   const term = (sql: (param: Sql) => Sql, value: Param | undefined): void => {
@@ -44,7 +32,7 @@ function conditions(query: TaskQuery, params: Params): readonly Sql[] {
   term((p) => `schedule_id = ${p}`, query.scheduleId);
   term((p) => `created_at >= ${p}`, query.createdFrom);
   term((p) => `created_at <= ${p}`, query.createdTo);
-  if (query.phase !== undefined) terms.push(PHASE[query.phase]);
+  if (query.phase !== undefined) terms.push(isInPhase(query.phase, "{now}"));
   for (const tag of query.tags ?? []) term((p) => `tags @> ARRAY[${p}::text]`, tag);
   return terms;
 }

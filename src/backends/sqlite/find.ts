@@ -3,7 +3,8 @@ import type { TaskPage, TaskQuery } from "../../core/backend.ts";
 import { FIND_WINDOW, pageOf, placeAfter, sizesOf, wayOf } from "../../core/find.ts";
 import type { Ended, Place, Way } from "../../core/find.ts";
 import type { Phase } from "../../core/task.ts";
-import { MARK, STAGE } from "../shared/stage.ts";
+import { isInPhase } from "../shared/phase.ts";
+import { STAGE } from "../shared/stage.ts";
 import { int } from "../shared/values.ts";
 import type { Row } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
@@ -16,19 +17,6 @@ interface Piece {
   readonly sql: Sql;
   readonly values: readonly Param[];
 }
-
-/** The phase as SQL: the twin of `phaseOf` in task-row.ts. */
-const PHASE: Readonly<Record<Phase, string>> = {
-  ready: `(stage = ${STAGE.ready} OR (stage = ${STAGE.timed} AND due_at <= @))`,
-  delayed: `(stage = ${STAGE.timed} AND due_at > @ AND status <> 'failed')`,
-  retrying: `(stage = ${STAGE.timed} AND due_at > @ AND status = 'failed')`,
-  blocked: `stage = ${STAGE.blocked}`,
-  running: `stage = ${STAGE.running}`,
-  completed: `(stage = ${STAGE.finished} AND status = 'completed')`,
-  failed: `(stage = ${STAGE.finished} AND status = 'failed')`,
-  cancelled: `((stage = ${STAGE.finished} AND status = 'cancelled') OR (stage = ${STAGE.doomed} AND mark <> ${MARK.expired}))`,
-  expired: `((stage = ${STAGE.finished} AND status = 'expired') OR (stage = ${STAGE.doomed} AND mark = ${MARK.expired}))`,
-};
 
 function conditions(query: TaskQuery, now: number): Piece {
   const terms: string[] = ["1"];
@@ -44,7 +32,7 @@ function conditions(query: TaskQuery, now: number): Piece {
   term("schedule_id = ?", query.scheduleId);
   term("created_at >= ?", query.createdFrom);
   term("created_at <= ?", query.createdTo);
-  if (query.phase !== undefined) terms.push(PHASE[query.phase].replaceAll("@", String(Math.trunc(now))));
+  if (query.phase !== undefined) terms.push(isInPhase(query.phase, String(Math.trunc(now))));
   for (const tag of query.tags ?? [])
     term("EXISTS (SELECT 1 FROM json_each(iif(json_valid(tags), tags, NULL)) AS t WHERE t.value = ?)", tag);
   return { sql: terms.join(" AND "), values };
