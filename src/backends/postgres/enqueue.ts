@@ -11,7 +11,9 @@ import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { int, optionalStr, str } from "../shared/values.ts";
 import { holder, holdersOf, outlived } from "./holders.ts";
 import type { Holder } from "./holders.ts";
-import type { Row } from "./link.ts";
+import type { Param, Row } from "./link.ts";
+import { quoted, Sheet } from "./sheet.ts";
+import type { CellsOf } from "./sheet.ts";
 import { addEdges, lookMarked, markParents, remindOf } from "./parents.ts";
 import { edgesText } from "../shared/task-row.ts";
 
@@ -25,7 +27,7 @@ export function isCommon({ tasks }: EnqueueCall): boolean {
   return tasks.every((task) => task.unique === undefined && task.dependsOn.length === 0);
 }
 
-/** A new row as it is sent: short names, and absent where the column is NULL, since most tasks have nothing in most columns. */
+/** A new task, and what it waits for. */
 interface Sent {
   readonly task: NewTask;
   /** Parents still to end. */
@@ -34,9 +36,9 @@ interface Sent {
   readonly failed?: string | undefined;
 }
 
-function sent({ task, open, failed }: Sent): object {
+function sent({ task, open, failed }: Sent): CellsOf<typeof TASKS> {
   const { due, unique } = task;
-  // JSON would make a text of anything.
+  // A text would be made of anything.
   if (typeof task.args !== "string") throw expected("args", "text", task.args);
   return {
     i: task.id,
@@ -63,7 +65,7 @@ function sent({ task, open, failed }: Sent): object {
     kw: task.kwargs,
     n: task.label,
     ds: task.description,
-    tg: task.tags.length === 0 ? undefined : task.tags,
+    tg: task.tags.length === 0 ? undefined : `{${task.tags.map((tag) => quoted(tag)).join(",")}}`,
     cb: task.callback === undefined ? undefined : JSON.stringify(task.callback),
     bo: task.backoff === "fixed" ? undefined : task.backoff,
     to: task.timeout,
@@ -72,9 +74,39 @@ function sent({ task, open, failed }: Sent): object {
   };
 }
 
-const SENT = `json_to_recordset($1::json) AS s(i text, f text, q text, p bigint, a text, mr bigint, rd bigint, mc bigint, sr smallint, ra bigint,
-  ri bigint, ca bigint, ea bigint, tt bigint, op bigint, pf text, uk text, uu bigint, uw bigint, dp text, ss text, kw text, n text, ds text,
-  tg text[], cb text, bo text, "to" bigint, amo smallint, rt bigint)`;
+/** New rows as they are sent. */
+export const TASKS = new Sheet("s", [
+  ["i", "text"],
+  ["f", "text"],
+  ["q", "text"],
+  ["p", "bigint"],
+  ["a", "text"],
+  ["mr", "bigint"],
+  ["rd", "bigint"],
+  ["mc", "bigint"],
+  ["sr", "smallint"],
+  ["ra", "bigint"],
+  ["ri", "bigint"],
+  ["ca", "bigint"],
+  ["ea", "bigint"],
+  ["tt", "bigint"],
+  ["op", "bigint"],
+  ["pf", "text"],
+  ["uk", "text"],
+  ["uu", "bigint"],
+  ["uw", "bigint"],
+  ["dp", "text"],
+  ["ss", "text"],
+  ["kw", "text"],
+  ["n", "text"],
+  ["ds", "text"],
+  ["tg", "text"],
+  ["cb", "text"],
+  ["bo", "text"],
+  ["to", "bigint"],
+  ["amo", "smallint"],
+  ["rt", "bigint"],
+]);
 /** Delays count from now; dates are the user's own. */
 const DUE = "coalesce(s.ra, {now} + s.ri, s.ca, {now})";
 /** The new rows, as SQL. @param only which of those sent, as the end of the `SELECT`. */
@@ -87,7 +119,7 @@ export const added = (
   coalesce(s.ea, coalesce(s.ca, {now}) + s.tt), s.tt,
   CASE WHEN s.pf IS NOT NULL THEN ${STAGE.doomed} WHEN s.op > 0 THEN ${STAGE.blocked} WHEN ${DUE} > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END,
   'pending', coalesce(s.op, 0), CASE WHEN s.pf IS NOT NULL THEN ${MARK["parent-failed"]} END, s.pf, s.uk, coalesce(s.uu, {now} + s.uw), s.dp, s.ss,
-  s.kw, s.n, s.ds, s.tg, s.cb, s.bo, s."to", s.amo, s.rt FROM ${SENT} ${only} RETURNING t.id, t.rid, t.queue_name, t.schedule_id`;
+  s.kw, s.n, s.ds, s.tg::text[], s.cb, s.bo, s."to", s.amo, s.rt FROM ${TASKS.from(1)} ${only} RETURNING t.id, t.rid, t.queue_name, t.schedule_id`;
 const ADD: Sql = `WITH added AS (${added()}) SELECT id, rid FROM added`;
 export const TELL = `told AS (INSERT INTO {events}(event_type, task_id, queue_name, schedule_id, timestamp)
   SELECT 'enqueued', id, queue_name, schedule_id, {now} FROM added`;
@@ -97,7 +129,7 @@ const ADD_AND_TELL: Sql = `WITH added AS (${added()}), ${TELL}) SELECT id, rid F
 async function add(db: Db, tasks: readonly Sent[], announce: boolean): Promise<ReadonlyMap<string, number>> {
   if (tasks.length === 0) return new Map();
   db.hints.add("task");
-  const rows = await db.all(announce ? ADD_AND_TELL : ADD, list(tasks.map((each) => sent(each))));
+  const rows = await db.all(announce ? ADD_AND_TELL : ADD, ...TASKS.params(tasks.map((each) => sent(each))));
   return new Map(rows.map((row) => [str(row["id"]), int(row["rid"])]));
 }
 
@@ -115,9 +147,9 @@ export function allAdded(calls: readonly EnqueueCall[]): readonly (readonly Enqu
   return calls.map((call) => call.tasks.map(({ id }) => ({ is: "added", id })));
 }
 
-/** The tasks of common calls as one parameter of `added`. */
-export function sentBy(calls: readonly EnqueueCall[]): string {
-  return list(calls.flatMap((call) => call.tasks.map((task) => sent({ task }))));
+/** The tasks of common calls as the first parameters of `added`. */
+export function sentBy(calls: readonly EnqueueCall[]): readonly Param[] {
+  return TASKS.params(calls.flatMap((call) => call.tasks.map((task) => sent({ task }))));
 }
 
 /** How parents are kept from ending unseen while a child is written: by a mark, or (in the caller's transaction) by a reminder. */
@@ -311,11 +343,11 @@ const REPLACE: Sql = `UPDATE {tasks} t SET func = s.f, queue_name = s.q,
   stage = CASE WHEN t.stage = ${STAGE.blocked} THEN ${STAGE.blocked} WHEN ${DUE} > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END, status = 'pending',
   priority = s.p, due_at = ${DUE}, run_at = coalesce(s.ra, {now} + s.ri), next_retry_at = NULL, expires_at = coalesce(s.ea, t.created_at + s.tt),
   ttl = s.tt, unique_until = coalesce(s.uu, {now} + s.uw), revision = t.revision + 1, args = s.a, max_retries = s.mr, retry_delay = s.rd,
-  max_crashes = s.mc, store_result = s.sr, kwargs = s.kw, name = s.n, description = s.ds, tags = s.tg, callback = s.cb, backoff = s.bo,
-  timeout = s."to", at_most_once = s.amo, result_ttl = s.rt FROM ${SENT} WHERE t.id = $2`;
+  max_crashes = s.mc, store_result = s.sr, kwargs = s.kw, name = s.n, description = s.ds, tags = s.tg::text[], callback = s.cb, backoff = s.bo,
+  timeout = s."to", at_most_once = s.amo, result_ttl = s.rt FROM ${TASKS.from(1)} WHERE t.id = $${TASKS.width + 1}`;
 
 async function replace(db: Db, task: NewTask, { id }: Holder): Promise<void> {
-  await db.run(REPLACE, list([sent({ task })]), id);
+  await db.run(REPLACE, ...TASKS.params([sent({ task })]), id);
 }
 
 /** One task with nothing to look up, told of, and refused where its id is another's. */

@@ -2,21 +2,36 @@
 import type { EventStats } from "../../core/backend.ts";
 import type { EventFilter, EventRow, NewEvent } from "../../core/event.ts";
 import { expected } from "../../core/errors.ts";
-import { list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { eventRow } from "../shared/event-row.ts";
 import type { Param, Row } from "./link.ts";
+import { Sheet } from "./sheet.ts";
+import type { CellsOf } from "./sheet.ts";
 import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
 
 export const EVENT_COLUMNS = `id, task_id, event_type, timestamp, queue_name, worker_id, schedule_id, level, message, data, execution_time, retry_count, error, source`;
-/** The rows of a parameter, as `e`; `w` and `wf` are the claim that an event belongs to. */
-export const EVENTS_SENT = (
-  param: number,
-): Sql => `json_to_recordset($${param}::json) AS e(w text, wf bigint, i text, t text, k text, a bigint, q text,
-  wk text, s text, l text, m text, d text, x double precision, n bigint, er text, so text)`;
+/** Events as they are sent; `w` and `wf` are the claim that one belongs to. */
+export const EVENTS = new Sheet("e", [
+  ["w", "text"],
+  ["wf", "bigint"],
+  ["i", "text"],
+  ["t", "text"],
+  ["k", "text"],
+  ["a", "bigint"],
+  ["q", "text"],
+  ["wk", "text"],
+  ["s", "text"],
+  ["l", "text"],
+  ["m", "text"],
+  ["d", "text"],
+  ["x", "double precision"],
+  ["n", "bigint"],
+  ["er", "text"],
+  ["so", "text"],
+]);
 export const EVENT_VALUES: Sql = "e.i, e.t, e.k, coalesce(e.a, {now}), e.q, e.wk, e.s, e.l, e.m, e.d, e.x, e.n, e.er, e.so";
 
-export function sentEvent(event: NewEvent): object {
+export function sentEvent(event: NewEvent): CellsOf<typeof EVENTS> {
   return {
     i: event.id,
     t: event.taskId,
@@ -36,13 +51,13 @@ export function sentEvent(event: NewEvent): object {
 }
 
 /** An event with an id of its own may be written twice. */
-const APPEND: Sql = `INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS_SENT(1)} ON CONFLICT DO NOTHING`;
+const APPEND: Sql = `INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS.from(1)} ON CONFLICT DO NOTHING`;
 
 /** Writes the events that the transaction has gathered, in their order. */
 export async function flushEvents(db: Db): Promise<void> {
   if (db.events.length === 0) return;
   const events = db.events.splice(0);
-  await db.run(APPEND, list(events.map((event) => sentEvent(event))));
+  await db.run(APPEND, ...EVENTS.params(events.map((event) => sentEvent(event))));
 }
 
 const OF_ANOTHER_SERVER = "WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())";

@@ -3,17 +3,34 @@ import type { ResultStats } from "../../core/backend.ts";
 import type { NewResult, ResultRow } from "../../core/result.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
+import { Sheet } from "./sheet.ts";
+import type { CellsOf } from "./sheet.ts";
 import { resultRow } from "../shared/result-row.ts";
 import { int, str } from "../shared/values.ts";
 
 const COLUMNS = `task_id, fence, status, result, error_name, error, error_code, error_traceback, created_at, started_at, completed_at, expires_at,
   ttl, execution_time, worker_id, schedule_id, retry_count`;
 
-/** The rows of a parameter, as `r`. */
-export const RESULTS_SENT = (
-  param: number,
-): Sql => `json_to_recordset($${param}::json) AS r(t text, f bigint, st text, v text, en text, em text, ec text,
-  es text, ca bigint, sa bigint, co bigint, ea bigint, tt bigint, x double precision, w text, s text, n bigint)`;
+/** Results as they are sent. */
+export const RESULTS = new Sheet("r", [
+  ["t", "text"],
+  ["f", "bigint"],
+  ["st", "text"],
+  ["v", "text"],
+  ["en", "text"],
+  ["em", "text"],
+  ["ec", "text"],
+  ["es", "text"],
+  ["ca", "bigint"],
+  ["sa", "bigint"],
+  ["co", "bigint"],
+  ["ea", "bigint"],
+  ["tt", "bigint"],
+  ["x", "double precision"],
+  ["w", "text"],
+  ["s", "text"],
+  ["n", "bigint"],
+]);
 const RESULT_VALUES: Sql = `r.t, r.f, r.st, r.v, r.en, r.em, r.ec, r.es, coalesce(r.ca, {now}), r.sa, coalesce(r.co, {now}),
   coalesce(r.ea, coalesce(r.ca, {now}) + r.tt), r.tt, r.x, r.w, r.s, r.n`;
 const REPLACED = COLUMNS.split(",")
@@ -25,10 +42,10 @@ const INTO: Sql = `INSERT INTO {results} AS h (${COLUMNS})`;
 /** `excluded` is the row that comes in. A row made by hand has no fence: the latest replaces. */
 const ON_CONFLICT: Sql = `ON CONFLICT (task_id) DO UPDATE SET ${REPLACED} WHERE excluded.fence IS NULL OR h.fence IS NULL OR excluded.fence >= h.fence`;
 
-/** An INSERT that takes its rows from the query of `from` (with `r` of `RESULTS_SENT` in it). */
+/** An INSERT that takes its rows from the query of `from` (with `r` of `RESULTS` in it). */
 export const putResults = (from: Sql): Sql => `${INTO} SELECT ${RESULT_VALUES} FROM ${from} ${ON_CONFLICT}`;
 
-export function sentResult(result: NewResult): object {
+export function sentResult(result: NewResult): CellsOf<typeof RESULTS> {
   const { error } = result;
   return {
     t: result.taskId,
@@ -51,7 +68,7 @@ export function sentResult(result: NewResult): object {
   };
 }
 
-const PUT: Sql = `${putResults(RESULTS_SENT(1))} RETURNING task_id`;
+const PUT: Sql = `${putResults(RESULTS.from(1))} RETURNING task_id`;
 
 export async function put(db: Db, set: readonly NewResult[]): Promise<readonly ("put" | "older")[]> {
   db.hints.add("any");
@@ -61,7 +78,7 @@ export async function put(db: Db, set: readonly NewResult[]): Promise<readonly (
   const answers: ("put" | "older")[] = [];
   for (const some of sets) {
     if (some.length === 0) continue;
-    const rows = await db.all(PUT, list(some.map((result) => sentResult(result))));
+    const rows = await db.all(PUT, ...RESULTS.params(some.map((result) => sentResult(result))));
     const written = new Set(rows.map((row) => str(row["task_id"])));
     answers.push(...some.map(({ taskId }): "put" | "older" => (written.has(taskId) ? "put" : "older")));
   }

@@ -10,12 +10,26 @@ import type { Db, Sql } from "./db.ts";
 import type { Patience } from "./engine.ts";
 import { addOne } from "./enqueue.ts";
 import type { Heads } from "./heads.ts";
-import type { Row } from "./link.ts";
-import { EVENT_COLUMNS, EVENTS_SENT, EVENT_VALUES, sentEvent } from "./events.ts";
+import type { Param, Row } from "./link.ts";
+import { EVENT_COLUMNS, EVENTS, EVENT_VALUES, sentEvent } from "./events.ts";
+import { Sheet } from "./sheet.ts";
+import type { CellsOf } from "./sheet.ts";
 import { freeDependents } from "./release.ts";
-import { putResults, RESULTS_SENT, sentResult } from "./results.ts";
+import { putResults, RESULTS, sentResult } from "./results.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int, json, str } from "../shared/values.ts";
+
+/** Settlements as they are sent: `st` the status, `r`, `b` and `c` what is added to or taken from the counts, `af` when it runs again. */
+const SETTLEMENTS = new Sheet("j", [
+  ["i", "text"],
+  ["f", "bigint"],
+  ["st", "text"],
+  ["rs", "text"],
+  ["r", "bigint"],
+  ["b", "bigint"],
+  ["c", "bigint"],
+  ["af", "bigint"],
+]);
 
 /** The ownership condition, once: this very claim still holds the row. */
 const OWNED = "t.id = s.i AND t.fence = s.f AND t.stage + 0 > 3 AND t.stage + 0 < 6 AND t.worker IS NOT NULL";
@@ -41,10 +55,10 @@ const settling = (first: number, only = "true"): Sql => `settled AS (UPDATE {tas
     started_at = CASE WHEN s.n IS NULL OR s.r = 1 OR t.stage = ${STAGE.doomed} THEN t.started_at END,
     worker = NULL, revision = t.revision + 1
     FROM (SELECT i, f, st, rs, r, b, c, CASE WHEN af IS NOT NULL THEN least({now} + af, ${Number.MAX_SAFE_INTEGER}) END AS n
-      FROM json_to_recordset($${first}::json) AS j(i text, f bigint, st text, rs text, r bigint, b bigint, c bigint, af bigint)) AS s
+      FROM ${SETTLEMENTS.from(first)}) AS s
     WHERE ${OWNED} AND ${only} RETURNING t.id, t.rid, t.stage, t.status, t.has_children, t.stage = ${STAGE.finished} AND t.depends_on IS NOT NULL AND t.status <> 'completed' AS was_child),
-  stored AS (${putResults(`${RESULTS_SENT(first + 1)} WHERE r.t IN (SELECT id FROM settled)`)}),
-  told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS_SENT(first + 2)} WHERE e.w IN (SELECT id FROM settled)),
+  stored AS (${putResults(`${RESULTS.from(first + SETTLEMENTS.width)} WHERE r.t IN (SELECT id FROM settled)`)}),
+  told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS.from(first + SETTLEMENTS.width + RESULTS.width)} WHERE e.w IN (SELECT id FROM settled)),
   parents AS (INSERT INTO {releases}(parent, status) SELECT id, status FROM settled WHERE has_children AND stage = ${STAGE.finished}
     ON CONFLICT (parent) DO UPDATE SET status = excluded.status),
   cut AS (DELETE FROM {dependencies} d USING settled s WHERE s.was_child AND d.child = s.rid)`;
@@ -172,14 +186,14 @@ function doneOf(row: Row | undefined): Done {
 }
 
 /** Settled in the order of their ids, in which rows are locked: who locks several of them waits for no deadlock. */
-function sentOf(set: readonly Settlement[]): readonly [string, string, string] {
+function sentOf(set: readonly Settlement[]): readonly Param[] {
   const inOrder = set.toSorted((one, other) => (one.id < other.id ? -1 : 1));
   const results = set.flatMap(({ result }) => (result === undefined ? [] : [sentResult(result)]));
   const events = set.flatMap((each) => each.events.map((event) => ({ ...sentEvent(event), w: each.id })));
-  return [list(inOrder.map((each) => sentSettlement(each))), list(results), list(events)];
+  return [...SETTLEMENTS.params(inOrder.map((each) => sentSettlement(each))), ...RESULTS.params(results), ...EVENTS.params(events)];
 }
 
-function sentSettlement(settlement: Settlement): object {
+function sentSettlement(settlement: Settlement): CellsOf<typeof SETTLEMENTS> {
   const { id: i, fence: f } = settlement;
   if (settlement.to !== "again") {
     return { i, f, st: settlement.to, rs: settlement.reason, r: 0, b: 0, c: settlement.counts === "crash" ? 1 : 0 };
@@ -218,7 +232,7 @@ async function addCallback(db: Db, task: NewTask): Promise<void> {
   for (let n = 2; answer.is === "refused" && answer.why === "id-reused"; n++) answer = await addOne(db, { ...task, id: `${task.id}.${n}` });
 }
 
-const PROGRESS: Sql = `WITH held AS (SELECT e.* FROM ${EVENTS_SENT(1)} JOIN {tasks} t ON t.id = e.w AND t.fence = e.wf AND t.stage = ${STAGE.running}),
+const PROGRESS: Sql = `WITH held AS (SELECT e.* FROM ${EVENTS.from(1)} JOIN {tasks} t ON t.id = e.w AND t.fence = e.wf AND t.stage = ${STAGE.running}),
   told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM held AS e) SELECT w, wf FROM held`;
 
 export async function progress(db: Db, set: readonly Progress[]): Promise<readonly ("written" | "lost")[]> {
@@ -227,7 +241,7 @@ export async function progress(db: Db, set: readonly Progress[]): Promise<readon
     w: id,
     wf: fence,
   }));
-  const rows = await db.all(PROGRESS, list(sent));
+  const rows = await db.all(PROGRESS, ...EVENTS.params(sent));
   const written = new Set(rows.map((row) => `${str(row["w"])} ${int(row["wf"])}`));
   db.hints.add("any");
   return set.map(({ id, fence }) => (written.has(`${id} ${fence}`) ? "written" : "lost"));

@@ -4,7 +4,7 @@ import { ConnectionError, OmniQError } from "../../core/errors.ts";
 import { int, str } from "../shared/values.ts";
 import { Db } from "./db.ts";
 import type { Sql } from "./db.ts";
-import { addCall, added, allAdded, areCommon, sentBy, TELL } from "./enqueue.ts";
+import { addCall, added, allAdded, areCommon, sentBy, TASKS, TELL } from "./enqueue.ts";
 import { flushEvents } from "./events.ts";
 import { codeOf, isDuplicate, storageError } from "./failure.ts";
 import { channelOf } from "./listener.ts";
@@ -27,16 +27,18 @@ export async function placeIn(db: Db): Promise<string> {
   return str((await db.get(WHERE))?.["place"]);
 }
 
+/** The parameters behind the tasks: the place, the channel and the hint. */
+const PLACE = TASKS.width + 1;
 /**
  * All in one statement, and nothing where it is not the right database, or no transaction is known to be open: that is so once it has a
  * number, which the statement asks for in that case, so that a second look finds it. An id that is there already is passed over.
  */
 const plain = (announced: boolean): Sql => `WITH caller AS MATERIALIZED (
   SELECT ${HERE} AS place, pg_current_xact_id_if_assigned() IS NOT NULL AS is_open),
-  added AS (${added("WHERE EXISTS (SELECT 1 FROM caller WHERE is_open AND place = $2::text) ON CONFLICT DO NOTHING")})
-  ${announced ? `, ${TELL} WHERE (SELECT count(*) FROM added) = json_array_length($1::json))` : ""}
+  added AS (${added("WHERE EXISTS (SELECT 1 FROM caller WHERE is_open AND place = $${PLACE}::text) ON CONFLICT DO NOTHING")})
+  ${announced ? `, ${TELL} WHERE (SELECT count(*) FROM added) = cardinality($1::text::text[]))` : ""}
   SELECT place, is_open::int AS is_open, (SELECT count(*)::int FROM added) AS n, (SELECT string_agg(rid::text, ',') FROM added) AS rids,
-  CASE WHEN is_open THEN pg_notify($3, $4)::text ELSE pg_current_xact_id()::text END AS told FROM caller`;
+  CASE WHEN is_open THEN pg_notify($${PLACE + 1}, $${PLACE + 2})::text ELSE pg_current_xact_id()::text END AS told FROM caller`;
 const PLAIN = plain(false);
 const PLAIN_AND_TELL = plain(true);
 const TAKE_BACK: Sql = "DELETE FROM {tasks} WHERE rid = ANY(string_to_array($1, ',')::bigint[])";
@@ -106,7 +108,7 @@ export class Callers {
     const tasks = sentBy(calls);
     const count = calls.reduce((sum, call) => sum + call.tasks.length, 0);
     for (let look = 1; ; look++) {
-      const row = await db.get(sql, tasks, this.#here ?? "", channelOf(this.#names), HINT);
+      const row = await db.get(sql, ...tasks, this.#here ?? "", channelOf(this.#names), HINT);
       const place = str(row?.["place"]);
       const n = int(row?.["n"]);
       if (place !== this.#here) await this.#mustBeHere(place);
