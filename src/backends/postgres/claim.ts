@@ -67,7 +67,8 @@ const READY: Sql = `LATERAL (SELECT coalesce(max(p), ${HIGHEST}) AS p, coalesce(
 /**
  * Queue by queue in the order asked; in each the best of every name, then the best of these, locked one by one until there are enough.
  * Nested loops keep the order, and stop: a later queue is not even looked at. An expired row is taken out by the claim itself, never
- * filtered in its WHERE: a million of them in front would be read by every claim. Under its lock a row may be another one than was seen.
+ * filtered in its WHERE: a million of them in front would be read by every claim. Under its lock a row may be another one than was seen;
+ * that is compared so that no index but that of `rid` serves: planned for an empty table, the one by name was read for every row.
  */
 const taking = (
   names: string,
@@ -75,7 +76,7 @@ const taking = (
 ): Sql => `picked AS MATERIALIZED (SELECT l.rid FROM unnest(${LIST(2)}) WITH ORDINALITY AS q(name, place)
     CROSS JOIN LATERAL (SELECT c.rid, k.name FROM ${names} CROSS JOIN ${READY} ORDER BY c.priority DESC, c.due_at, c.rid) AS s
     CROSS JOIN LATERAL (SELECT u.rid FROM {tasks} u WHERE u.rid = s.rid AND u.stage + 0 = ${STAGE.ready}
-      AND u.queue_name = q.name AND u.func = s.name FOR UPDATE SKIP LOCKED) AS l
+      AND (u.queue_name, u.func) IS NOT DISTINCT FROM (q.name, s.name) FOR UPDATE SKIP LOCKED) AS l
     WHERE (SELECT known AND (due IS NULL OR due > {now} OR $4::int = 1) FROM facts) AND ${only}
       AND NOT EXISTS (SELECT 1 FROM {queues} p WHERE p.name = q.name AND p.paused_at IS NOT NULL)
     LIMIT $3::bigint),

@@ -1,13 +1,16 @@
 /** The rules of the contract on PostgreSQL, and the same random commands on it and on the model. */
 import { Pool } from "pg";
 import type { PoolClient } from "pg";
-import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { PostgresBackend } from "../../../src/backends/postgres/backend.ts";
+import { Db } from "../../../src/backends/postgres/db.ts";
+import type { Sql } from "../../../src/backends/postgres/db.ts";
 import type { Events } from "../../../src/core/backend.ts";
 import { conformance, equivalence } from "../../../src/testing/conformance/index.ts";
 import { ModelBackend } from "../../../src/testing/model.ts";
-import type { TestClock } from "../../../src/testing/clock.ts";
+import { TestClock } from "../../../src/testing/clock.ts";
 import { until } from "../../fixtures/helpers.ts";
+import { gapsIn } from "../../fixtures/postgres-plans.ts";
 import { POSTGRES_URL, Schemas } from "../../fixtures/postgres.ts";
 
 const schemas = new Schemas("contract");
@@ -18,6 +21,20 @@ afterEach(() => {
 afterAll(() => schemas.drop());
 
 const tools = { describe, test, expect };
+
+/** The statements that the rules make, each once. */
+const statements = new Set<Sql>();
+beforeAll(() => {
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with its own `this` below
+  const original = Db.prototype.query;
+  vi.spyOn(Db.prototype, "query").mockImplementation(function (this: Db, sql, ...params) {
+    statements.add(sql);
+    return original.call(this, sql, ...params);
+  });
+});
+afterAll(() => {
+  vi.restoreAllMocks();
+});
 
 describe.skipIf(POSTGRES_URL === "")("on a server", () => {
   const clients: PoolClient[] = [];
@@ -62,6 +79,12 @@ describe.skipIf(POSTGRES_URL === "")("on a server", () => {
       return { tx, commit: () => end("COMMIT"), rollback: () => end("ROLLBACK") };
     },
     tools,
+  });
+
+  test("every statement uses an index from its first column on, also where it was planned for empty tables", async () => {
+    expect(statements.size).toBeGreaterThan(80);
+    const backend = await open(new TestClock());
+    expect(await gapsIn(backend.schema, [...statements])).toEqual([]);
   });
 
   equivalence({
