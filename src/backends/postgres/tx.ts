@@ -35,7 +35,7 @@ const PLACE = TASKS.width + 1;
  */
 const plain = (announced: boolean): Sql => `WITH caller AS MATERIALIZED (
   SELECT ${HERE} AS place, pg_current_xact_id_if_assigned() IS NOT NULL AS is_open),
-  added AS (${added("WHERE EXISTS (SELECT 1 FROM caller WHERE is_open AND place = $${PLACE}::text) ON CONFLICT DO NOTHING")})
+  added AS (${added(`WHERE EXISTS (SELECT 1 FROM caller WHERE is_open AND place = $${PLACE}::text) ON CONFLICT DO NOTHING`)})
   ${announced ? `, ${TELL} WHERE (SELECT count(*) FROM added) = cardinality($1::text::text[]))` : ""}
   SELECT place, is_open::int AS is_open, (SELECT count(*)::int FROM added) AS n, (SELECT string_agg(rid::text, ',') FROM added) AS rids,
   CASE WHEN is_open THEN pg_notify($${PLACE + 1}, $${PLACE + 2})::text ELSE pg_current_xact_id()::text END AS told FROM caller`;
