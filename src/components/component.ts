@@ -5,6 +5,9 @@ import type { ModelTools } from "../models/defaults.ts";
 import { atOnce, later, syncStore } from "./steps.ts";
 import type { Steps, Store } from "./steps.ts";
 
+/** Whatever a component counts, it counts up to here. */
+export const COUNTED = 1_000_000;
+
 export interface ComponentOptions {
   readonly backend: Backend;
   /** Default: the backend's. */

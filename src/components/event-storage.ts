@@ -7,7 +7,7 @@ import { refuseUnknown } from "../core/nearest.ts";
 import { toEvent, toNewEvent } from "../models/convert.ts";
 import type { EventType, TaskEvent } from "../models/event.ts";
 import { maybeDate, whole } from "../models/fields.ts";
-import { Component } from "./component.ts";
+import { Component, COUNTED } from "./component.ts";
 import { step } from "./steps.ts";
 import type { Steps, Store } from "./steps.ts";
 
@@ -82,12 +82,12 @@ export class EventStorage extends Component {
     }
   }
 
-  /** How many events there are, by type, and the times of the oldest and the newest. */
+  /** How many events there are, by type, of the newest million (`more`: there are others), and the times of the oldest and the newest of all. */
   async stats(): Promise<EventStats> {
-    return this.backend.events.stats();
+    return this.backend.events.stats(COUNTED);
   }
   statsSync(): EventStats {
-    return this.atOnce((store) => step(store.events.stats()));
+    return this.atOnce((store) => step(store.events.stats(COUNTED)));
   }
 }
 

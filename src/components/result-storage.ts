@@ -2,7 +2,7 @@
 import type { ResultStats } from "../core/backend.ts";
 import { toNewResult, toResult } from "../models/convert.ts";
 import type { TaskResult } from "../models/result.ts";
-import { Component } from "./component.ts";
+import { Component, COUNTED } from "./component.ts";
 import { step } from "./steps.ts";
 import type { Steps, Store } from "./steps.ts";
 
@@ -90,11 +90,11 @@ export class ResultStorage extends Component {
     }
   }
 
-  /** How many results there are, by status; `expired` are past their TTL and not yet cleaned up. */
+  /** How many results there are, by status, up to a million (`more`: there are others); `expired` are past their TTL and not yet cleaned up. */
   async stats(): Promise<ResultStats> {
-    return this.backend.results.stats();
+    return this.backend.results.stats(COUNTED);
   }
   statsSync(): ResultStats {
-    return this.atOnce((store) => step(store.results.stats()));
+    return this.atOnce((store) => step(store.results.stats(COUNTED)));
   }
 }

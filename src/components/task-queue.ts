@@ -12,7 +12,7 @@ import { checked, storedFields, toNewTask, toTask } from "../models/convert.ts";
 import { text } from "../models/fields.ts";
 import type { Schedule } from "../models/schedule.ts";
 import { Task } from "../models/task.ts";
-import { Component } from "./component.ts";
+import { Component, COUNTED } from "./component.ts";
 import type { ComponentOptions } from "./component.ts";
 import { accepted, queueMismatch } from "./refused.ts";
 import { addSchedule, changeSchedule, dropSchedule, findSchedule, readySchedules } from "./schedule-steps.ts";
@@ -27,8 +27,6 @@ export interface TaskQueueOptions extends ComponentOptions {
 
 /** Tasks that one step of `clear` deletes. */
 const BATCH = 500;
-/** `size` counts each phase up to here. */
-const COUNTED = 1_000_000;
 /** How long a claim made by hand lives without a sign of life. */
 const LEASE = 300_000;
 

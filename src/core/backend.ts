@@ -246,6 +246,8 @@ export interface ResultStats {
   readonly failed: number;
   /** Past their TTL, not yet cleaned up. */
   readonly expired: number;
+  /** Whether there are more than were counted. */
+  readonly more: boolean;
 }
 export interface Results {
   /** `older`: a row with a higher fence is there, and stays. */
@@ -255,7 +257,8 @@ export interface Results {
   /** The newest result of a schedule's tasks. */
   latest(scheduleId: string): Promise<ResultRow | undefined>;
   remove(ids: readonly TaskId[]): Promise<readonly boolean[]>;
-  stats(): Promise<ResultStats>;
+  /** Of the `upTo` results with the highest ids (the newest, where OmniQ made the ids); those past their TTL up to as many, of all. */
+  stats(upTo: number): Promise<ResultStats>;
 }
 
 export interface EventStats {
@@ -263,6 +266,8 @@ export interface EventStats {
   readonly byType: Readonly<Record<string, number>>;
   readonly oldest?: Ms;
   readonly newest?: Ms;
+  /** Whether there are more than were counted. */
+  readonly more: boolean;
 }
 export interface Events {
   append(set: readonly NewEvent[]): Promise<void>;
@@ -272,7 +277,8 @@ export interface Events {
   tail(): Promise<string>;
   /** Newest first. */
   newest(filter: EventFilter): Promise<readonly EventRow[]>;
-  stats(): Promise<EventStats>;
+  /** Of the newest `upTo`; the bounds in time are those of all. */
+  stats(upTo: number): Promise<EventStats>;
 }
 
 // ---------------------------------------------------------------- the whole

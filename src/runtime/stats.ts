@@ -13,12 +13,16 @@ export interface Stats {
   readonly queues: Readonly<Record<string, Readonly<Partial<Record<Phase, number>>>>>;
   /** Whether counting stopped at the bound somewhere: the numbers are at least these. */
   readonly more: boolean;
+  /** The newest 10,000 are counted. */
   readonly results: ResultStats;
+  /** The newest 10,000 are counted; `oldest` and `newest` are those of all. */
   readonly events: {
     readonly total: number;
     readonly byType: Readonly<Record<string, number>>;
     readonly oldest: Date | undefined;
     readonly newest: Date | undefined;
+    /** Whether there are more than were counted. */
+    readonly more: boolean;
   };
 }
 
@@ -40,15 +44,14 @@ export async function statsOf(shared: Shared): Promise<Stats> {
       tasks[phase] += count;
       if (queue !== undefined) queues.set(queue, { ...queues.get(queue), [phase]: count });
     }
-    const { total, byType, oldest, newest } = await events.events.stats();
+    const { oldest, newest, ...counted } = await events.events.stats(COUNTED);
     return {
       tasks,
       queues: Object.fromEntries(queues),
       more: counts.some((count) => count.more),
-      results: await results.results.stats(),
+      results: await results.results.stats(COUNTED),
       events: {
-        total,
-        byType,
+        ...counted,
         oldest: oldest === undefined ? undefined : new Date(oldest),
         newest: newest === undefined ? undefined : new Date(newest),
       },

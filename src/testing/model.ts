@@ -102,7 +102,7 @@ export class ModelBackend implements Backend<never> {
       get: (ids) => this.#run((moment) => ids.map((id) => results.getResult(moment, id))),
       latest: (scheduleId) => this.#run((moment) => results.latest(moment, scheduleId)),
       remove: (ids) => this.#run(({ state }) => ids.map((id) => state.results.delete(id))),
-      stats: () => this.#run((moment) => results.resultStats(moment)),
+      stats: (upTo) => this.#run((moment) => results.resultStats(moment, upTo)),
     },
     events: {
       append: (set) =>
@@ -112,7 +112,7 @@ export class ModelBackend implements Backend<never> {
       read: (after, filter) => this.#run((moment) => events.read(moment, after, filter)),
       tail: () => this.#run((moment) => events.tail(moment)),
       newest: (filter) => this.#run((moment) => events.newest(moment, filter)),
-      stats: () => this.#run((moment) => events.eventStats(moment)),
+      stats: (upTo) => this.#run((moment) => events.eventStats(moment, upTo)),
     },
   };
 

@@ -59,16 +59,16 @@ const ALLOWED: readonly (readonly [RegExp, string])[] = [
   [/FROM "workers" (w|ORDER BY rid)/, "a row for each worker, and each is swept"],
   [/^SELECT \* FROM "schedules"/, "a row for each schedule"],
   [/json_each\(\?4\)\) ORDER BY priority DESC, due_at, rid LIMIT/, "the claim merges what each name has ready, to its limit"],
-  [/NOT INDEXED WHERE stage IN \(0, 1, 2, 5\)/, "clear looks through what arrived last, to its limit"],
   [
     /^SELECT \* FROM "events" .*ORDER BY timestamp DESC, seq DESC LIMIT/,
     "along the times to its limit, or the events of one task or schedule",
   ],
-  [/total\(status = 'completed'\)/, "results.stats counts all, for people"],
-  [/GROUP BY event_type$/, "events.stats counts all, for people"],
-  [/^SELECT min\(timestamp\)/, "events.stats: the two ends of an index"],
+  [/INDEXED BY "idx_tasks_run_at" WHERE stage = 1 AND queue_name = \?/, "clear looks through what is timed, of every queue"],
+  [/total\(status = 'completed'\)/, "results.stats counts the newest, up to its bound"],
+  [/GROUP BY event_type$/, "events.stats counts the newest, up to its bound, and groups that"],
+  [/^SELECT \(SELECT min\(timestamp\)/, "events.stats: the two ends of an index"],
 ];
-/** All rows of a table that grows with history, or an index that has all of them: only counting for people, and clear, may. */
+/** All rows of a table that grows with history, or an index that has all of them: only counting, which has a bound, may. */
 const GROWING = /^SCAN (tasks|events|results|occurrences)( USING .*idx_tasks_by_(queue|func))?$/;
 
 /** The lines of a plan that scan or sort. A name that is no table of ours, nor stands for one, is a list that the statement made itself. */
@@ -85,7 +85,7 @@ test("every statement seeks, but for those that need not", () => {
     .filter(([sql]) => !ALLOWED.some(([part]) => part.test(sql)))
     .map(([sql, plan]) => `${costlyIn(sql, plan).join("; ")}: ${sql.replaceAll(/\s+/g, " ")}`);
   expect(told).toEqual([]);
-  const whole = costly.filter(([sql, plan]) => plan.some((line) => GROWING.test(line)) && !/count\(\*\)|NOT INDEXED WHERE stage/.test(sql));
+  const whole = costly.filter(([sql, plan]) => plan.some((line) => GROWING.test(line)) && !/count\(\*\)/.test(sql));
   expect(whole.map(([sql]) => sql)).toEqual([]);
   expect(ALLOWED.filter(([part]) => !costly.some(([sql]) => part.test(sql)))).toEqual([]);
 });

@@ -787,13 +787,13 @@ describe("making an OmniQ", () => {
     await omniq.worker({ tasks: [add] }).drain();
     expect(await handle.result()).toBe(3);
     expect((await handle.events()).map((event) => event.eventType)).toEqual(["enqueued", "executing", "completed"]);
-    expect([(await main.results.stats()).total, (await results.results.stats()).total]).toEqual([0, 1]);
+    expect([(await main.results.stats(10_000)).total, (await results.results.stats(10_000)).total]).toEqual([0, 1]);
     const cancelled = await omniq.enqueue(add, { x: 1, y: 2 });
     await cancelled.cancel();
     await omniq.tasks.retry(cancelled.id);
     expect((await cancelled.events()).map((event) => event.eventType)).toEqual(["enqueued", "cancelled", "requeued"]);
     expect(await omniq.tasks.delete(handle.id)).toBe("deleted");
-    expect((await results.results.stats()).total).toBe(0);
+    expect((await results.results.stats(10_000)).total).toBe(0);
     await omniq.close();
   });
 

@@ -152,7 +152,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
       get: (ids) => this.#look((db) => results.get(db, ids)),
       latest: (scheduleId) => this.#look((db) => results.latest(db, scheduleId)),
       remove: (ids) => this.#single((db) => results.remove(db, ids)),
-      stats: () => this.#look((db) => results.stats(db)),
+      stats: (upTo) => this.#look((db) => results.stats(db, upTo)),
     };
     this.events = {
       append: (set) => this.#single((db) => events.append(db, set)),
@@ -163,7 +163,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
       },
       tail: () => this.#look((db) => events.tail(db)),
       newest: (filter) => this.#look((db) => events.newest(db, filter)),
-      stats: () => this.#look((db) => events.stats(db)),
+      stats: (upTo) => this.#look((db) => events.stats(db, upTo)),
     };
   }
 

@@ -3,11 +3,11 @@ import type { EventStats } from "../../core/backend.ts";
 import type { EventFilter, EventRow, NewEvent } from "../../core/event.ts";
 import { expected } from "../../core/errors.ts";
 import type { Db, Sql } from "./db.ts";
-import { eventRow } from "../shared/event-row.ts";
+import { eventRow, eventStats } from "../shared/event-row.ts";
 import type { Param, Row } from "./link.ts";
 import { Sheet } from "./sheet.ts";
 import type { CellsOf } from "./sheet.ts";
-import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
+import { optionalStr, str } from "../shared/values.ts";
 
 export const EVENT_COLUMNS = `id, task_id, event_type, timestamp, queue_name, worker_id, schedule_id, level, message, data, execution_time, retry_count, error, source`;
 /** Events as they are sent; `w` and `wf` are the claim that one belongs to. */
@@ -179,15 +179,11 @@ export async function tail(db: Db): Promise<string> {
   return row === undefined ? cursorOf(START.xid, START.seq) : cursorOf(str(row["xid"]), str(row["seq"]));
 }
 
-export async function stats(db: Db): Promise<EventStats> {
-  const byType: Record<string, number> = {};
-  let total = 0;
-  for (const row of await db.all("SELECT event_type AS type, count(*) AS n FROM {events} GROUP BY event_type")) {
-    byType[str(row["type"])] = int(row["n"]);
-    total += int(row["n"]);
-  }
-  const bounds = await db.get("SELECT min(timestamp) AS oldest, max(timestamp) AS newest FROM {events}");
-  const oldest = optionalInt(bounds?.["oldest"]);
-  const latest = optionalInt(bounds?.["newest"]);
-  return { total, byType, ...(oldest === undefined ? {} : { oldest }), ...(latest === undefined ? {} : { newest: latest }) };
+const STATS: Sql =
+  "SELECT event_type AS type, count(*) AS n FROM (SELECT event_type FROM {events} ORDER BY xid DESC, seq DESC LIMIT $1::bigint) AS e GROUP BY event_type";
+const BOUNDS: Sql = `SELECT (SELECT min(timestamp) FROM {events}) AS oldest, (SELECT max(timestamp) FROM {events}) AS newest,
+  EXISTS (SELECT 1 FROM {events} ORDER BY xid DESC, seq DESC LIMIT 1 OFFSET $1::bigint) AS more`;
+
+export async function stats(db: Db, upTo: number): Promise<EventStats> {
+  return eventStats(await db.all(STATS, upTo), await db.get(BOUNDS, upTo));
 }

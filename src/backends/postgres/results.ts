@@ -5,8 +5,8 @@ import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { Sheet } from "./sheet.ts";
 import type { CellsOf } from "./sheet.ts";
-import { resultRow } from "../shared/result-row.ts";
-import { int, str } from "../shared/values.ts";
+import { resultRow, resultStats } from "../shared/result-row.ts";
+import { str } from "../shared/values.ts";
 
 const COLUMNS = `task_id, fence, status, result, error_name, error, error_code, error_traceback, created_at, started_at, completed_at, expires_at,
   ttl, execution_time, worker_id, schedule_id, retry_count`;
@@ -109,10 +109,11 @@ export async function remove(db: Db, ids: readonly string[]): Promise<readonly b
   return ids.map((id) => gone.delete(id));
 }
 
-const STATS: Sql = `SELECT count(*) AS total, count(*) FILTER (WHERE status = 'completed') AS completed, count(*) FILTER (WHERE status = 'failed') AS failed,
-  count(*) FILTER (WHERE expires_at <= {now}) AS expired FROM {results}`;
+const STATS: Sql = `WITH counted AS (SELECT status FROM {results} ORDER BY task_id DESC LIMIT $1::bigint)
+  SELECT count(*) AS total, count(*) FILTER (WHERE status = 'completed') AS completed, count(*) FILTER (WHERE status = 'failed') AS failed,
+  (SELECT count(*) FROM (SELECT 1 FROM {results} WHERE expires_at <= {now} LIMIT $1::bigint) AS e) AS expired,
+  EXISTS (SELECT 1 FROM {results} ORDER BY task_id DESC LIMIT 1 OFFSET $1::bigint) AS more FROM counted`;
 
-export async function stats(db: Db): Promise<ResultStats> {
-  const row = await db.get(STATS);
-  return { total: int(row?.["total"]), completed: int(row?.["completed"]), failed: int(row?.["failed"]), expired: int(row?.["expired"]) };
+export async function stats(db: Db, upTo: number): Promise<ResultStats> {
+  return resultStats(await db.get(STATS, upTo));
 }

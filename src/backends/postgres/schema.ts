@@ -170,6 +170,8 @@ CREATE INDEX idx_tasks_doomed ON {tasks}(created_at, rid) WHERE stage = 5;
 CREATE INDEX idx_tasks_by_queue ON {tasks}(queue_name, created_at, rid);
 CREATE INDEX idx_tasks_by_func ON {tasks}(func, created_at, rid);
 CREATE INDEX idx_tasks_by_schedule ON {tasks}(schedule_id, created_at, rid) WHERE schedule_id IS NOT NULL;
+DROP INDEX {idx_events_schedule};
+CREATE INDEX idx_events_schedule ON {events}(schedule_id, timestamp, seq) WHERE schedule_id IS NOT NULL;
 `;
 
 /** Step n leads from version n to n + 1. Never changed once released: a new step is added. */

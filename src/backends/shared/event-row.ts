@@ -1,5 +1,6 @@
 /** Rows of the event log as records. */
 import { SCHEDULE_EVENTS, TASK_EVENTS } from "../../core/event.ts";
+import type { EventStats } from "../../core/backend.ts";
 import type { EventLevel, EventRow, EventType } from "../../core/event.ts";
 import { int, optionalInt, optionalStr, str } from "./values.ts";
 import type { Row } from "./values.ts";
@@ -39,4 +40,14 @@ export function eventRow(row: Row): EventRow {
   const retries = optionalInt(row["retry_count"]);
   if (retries !== undefined) out.retryCount = retries;
   return out;
+}
+
+/** What was counted, a row for each type, and what there is beside it. */
+export function eventStats(types: readonly Row[], all: Row | undefined): EventStats {
+  const byType = Object.fromEntries(types.map((row) => [str(row["type"]), int(row["n"])]));
+  const total = Object.values(byType).reduce((sum, n) => sum + n, 0);
+  const oldest = optionalInt(all?.["oldest"]);
+  const newest = optionalInt(all?.["newest"]);
+  const bounds = { ...(oldest === undefined ? {} : { oldest }), ...(newest === undefined ? {} : { newest }) };
+  return { total, byType, ...bounds, more: int(all?.["more"]) === 1 };
 }

@@ -1,5 +1,6 @@
 /** Rows of results as records. */
 import type { Failure } from "../../core/record.ts";
+import type { ResultStats } from "../../core/backend.ts";
 import type { ResultRow } from "../../core/result.ts";
 import { int, optionalInt, optionalStr, str } from "./values.ts";
 import type { Row } from "./values.ts";
@@ -39,4 +40,10 @@ export function resultRow(row: Row): ResultRow {
   const error = failureOf(row);
   if (error !== undefined) out.error = error;
   return out;
+}
+
+/** What was counted. */
+export function resultStats(row: Row | undefined): ResultStats {
+  const [total, completed, failed, expired] = [row?.["total"], row?.["completed"], row?.["failed"], row?.["expired"]];
+  return { total: int(total), completed: int(completed), failed: int(failed), expired: int(expired), more: int(row?.["more"]) === 1 };
 }

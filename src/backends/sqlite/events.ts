@@ -2,8 +2,8 @@
 import type { EventStats } from "../../core/backend.ts";
 import { placeOf } from "../../core/cursor.ts";
 import type { EventFilter, EventRow, NewEvent } from "../../core/event.ts";
-import { eventRow } from "../shared/event-row.ts";
-import { int, optionalInt, str } from "../shared/values.ts";
+import { eventRow, eventStats } from "../shared/event-row.ts";
+import { int } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Param } from "./library.ts";
 
@@ -143,16 +143,13 @@ export function tail(db: Db): string {
   return String(int(db.get("SELECT max(seq) AS s FROM {events}")?.["s"] ?? 0));
 }
 
-export function stats(db: Db): EventStats {
+const STATS: Sql =
+  "SELECT event_type AS type, count(*) AS n FROM (SELECT event_type FROM {events} ORDER BY seq DESC LIMIT (?+0)) GROUP BY event_type";
+/** Each bound by itself is one seek, both of one SELECT are a scan. */
+const BOUNDS: Sql = `SELECT (SELECT min(timestamp) FROM {events}) AS oldest, (SELECT max(timestamp) FROM {events}) AS newest,
+  EXISTS (SELECT 1 FROM {events} ORDER BY seq DESC LIMIT 1 OFFSET (?+0)) AS more`;
+
+export function stats(db: Db, upTo: number): EventStats {
   flushEvents(db);
-  const byType: Record<string, number> = {};
-  let total = 0;
-  for (const row of db.all("SELECT event_type AS type, count(*) AS n FROM {events} GROUP BY event_type")) {
-    byType[str(row["type"])] = int(row["n"]);
-    total += int(row["n"]);
-  }
-  const bounds = db.get("SELECT min(timestamp) AS oldest, max(timestamp) AS newest FROM {events}");
-  const oldest = optionalInt(bounds?.["oldest"]);
-  const latest = optionalInt(bounds?.["newest"]);
-  return { total, byType, ...(oldest === undefined ? {} : { oldest }), ...(latest === undefined ? {} : { newest: latest }) };
+  return eventStats(db.all(STATS, upTo), db.get(BOUNDS, upTo));
 }

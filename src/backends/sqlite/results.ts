@@ -1,8 +1,8 @@
 /** One row a task: the latest attempt's result. A lower fence never overwrites a higher one. */
 import type { ResultStats } from "../../core/backend.ts";
 import type { NewResult, ResultRow } from "../../core/result.ts";
-import { resultRow } from "../shared/result-row.ts";
-import { int } from "../shared/values.ts";
+import { resultRow, resultStats } from "../shared/result-row.ts";
+
 import type { Row } from "../shared/values.ts";
 import { checksumOf, isRowDamaged } from "./checksum.ts";
 import type { Db, Sql } from "./db.ts";
@@ -82,11 +82,11 @@ export function remove(db: Db, ids: readonly string[]): readonly boolean[] {
   return ids.map((id) => db.run("DELETE FROM {results} WHERE task_id = ?", id) > 0);
 }
 
-export function stats(db: Db): ResultStats {
-  const row = db.get(
-    `SELECT count(*) AS total, total(status = 'completed') AS completed, total(status = 'failed') AS failed,
-      (SELECT count(*) FROM {results} WHERE expires_at IS NOT NULL AND expires_at <= ?) AS expired FROM {results}`,
-    db.now,
-  );
-  return { total: int(row?.["total"]), completed: int(row?.["completed"]), failed: int(row?.["failed"]), expired: int(row?.["expired"]) };
+const STATS: Sql = `WITH counted AS (SELECT status FROM {results} ORDER BY task_id DESC LIMIT (?+0))
+  SELECT count(*) AS total, total(status = 'completed') AS completed, total(status = 'failed') AS failed,
+  (SELECT count(*) FROM (SELECT 1 FROM {results} WHERE expires_at IS NOT NULL AND expires_at <= ? LIMIT (?+0))) AS expired,
+  EXISTS (SELECT 1 FROM {results} ORDER BY task_id DESC LIMIT 1 OFFSET (?+0)) AS more FROM counted`;
+
+export function stats(db: Db, upTo: number): ResultStats {
+  return resultStats(db.get(STATS, upTo, db.now, upTo, upTo));
 }

@@ -199,6 +199,8 @@ CREATE INDEX {idx_tasks_doomed} ON {tasks}(created_at) WHERE stage = 5;
 CREATE INDEX {idx_tasks_by_queue} ON {tasks}(queue_name, created_at);
 CREATE INDEX {idx_tasks_by_func} ON {tasks}(func, created_at);
 CREATE INDEX {idx_tasks_by_schedule} ON {tasks}(schedule_id, created_at) WHERE schedule_id IS NOT NULL;
+DROP INDEX {idx_events_schedule};
+CREATE INDEX {idx_events_schedule} ON {events}(schedule_id, timestamp) WHERE schedule_id IS NOT NULL;
 `;
 
 /** Step n leads from version n to n + 1. Never changed once released: a new step is added. */

@@ -41,9 +41,10 @@ async function print(terminal: Terminal, counted: Counted): Promise<void> {
   if (counted.more) terminal.line(terminal.paint("dim", "Counting stopped at 10,000 somewhere: there are more."));
   const { results, events } = counted;
   heading(terminal, "Results");
-  const { total, completed, failed, expired } = results;
+  const { completed, failed, expired } = results;
   const gone = expired === 0 ? "" : `, ${number(expired)} past their time`;
-  terminal.line(`${number(total)}: ${number(completed)} completed, ${number(failed)} failed${gone}`);
+  const of = results.more ? `; of the newest ${number(results.total)}` : "";
+  terminal.line(`${tally(results.total)}${of}: ${number(completed)} completed, ${number(failed)} failed${gone}`);
   heading(terminal, "Events");
   await printTable(
     terminal,
@@ -56,7 +57,12 @@ async function print(terminal: Terminal, counted: Counted): Promise<void> {
       .map(([type, times]) => [type, number(times)]),
   );
   if (events.oldest !== undefined && events.newest !== undefined) {
-    terminal.line(terminal.paint("dim", `${number(events.total)} from ${time(events.oldest)} to ${time(events.newest)}`));
+    terminal.line(
+      terminal.paint(
+        "dim",
+        `${tally(events.total)}${events.more ? ", of which the newest are counted," : ""} from ${time(events.oldest)} to ${time(events.newest)}`,
+      ),
+    );
   }
   await printWorkers(terminal, counted);
 }

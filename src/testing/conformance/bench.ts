@@ -273,7 +273,7 @@ export async function everything(backend: Backend, extra: readonly TaskId[] = []
     paused: (await backend.desk.queues()).filter((queue) => queue.pausedAt !== undefined),
     counts: counts.map((count) => JSON.stringify([count.phase, count.queue ?? "", count.tasks, count.more])).toSorted(),
     schedules: (await backend.schedules.list({ limit: 1_000 })).map(({ revision: _revision, ...row }) => row),
-    resultStats: await backend.results.stats(),
+    resultStats: await backend.results.stats(10_000),
   };
 }
 

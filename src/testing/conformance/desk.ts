@@ -175,7 +175,7 @@ export const desk: Chapter = {
       const all = ["nobody", "a", "running", "marked", "held", "a"];
       b.expect(await b.backend.desk.remove(all)).toEqual(["missing", "removed", "running", "removed", "running", "missing"]);
       b.expect(await b.backend.results.get(["a"])).toEqual([undefined]);
-      b.expect(await b.backend.results.stats()).toMatchObject({ total: 0 });
+      b.expect(await b.backend.results.stats(10_000)).toMatchObject({ total: 0 });
       b.expect(await b.eventsOf("a"), "its history stays").toEqual(["completed"]);
       b.expect(await b.add("a")).toEqual([{ is: "added", id: "a" }]);
     },

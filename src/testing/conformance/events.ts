@@ -112,9 +112,20 @@ export const events: Chapter = {
       b.expect((await b.backend.events.read(cursor, { limit: 5 })).events.map((row) => row.taskId)).toEqual(["after"]);
     },
     "stats count by kind": async (b) => {
-      b.expect(await b.backend.events.stats()).toEqual({ total: 0, byType: {} });
+      b.expect(await b.backend.events.stats(10_000)).toEqual({ total: 0, byType: {}, more: false });
       await b.backend.events.append([event("a", { at: 5 }), event("b", { at: 2, type: "completed" }), event("c", { at: 9 })]);
-      b.expect(await b.backend.events.stats()).toEqual({ total: 3, byType: { progress: 2, completed: 1 }, oldest: 2, newest: 9 });
+      b.expect(await b.backend.events.stats(10_000)).toEqual({
+        total: 3,
+        byType: { progress: 2, completed: 1 },
+        oldest: 2,
+        newest: 9,
+        more: false,
+      });
+    },
+    "stats count the newest events, and say that there are more": async (b) => {
+      await b.backend.events.append([event("a", { at: 5, type: "completed" }), event("b", { at: 2 }), event("c", { at: 4 })]);
+      b.expect(await b.backend.events.stats(3)).toMatchObject({ total: 3, more: false });
+      b.expect(await b.backend.events.stats(2)).toEqual({ total: 2, byType: { progress: 2 }, oldest: 2, newest: 5, more: true });
     },
     "many events at once keep their order": async (b) => {
       await b.backend.events.append(ids(300).map((id) => event(id)));

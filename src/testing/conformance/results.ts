@@ -75,7 +75,7 @@ export const results: Chapter = {
       b.expect(await there()).toEqual([true, true, false]);
       await b.clock.advance(1);
       b.expect(await there()).toEqual([false, true, false]);
-      b.expect(await b.backend.results.stats(), "reading deletes nothing").toMatchObject({ total: 3, expired: 2 });
+      b.expect(await b.backend.results.stats(10_000), "reading deletes nothing").toMatchObject({ total: 3, expired: 2 });
     },
     "latest is the newest of the schedule that is not past its TTL": async (b) => {
       b.expect(await b.backend.results.latest("s")).toBe(undefined);
@@ -95,13 +95,20 @@ export const results: Chapter = {
       await b.backend.results.put([result("a"), result("past", { ttl: 0 })]);
       b.expect(await b.backend.results.remove(["a", "nobody", "past", "a"])).toEqual([true, false, true, false]);
       b.expect(await b.backend.results.get(["a"])).toEqual([undefined]);
-      b.expect(await b.backend.results.stats()).toEqual({ total: 0, completed: 0, failed: 0, expired: 0 });
+      b.expect(await b.backend.results.stats(10_000)).toEqual({ total: 0, completed: 0, failed: 0, expired: 0, more: false });
     },
     "stats count what is there": async (b) => {
       await b.backend.results.put([result("a"), result("b", { status: "failed" }), result("c", { ttl: 5 }), result("d")]);
-      b.expect(await b.backend.results.stats()).toEqual({ total: 4, completed: 3, failed: 1, expired: 0 });
+      b.expect(await b.backend.results.stats(10_000)).toEqual({ total: 4, completed: 3, failed: 1, expired: 0, more: false });
       await b.clock.advance(5);
-      b.expect(await b.backend.results.stats()).toMatchObject({ total: 4, expired: 1 });
+      b.expect(await b.backend.results.stats(10_000)).toMatchObject({ total: 4, expired: 1 });
+    },
+    "stats count the newest results, and say that there are more": async (b) => {
+      await b.backend.results.put([result("a", { ttl: 5 }), result("b", { ttl: 5, status: "failed" }), result("c"), result("d")]);
+      await b.clock.advance(5);
+      b.expect(await b.backend.results.stats(4)).toEqual({ total: 4, completed: 3, failed: 1, expired: 2, more: false });
+      b.expect(await b.backend.results.stats(3)).toEqual({ total: 3, completed: 2, failed: 1, expired: 2, more: true });
+      b.expect(await b.backend.results.stats(1)).toEqual({ total: 1, completed: 1, failed: 0, expired: 1, more: true });
     },
   },
 };

@@ -169,7 +169,7 @@ export const settling: Chapter = {
       const claims = await b.due({ limit: 300 });
       b.expect(await b.end(claims, { kind: "returned", value: "1" })).toEqual(claims.map(() => "settled"));
       b.expect(await b.events()).toEqual(ids(300).map((id) => `${id} completed w1`));
-      b.expect(await b.backend.results.stats()).toMatchObject({ total: 300, completed: 300 });
+      b.expect(await b.backend.results.stats(10_000)).toMatchObject({ total: 300, completed: 300 });
     },
   },
 };

@@ -17,7 +17,7 @@ export const sweeping: Chapter = {
       await b.clock.advance(1);
       b.expect(await b.backend.sweep(sweep)).toEqual({ removed: 1, more: false, ids: ["a"] });
       b.expect(await b.peek("a")).toBe(undefined);
-      b.expect(await b.backend.results.stats()).toMatchObject({ total: 0 });
+      b.expect(await b.backend.results.stats(10_000)).toMatchObject({ total: 0 });
       b.expect(await b.eventsOf("a"), "its history stays").toEqual(["completed"]);
     },
     "only the status that was asked for, and never what has not ended": async (b) => {
@@ -65,7 +65,7 @@ export const sweeping: Chapter = {
         undefined,
         undefined,
       ]);
-      b.expect((await b.backend.results.stats()).total).toBe(2);
+      b.expect((await b.backend.results.stats(10_000)).total).toBe(2);
     },
     "old events go, the oldest first": async (b) => {
       await b.backend.events.append([3, 1, 2, 4].map((ago) => ({ type: "progress", taskId: `${ago}`, at: b.now - ago }) as const));

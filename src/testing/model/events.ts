@@ -41,12 +41,14 @@ export function newest(moment: Moment, filter: EventFilter): readonly EventRow[]
     .slice(0, filter.limit);
 }
 
-export function eventStats(moment: Moment): EventStats {
+export function eventStats(moment: Moment, upTo: number): EventStats {
   const all = written(moment);
+  const counted = upTo === 0 ? [] : all.slice(-upTo);
   const byType: Record<string, number> = {};
-  for (const event of all) byType[event.type] = (byType[event.type] ?? 0) + 1;
+  for (const event of counted) byType[event.type] = (byType[event.type] ?? 0) + 1;
   const times = all.map((event) => event.at);
-  return { total: all.length, byType, ...(all.length === 0 ? {} : { oldest: Math.min(...times), newest: Math.max(...times) }) };
+  const bounds = all.length === 0 ? {} : { oldest: Math.min(...times), newest: Math.max(...times) };
+  return { total: counted.length, byType, ...bounds, more: all.length > counted.length };
 }
 
 function written(moment: Moment): readonly EventRow[] {

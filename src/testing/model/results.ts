@@ -28,11 +28,12 @@ export function latest(moment: Moment, scheduleId: string): ResultRow | undefine
     .reduce<ResultRow | undefined>((best, row) => (best === undefined || row.createdAt >= best.createdAt ? row : best), undefined);
 }
 
-export function resultStats(moment: Moment): ResultStats {
-  const rows = [...moment.state.results.values()];
+export function resultStats(moment: Moment, upTo: number): ResultStats {
+  const all = [...moment.state.results.values()];
+  const rows = all.toSorted((one, other) => (one.taskId < other.taskId ? 1 : -1)).slice(0, upTo);
   const completed = rows.filter((row) => row.status === "completed").length;
-  const expired = rows.filter((row) => isPast(row, moment.now)).length;
-  return { total: rows.length, completed, failed: rows.length - completed, expired };
+  const expired = Math.min(all.filter((row) => isPast(row, moment.now)).length, upTo);
+  return { total: rows.length, completed, failed: rows.length - completed, expired, more: all.length > rows.length };
 }
 
 export function isPast(row: ResultRow, now: number): boolean {

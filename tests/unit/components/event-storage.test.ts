@@ -95,7 +95,7 @@ describe.each(FORMS)("an event storage, $form", ({ as }) => {
     expect(await events.stats()).toMatchObject({ total: 0 });
     await events.log(make({ timestamp: new Date(5) }));
     await events.log(make({ timestamp: new Date(9), eventType: "completed" }));
-    expect(await events.stats()).toEqual({ total: 2, byType: { enqueued: 1, completed: 1 }, oldest: 5, newest: 9 });
+    expect(await events.stats()).toEqual({ total: 2, byType: { enqueued: 1, completed: 1 }, oldest: 5, newest: 9, more: false });
   });
 
   test.each([{ limit: -1 }, { limit: 1.5 }, { from: 5 }, { to: "now" }, { task: "t" }])("refuses the query %o", async (query) => {

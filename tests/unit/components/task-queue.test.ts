@@ -36,7 +36,7 @@ describe.each(FORMS)("a task queue, $form", ({ as }) => {
     if (task === undefined) throw new Error("nothing to dequeue");
     return task;
   };
-  const events = async (): Promise<number> => (await backend.events.stats()).total;
+  const events = async (): Promise<number> => (await backend.events.stats(10_000)).total;
 
   beforeEach(async () => {
     clock = new TestClock();
@@ -171,8 +171,8 @@ describe.each(FORMS)("a task queue, $form", ({ as }) => {
       // Its end goes through the one state machine: the callback is there, with its priority.
       expect([(await take()).func, (await take()).id]).toEqual(["done", id]);
       expect(await read(expired.id)).toMatchObject({ status: "expired", isExpired: true });
-      expect((await backend.results.stats()).total).toBe(0);
-      const { byType } = await backend.events.stats();
+      expect((await backend.results.stats(10_000)).total).toBe(0);
+      const { byType } = await backend.events.stats(10_000);
       expect(Object.keys(byType)).not.toContain("expired");
     });
 
@@ -216,8 +216,8 @@ describe.each(FORMS)("a task queue, $form", ({ as }) => {
       const funcs = [await take(), await take()];
       expect(funcs.map(({ id, func }) => (id === child.id ? "child" : func)).toSorted()).toEqual(["child", "done"]);
       expect(funcs.find(({ func }) => func === "done")?.funcArgs).toMatchObject({ a: 1, taskId: parent.id, status: "completed" });
-      expect((await backend.results.stats()).total).toBe(0);
-      const { byType } = await backend.events.stats();
+      expect((await backend.results.stats(10_000)).total).toBe(0);
+      const { byType } = await backend.events.stats(10_000);
       expect(Object.keys(byType).filter((type) => type !== "enqueued")).toEqual([]);
     });
 
