@@ -12,8 +12,7 @@ import { int, optionalStr, str } from "../shared/values.ts";
 import { holder, holdersOf, outlived } from "./holders.ts";
 import type { Holder } from "./holders.ts";
 import type { Param, Row } from "./link.ts";
-import { quoted, Sheet } from "./sheet.ts";
-import type { CellsOf } from "./sheet.ts";
+import { arrayOf, Sheet } from "./sheet.ts";
 import { addEdges, lookMarked, markParents, remindOf } from "./parents.ts";
 import { edgesText } from "../shared/task-row.ts";
 
@@ -36,77 +35,46 @@ interface Sent {
   readonly failed?: string | undefined;
 }
 
-function sent({ task, open, failed }: Sent): CellsOf<typeof TASKS> {
-  const { due, unique } = task;
-  // A text would be made of anything.
-  if (typeof task.args !== "string") throw expected("args", "text", task.args);
-  return {
-    i: task.id,
-    f: task.func,
-    q: task.queue,
-    p: task.priority,
-    a: task.args,
-    mr: task.maxRetries,
-    rd: task.retryDelay,
-    mc: task.maxCrashes,
-    sr: task.storeResult ? 1 : 0,
-    ra: due !== undefined && "at" in due ? due.at : undefined,
-    ri: due !== undefined && "in" in due ? due.in : undefined,
-    ca: task.createdAt,
-    ea: task.expiresAt,
-    tt: task.ttl,
-    op: open,
-    pf: failed,
-    uk: unique?.key,
-    uu: typeof unique?.until === "string" ? UNTIL[unique.until] : undefined,
-    uw: typeof unique?.until === "number" ? unique.until : undefined,
-    dp: edgesText(task.dependsOn) ?? undefined,
-    ss: task.scheduleId,
-    kw: task.kwargs,
-    n: task.label,
-    ds: task.description,
-    tg: task.tags.length === 0 ? undefined : `{${task.tags.map((tag) => quoted(tag)).join(",")}}`,
-    cb: task.callback === undefined ? undefined : JSON.stringify(task.callback),
-    bo: task.backoff === "fixed" ? undefined : task.backoff,
-    to: task.timeout,
-    amo: task.atMostOnce ? 1 : undefined,
-    rt: task.resultTtl,
-  };
-}
-
 /** New rows as they are sent. */
-export const TASKS = new Sheet("s", [
-  ["i", "text"],
-  ["f", "text"],
-  ["q", "text"],
-  ["p", "bigint"],
-  ["a", "text"],
-  ["mr", "bigint"],
-  ["rd", "bigint"],
-  ["mc", "bigint"],
-  ["sr", "smallint"],
-  ["ra", "bigint"],
-  ["ri", "bigint"],
-  ["ca", "bigint"],
-  ["ea", "bigint"],
-  ["tt", "bigint"],
-  ["op", "bigint"],
-  ["pf", "text"],
-  ["uk", "text"],
-  ["uu", "bigint"],
-  ["uw", "bigint"],
-  ["dp", "text"],
-  ["ss", "text"],
-  ["kw", "text"],
-  ["n", "text"],
-  ["ds", "text"],
-  ["tg", "text"],
-  ["cb", "text"],
-  ["bo", "text"],
-  ["to", "bigint"],
-  ["amo", "smallint"],
-  ["rt", "bigint"],
+export const TASKS = new Sheet<Sent>("s", [
+  ["i", "text", ({ task }) => task.id],
+  ["f", "text", ({ task }) => task.func],
+  ["q", "text", ({ task }) => task.queue],
+  ["p", "bigint", ({ task }) => task.priority],
+  ["a", "text", ({ task }) => argsOf(task)],
+  ["mr", "bigint", ({ task }) => task.maxRetries],
+  ["rd", "bigint", ({ task }) => task.retryDelay],
+  ["mc", "bigint", ({ task }) => task.maxCrashes],
+  ["sr", "smallint", ({ task }) => (task.storeResult ? 1 : 0)],
+  ["ra", "bigint", ({ task: { due } }) => (due !== undefined && "at" in due ? due.at : undefined)],
+  ["ri", "bigint", ({ task: { due } }) => (due !== undefined && "in" in due ? due.in : undefined)],
+  ["ca", "bigint", ({ task }) => task.createdAt],
+  ["ea", "bigint", ({ task }) => task.expiresAt],
+  ["tt", "bigint", ({ task }) => task.ttl],
+  ["op", "bigint", ({ open }) => open],
+  ["pf", "text", ({ failed }) => failed],
+  ["uk", "text", ({ task: { unique } }) => unique?.key],
+  ["uu", "bigint", ({ task: { unique } }) => (typeof unique?.until === "string" ? UNTIL[unique.until] : undefined)],
+  ["uw", "bigint", ({ task: { unique } }) => (typeof unique?.until === "number" ? unique.until : undefined)],
+  ["dp", "text", ({ task }) => edgesText(task.dependsOn) ?? undefined],
+  ["ss", "text", ({ task }) => task.scheduleId],
+  ["kw", "text", ({ task }) => task.kwargs],
+  ["n", "text", ({ task }) => task.label],
+  ["ds", "text", ({ task }) => task.description],
+  // An array in itself: a list of lists would have to be of one length.
+  ["tg", "text", ({ task }) => (task.tags.length === 0 ? undefined : (arrayOf(task.tags) ?? undefined))],
+  ["cb", "text", ({ task: { callback } }) => (callback === undefined ? undefined : JSON.stringify(callback))],
+  ["bo", "text", ({ task }) => (task.backoff === "fixed" ? undefined : task.backoff)],
+  ["to", "bigint", ({ task }) => task.timeout],
+  ["amo", "smallint", ({ task }) => (task.atMostOnce ? 1 : undefined)],
+  ["rt", "bigint", ({ task }) => task.resultTtl],
 ]);
+
+function argsOf({ args }: NewTask): string {
+  // A text would be made of anything.
+  if (typeof args !== "string") throw expected("args", "text", args);
+  return args;
+}
 /** Delays count from now; dates are the user's own. */
 const DUE = "coalesce(s.ra, {now} + s.ri, s.ca, {now})";
 /** The new rows, as SQL. @param only which of those sent, as the end of the `SELECT`. */
@@ -120,17 +88,19 @@ export const added = (
   CASE WHEN s.pf IS NOT NULL THEN ${STAGE.doomed} WHEN s.op > 0 THEN ${STAGE.blocked} WHEN ${DUE} > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END,
   'pending', coalesce(s.op, 0), CASE WHEN s.pf IS NOT NULL THEN ${MARK["parent-failed"]} END, s.pf, s.uk, coalesce(s.uu, {now} + s.uw), s.dp, s.ss,
   s.kw, s.n, s.ds, s.tg::text[], s.cb, s.bo, s."to", s.amo, s.rt FROM ${TASKS.from(1)} ${only} RETURNING t.id, t.rid, t.queue_name, t.schedule_id`;
-const ADD: Sql = `WITH added AS (${added()}) SELECT id, rid FROM added`;
+const ADD: Sql = `WITH added AS (${added()})`;
 export const TELL = `told AS (INSERT INTO {events}(event_type, task_id, queue_name, schedule_id, timestamp)
   SELECT 'enqueued', id, queue_name, schedule_id, {now} FROM added`;
-const ADD_AND_TELL: Sql = `WITH added AS (${added()}), ${TELL}) SELECT id, rid FROM added`;
+const ADD_AND_TELL: Sql = `${ADD}, ${TELL})`;
+const NUMBERS = "SELECT id, rid FROM added";
+/** Where nobody asks for the numbers, no row is made and read for each task. */
+const NO_NUMBERS = "SELECT count(*) AS n FROM added";
 
-/** Answers the number of each new row by its id. An id or a key that is there already is an error of the whole statement. */
-async function add(db: Db, tasks: readonly Sent[], announce: boolean): Promise<ReadonlyMap<string, number>> {
-  if (tasks.length === 0) return new Map();
+/** An id or a key that is there already is an error of the whole statement. */
+async function add(db: Db, tasks: readonly Sent[], announce: boolean, answer: Sql): Promise<readonly Row[]> {
+  if (tasks.length === 0) return [];
   db.hints.add("task");
-  const rows = await db.all(announce ? ADD_AND_TELL : ADD, ...TASKS.params(tasks.map((each) => sent(each))));
-  return new Map(rows.map((row) => [str(row["id"]), int(row["rid"])]));
+  return await db.all(`${announce ? ADD_AND_TELL : ADD} ${answer}`, ...TASKS.params(tasks));
 }
 
 /** Common calls in one statement, all alike in whether they are announced. Throws, with nothing written, where one of their ids is there already. */
@@ -139,6 +109,7 @@ export async function addCommon(db: Db, calls: readonly EnqueueCall[]): Promise<
     db,
     calls.flatMap((call) => call.tasks.map((task) => ({ task }))),
     calls[0]?.announce === true,
+    NO_NUMBERS,
   );
   return allAdded(calls);
 }
@@ -149,7 +120,7 @@ export function allAdded(calls: readonly EnqueueCall[]): readonly (readonly Enqu
 
 /** The tasks of common calls as the first parameters of `added`. */
 export function sentBy(calls: readonly EnqueueCall[]): readonly Param[] {
-  return TASKS.params(calls.flatMap((call) => call.tasks.map((task) => sent({ task }))));
+  return TASKS.params(calls.flatMap((call) => call.tasks.map((task) => ({ task }))));
 }
 
 /** How parents are kept from ending unseen while a child is written: by a mark, or (in the caller's transaction) by a reminder. */
@@ -314,7 +285,8 @@ class Look {
     const fresh = this.#new;
     this.#new = [];
     await outlived(this.#db, this.#outlived.splice(0));
-    const rids = await add(this.#db, fresh, this.#announce);
+    const rows = await add(this.#db, fresh, this.#announce, NUMBERS);
+    const rids = new Map(rows.map((row) => [str(row["id"]), int(row["rid"])]));
     const edges = fresh.flatMap(({ task, parents }) => parents.map((edge) => ({ edge, child: rids.get(task.id) ?? 0 })));
     await addEdges(this.#db, edges);
     const parents = [...new Set(edges.map(({ edge }) => edge.id))];
@@ -347,7 +319,7 @@ const REPLACE: Sql = `UPDATE {tasks} t SET func = s.f, queue_name = s.q,
   timeout = s."to", at_most_once = s.amo, result_ttl = s.rt FROM ${TASKS.from(1)} WHERE t.id = $${TASKS.width + 1}`;
 
 async function replace(db: Db, task: NewTask, { id }: Holder): Promise<void> {
-  await db.run(REPLACE, ...TASKS.params([sent({ task })]), id);
+  await db.run(REPLACE, ...TASKS.params([{ task }]), id);
 }
 
 /** One task with nothing to look up, told of, and refused where its id is another's. */

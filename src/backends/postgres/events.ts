@@ -6,49 +6,33 @@ import type { Db, Sql } from "./db.ts";
 import { eventRow, eventStats } from "../shared/event-row.ts";
 import type { Param, Row } from "./link.ts";
 import { Sheet } from "./sheet.ts";
-import type { CellsOf } from "./sheet.ts";
 import { optionalStr, str } from "../shared/values.ts";
 
 export const EVENT_COLUMNS = `id, task_id, event_type, timestamp, queue_name, worker_id, schedule_id, level, message, data, execution_time, retry_count, error, source`;
-/** Events as they are sent; `w` and `wf` are the claim that one belongs to. */
-export const EVENTS = new Sheet("e", [
-  ["w", "text"],
-  ["wf", "bigint"],
-  ["i", "text"],
-  ["t", "text"],
-  ["k", "text"],
-  ["a", "bigint"],
-  ["q", "text"],
-  ["wk", "text"],
-  ["s", "text"],
-  ["l", "text"],
-  ["m", "text"],
-  ["d", "text"],
-  ["x", "double precision"],
-  ["n", "bigint"],
-  ["er", "text"],
-  ["so", "text"],
+/** An event as it is sent, with the claim that it belongs to. */
+export interface SentEvent {
+  readonly event: NewEvent;
+  readonly of?: { readonly id: string; readonly fence: number };
+}
+export const EVENTS = new Sheet<SentEvent>("e", [
+  ["w", "text", ({ of }) => of?.id],
+  ["wf", "bigint", ({ of }) => of?.fence],
+  ["i", "text", ({ event }) => event.id],
+  ["t", "text", ({ event }) => event.taskId],
+  ["k", "text", ({ event }) => event.type],
+  ["a", "bigint", ({ event }) => event.at],
+  ["q", "text", ({ event }) => event.queue],
+  ["wk", "text", ({ event }) => event.worker],
+  ["s", "text", ({ event }) => event.scheduleId],
+  ["l", "text", ({ event }) => (event.level === "info" ? undefined : event.level)],
+  ["m", "text", ({ event }) => event.message],
+  ["d", "text", ({ event }) => event.data],
+  ["x", "double precision", ({ event }) => event.executionMs],
+  ["n", "bigint", ({ event }) => event.retryCount],
+  ["er", "text", ({ event }) => event.error],
+  ["so", "text", ({ event }) => event.source],
 ]);
 export const EVENT_VALUES: Sql = "e.i, e.t, e.k, coalesce(e.a, {now}), e.q, e.wk, e.s, e.l, e.m, e.d, e.x, e.n, e.er, e.so";
-
-export function sentEvent(event: NewEvent): CellsOf<typeof EVENTS> {
-  return {
-    i: event.id,
-    t: event.taskId,
-    k: event.type,
-    a: event.at,
-    q: event.queue,
-    wk: event.worker,
-    s: event.scheduleId,
-    l: event.level === "info" ? undefined : event.level,
-    m: event.message,
-    d: event.data,
-    x: event.executionMs,
-    n: event.retryCount,
-    er: event.error,
-    so: event.source,
-  };
-}
 
 /** An event with an id of its own may be written twice. */
 const APPEND: Sql = `INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS.from(1)} ON CONFLICT DO NOTHING`;
@@ -57,7 +41,7 @@ const APPEND: Sql = `INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUE
 export async function flushEvents(db: Db): Promise<void> {
   if (db.events.length === 0) return;
   const events = db.events.splice(0);
-  await db.run(APPEND, ...EVENTS.params(events.map((event) => sentEvent(event))));
+  await db.run(APPEND, ...EVENTS.params(events.map((event) => ({ event }))));
 }
 
 const OF_ANOTHER_SERVER = "WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())";

@@ -4,7 +4,6 @@ import type { NewResult, ResultRow } from "../../core/result.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import { Sheet } from "./sheet.ts";
-import type { CellsOf } from "./sheet.ts";
 import { resultRow, resultStats } from "../shared/result-row.ts";
 import { str } from "../shared/values.ts";
 
@@ -12,24 +11,24 @@ const COLUMNS = `task_id, fence, status, result, error_name, error, error_code, 
   ttl, execution_time, worker_id, schedule_id, retry_count`;
 
 /** Results as they are sent. */
-export const RESULTS = new Sheet("r", [
-  ["t", "text"],
-  ["f", "bigint"],
-  ["st", "text"],
-  ["v", "text"],
-  ["en", "text"],
-  ["em", "text"],
-  ["ec", "text"],
-  ["es", "text"],
-  ["ca", "bigint"],
-  ["sa", "bigint"],
-  ["co", "bigint"],
-  ["ea", "bigint"],
-  ["tt", "bigint"],
-  ["x", "double precision"],
-  ["w", "text"],
-  ["s", "text"],
-  ["n", "bigint"],
+export const RESULTS = new Sheet<NewResult>("r", [
+  ["t", "text", (result) => result.taskId],
+  ["f", "bigint", (result) => result.fence],
+  ["st", "text", (result) => result.status],
+  ["v", "text", (result) => result.value],
+  ["en", "text", (result) => result.error?.name],
+  ["em", "text", (result) => result.error?.message],
+  ["ec", "text", (result) => result.error?.code],
+  ["es", "text", (result) => result.error?.stack],
+  ["ca", "bigint", (result) => result.createdAt],
+  ["sa", "bigint", (result) => result.startedAt],
+  ["co", "bigint", (result) => result.completedAt],
+  ["ea", "bigint", (result) => result.expiresAt],
+  ["tt", "bigint", (result) => result.ttl],
+  ["x", "double precision", (result) => result.executionMs],
+  ["w", "text", (result) => result.worker],
+  ["s", "text", (result) => result.scheduleId],
+  ["n", "bigint", (result) => result.retryCount],
 ]);
 const RESULT_VALUES: Sql = `r.t, r.f, r.st, r.v, r.en, r.em, r.ec, r.es, coalesce(r.ca, {now}), r.sa, coalesce(r.co, {now}),
   coalesce(r.ea, coalesce(r.ca, {now}) + r.tt), r.tt, r.x, r.w, r.s, r.n`;
@@ -45,29 +44,6 @@ const ON_CONFLICT: Sql = `ON CONFLICT (task_id) DO UPDATE SET ${REPLACED} WHERE 
 /** An INSERT that takes its rows from the query of `from` (with `r` of `RESULTS` in it). */
 export const putResults = (from: Sql): Sql => `${INTO} SELECT ${RESULT_VALUES} FROM ${from} ${ON_CONFLICT}`;
 
-export function sentResult(result: NewResult): CellsOf<typeof RESULTS> {
-  const { error } = result;
-  return {
-    t: result.taskId,
-    f: result.fence,
-    st: result.status,
-    v: result.value,
-    en: error?.name,
-    em: error?.message,
-    ec: error?.code,
-    es: error?.stack,
-    ca: result.createdAt,
-    sa: result.startedAt,
-    co: result.completedAt,
-    ea: result.expiresAt,
-    tt: result.ttl,
-    x: result.executionMs,
-    w: result.worker,
-    s: result.scheduleId,
-    n: result.retryCount,
-  };
-}
-
 const PUT: Sql = `${putResults(RESULTS.from(1))} RETURNING task_id`;
 
 export async function put(db: Db, set: readonly NewResult[]): Promise<readonly ("put" | "older")[]> {
@@ -78,7 +54,7 @@ export async function put(db: Db, set: readonly NewResult[]): Promise<readonly (
   const answers: ("put" | "older")[] = [];
   for (const some of sets) {
     if (some.length === 0) continue;
-    const rows = await db.all(PUT, ...RESULTS.params(some.map((result) => sentResult(result))));
+    const rows = await db.all(PUT, ...RESULTS.params(some));
     const written = new Set(rows.map((row) => str(row["task_id"])));
     answers.push(...some.map(({ taskId }): "put" | "older" => (written.has(taskId) ? "put" : "older")));
   }

@@ -1,7 +1,6 @@
 /** Ending claims: state, result, events and the callback's task of a set of settlements, in one statement; then the dependents. */
 import { INLINE_RELEASES } from "../../core/backend.ts";
 import type { ClaimAsk, Claims, Progress, Settled, Settlement } from "../../core/backend.ts";
-import type { NewEvent } from "../../core/event.ts";
 import type { NewTask } from "../../core/task.ts";
 import { claim, claiming, expectKnown, take, taken } from "./claim.ts";
 import type { DueAsk } from "./claim.ts";
@@ -11,24 +10,23 @@ import type { Patience } from "./engine.ts";
 import { addOne } from "./enqueue.ts";
 import type { Heads } from "./heads.ts";
 import type { Param, Row } from "./link.ts";
-import { EVENT_COLUMNS, EVENTS, EVENT_VALUES, sentEvent } from "./events.ts";
+import { EVENT_COLUMNS, EVENTS, EVENT_VALUES } from "./events.ts";
 import { Sheet } from "./sheet.ts";
-import type { CellsOf } from "./sheet.ts";
 import { freeDependents } from "./release.ts";
-import { putResults, RESULTS, sentResult } from "./results.ts";
+import { putResults, RESULTS } from "./results.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int, json, str } from "../shared/values.ts";
 
-/** Settlements as they are sent: `st` the status, `r`, `b` and `c` what is added to or taken from the counts, `af` when it runs again. */
-const SETTLEMENTS = new Sheet("j", [
-  ["i", "text"],
-  ["f", "bigint"],
-  ["st", "text"],
-  ["rs", "text"],
-  ["r", "bigint"],
-  ["b", "bigint"],
-  ["c", "bigint"],
-  ["af", "bigint"],
+/** Settlements as they are sent: the status, the reason, what the counts of retries, attempts and crashes change by, and when it runs again. */
+const SETTLEMENTS = new Sheet<Settlement>("j", [
+  ["i", "text", ({ id }) => id],
+  ["f", "bigint", ({ fence }) => fence],
+  ["st", "text", (each) => (each.to !== "again" ? each.to : each.counts === "retry" ? "failed" : "pending")],
+  ["rs", "text", (each) => (each.to === "again" ? undefined : each.reason)],
+  ["r", "bigint", ({ counts }) => (counts === "retry" ? 1 : 0)],
+  ["b", "bigint", ({ counts }) => (counts === "snooze" || counts === "give-back" ? 1 : 0)],
+  ["c", "bigint", ({ counts }) => (counts === "crash" ? 1 : 0)],
+  ["af", "bigint", (each) => (each.to === "again" ? Math.max(0, each.after) : undefined)],
 ]);
 
 /** The ownership condition, once: this very claim still holds the row. */
@@ -188,27 +186,9 @@ function doneOf(row: Row | undefined): Done {
 /** Settled in the order of their ids, in which rows are locked: who locks several of them waits for no deadlock. */
 function sentOf(set: readonly Settlement[]): readonly Param[] {
   const inOrder = set.toSorted((one, other) => (one.id < other.id ? -1 : 1));
-  const results = set.flatMap(({ result }) => (result === undefined ? [] : [sentResult(result)]));
-  const events = set.flatMap((each) => each.events.map((event) => ({ ...sentEvent(event), w: each.id })));
-  return [...SETTLEMENTS.params(inOrder.map((each) => sentSettlement(each))), ...RESULTS.params(results), ...EVENTS.params(events)];
-}
-
-function sentSettlement(settlement: Settlement): CellsOf<typeof SETTLEMENTS> {
-  const { id: i, fence: f } = settlement;
-  if (settlement.to !== "again") {
-    return { i, f, st: settlement.to, rs: settlement.reason, r: 0, b: 0, c: settlement.counts === "crash" ? 1 : 0 };
-  }
-  const { counts, after } = settlement;
-  const [retry, back] = [counts === "retry", counts === "snooze" || counts === "give-back"];
-  return {
-    i,
-    f,
-    st: retry ? "failed" : "pending",
-    r: retry ? 1 : 0,
-    b: back ? 1 : 0,
-    c: counts === "crash" ? 1 : 0,
-    af: Math.max(0, after),
-  };
+  const results = set.flatMap(({ result }) => result ?? []);
+  const events = set.flatMap((of) => of.events.map((event) => ({ event, of })));
+  return [...SETTLEMENTS.params(inOrder), ...RESULTS.params(results), ...EVENTS.params(events)];
 }
 
 const WHY: Sql = `SELECT id, fence, worker FROM {tasks} WHERE id = ANY(${LIST(1)})`;
@@ -236,12 +216,7 @@ const PROGRESS: Sql = `WITH held AS (SELECT e.* FROM ${EVENTS.from(1)} JOIN {tas
   told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM held AS e) SELECT w, wf FROM held`;
 
 export async function progress(db: Db, set: readonly Progress[]): Promise<readonly ("written" | "lost")[]> {
-  const sent = set.map(({ id, fence, event }: { id: string; fence: number; event: NewEvent }) => ({
-    ...sentEvent(event),
-    w: id,
-    wf: fence,
-  }));
-  const rows = await db.all(PROGRESS, ...EVENTS.params(sent));
+  const rows = await db.all(PROGRESS, ...EVENTS.params(set.map((of) => ({ event: of.event, of }))));
   const written = new Set(rows.map((row) => `${str(row["w"])} ${int(row["wf"])}`));
   db.hints.add("any");
   return set.map(({ id, fence }) => (written.has(`${id} ${fence}`) ? "written" : "lost"));

@@ -2,10 +2,16 @@
 import { expect, test } from "vitest";
 import { Sheet } from "../../../src/backends/postgres/sheet.ts";
 
-const SHEET = new Sheet("r", [
-  ["t", "text"],
-  ["n", "bigint"],
-  ["x", "double precision"],
+interface Row {
+  readonly t?: string;
+  readonly n?: number;
+  readonly x?: number;
+}
+
+const SHEET = new Sheet<Row>("r", [
+  ["t", "text", ({ t }) => t],
+  ["n", "bigint", ({ n }) => n],
+  ["x", "double precision", ({ x }) => x],
 ]);
 
 test("its parameters are numbered from where it begins, each by way of a text", () => {
@@ -19,9 +25,9 @@ test("a cell that is absent is NULL, and so is a column that no row has anything
 });
 
 test("whatever a text is, it is one element, and none is taken for NULL or for what parts elements", () => {
-  const texts = ["", "NULL", "a,b", "{}", 'say "no"', String.raw`C:\temp\"`, " ", "\n", "ä😀"];
+  const texts = ["", "NULL", "a,b", "{}", 'say "no"', String.raw`C:\temp\"`, " ", "\n", "ä😀", '\t"\\'];
   expect(SHEET.params(texts.map((t) => ({ t })))[0]).toBe(
-    String.raw`{"","NULL","a,b","{}","say \"no\"","C:\\temp\\\""," ","` + '\n","ä😀"}',
+    String.raw`{"","NULL","a,b","{}","say \"no\"","C:\\temp\\\""," ","` + '\n","ä😀","\t\\"\\\\"}',
   );
 });
 
