@@ -5,8 +5,8 @@ export const POSTGRES_BUGS: readonly Bug[] = [
   {
     what: "a zombie's fence is good enough to settle",
     file: "src/backends/postgres/settle.ts",
-    find: "t.id = s.i AND t.fence = s.f AND",
-    replace: "t.id = s.i AND t.fence >= s.f AND",
+    find: "t.id = j.i AND t.fence = j.f AND",
+    replace: "t.id = j.i AND t.fence >= j.f AND",
   },
   {
     what: "a unique key is never let go",
@@ -29,8 +29,8 @@ export const POSTGRES_BUGS: readonly Bug[] = [
   {
     what: "two workers claim one row: its lock is dropped",
     file: "src/backends/postgres/claim.ts",
-    find: "AND u.queue_name = q.name AND u.func = s.name FOR UPDATE SKIP LOCKED) AS l",
-    replace: "AND u.queue_name = q.name AND u.func = s.name) AS l",
+    find: "IS NOT DISTINCT FROM (q.name, s.name) FOR UPDATE SKIP LOCKED) AS l",
+    replace: "IS NOT DISTINCT FROM (q.name, s.name)) AS l",
   },
   {
     what: "a worker that has beaten meanwhile loses its claims",
@@ -84,13 +84,13 @@ export const POSTGRES_BUGS: readonly Bug[] = [
   {
     what: "a schedule fires twice for two workers that read it at once",
     file: "src/backends/postgres/schedules.ts",
-    find: "WHERE id = $1 AND revision = $2 AND status = 'active' FOR UPDATE",
-    replace: "WHERE id = $1 AND revision >= $2 AND status = 'active' FOR UPDATE",
+    find: "WHERE id = $1 AND revision = $2 AND status IS NOT DISTINCT FROM 'active' FOR UPDATE",
+    replace: "WHERE id = $1 AND revision >= $2 AND status IS NOT DISTINCT FROM 'active' FOR UPDATE",
   },
   {
     what: "a paused schedule fires",
     file: "src/backends/postgres/schedules.ts",
-    find: "AND revision = $2 AND status = 'active' FOR UPDATE",
+    find: "AND revision = $2 AND status IS NOT DISTINCT FROM 'active' FOR UPDATE",
     replace: "AND revision = $2 AND status <> 'completed' FOR UPDATE",
   },
   {

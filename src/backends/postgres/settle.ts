@@ -30,13 +30,16 @@ const SETTLEMENTS = new Sheet<Settlement>("j", [
 ]);
 
 /** The ownership condition, once: this very claim still holds the row. */
-const OWNED = "t.id = s.i AND t.fence = s.f AND t.stage + 0 > 3 AND t.stage + 0 < 6 AND t.worker IS NOT NULL";
+const OWNED = "t.id = j.i AND t.fence = j.f AND t.stage + 0 > 3 AND t.stage + 0 < 6 AND t.worker IS NOT NULL";
 
 /**
- * A cancellation asked meanwhile is not forgotten: a row that was to run again waits to be ended instead. One that was held to be ended
+ * The rows are locked one by one in the order sent, whatever the planner does: who locks several in the order of their ids waits for no
+ * deadlock, and a join with a small table follows the table's order. A cancellation asked meanwhile is not forgotten: a row that was to run again waits to be ended instead. One that was held to be ended
  * and comes back is as it was before: nothing ran. `n` is when it runs again, NULL where it ends.
  */
-const settling = (first: number, only = "true"): Sql => `settled AS (UPDATE {tasks} t SET
+const settling = (first: number, only = "true"): Sql => `owned AS MATERIALIZED (SELECT j.*, l.rid FROM ${SETTLEMENTS.from(first)}
+    CROSS JOIN LATERAL (SELECT t.rid FROM {tasks} t WHERE ${OWNED} AND ${only} FOR UPDATE) AS l),
+  settled AS (UPDATE {tasks} t SET
     stage = CASE WHEN s.n IS NULL THEN ${STAGE.finished} WHEN t.stage = ${STAGE.doomed} OR t.mark IS NOT NULL THEN ${STAGE.doomed}
       WHEN s.n > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END,
     status = CASE WHEN s.n IS NOT NULL AND t.stage = ${STAGE.doomed} THEN t.status ELSE s.st END,
@@ -52,9 +55,8 @@ const settling = (first: number, only = "true"): Sql => `settled AS (UPDATE {tas
     crash_count = t.crash_count + CASE WHEN t.stage = ${STAGE.doomed} AND s.n IS NOT NULL THEN 0 ELSE s.c END,
     started_at = CASE WHEN s.n IS NULL OR s.r = 1 OR t.stage = ${STAGE.doomed} THEN t.started_at END,
     worker = NULL, revision = t.revision + 1
-    FROM (SELECT i, f, st, rs, r, b, c, CASE WHEN af IS NOT NULL THEN least({now} + af, ${Number.MAX_SAFE_INTEGER}) END AS n
-      FROM ${SETTLEMENTS.from(first)}) AS s
-    WHERE ${OWNED} AND ${only} RETURNING t.id, t.rid, t.stage, t.status, t.has_children, t.stage = ${STAGE.finished} AND t.depends_on IS NOT NULL AND t.status <> 'completed' AS was_child),
+    FROM (SELECT i, f, rid, st, rs, r, b, c, CASE WHEN af IS NOT NULL THEN least({now} + af, ${Number.MAX_SAFE_INTEGER}) END AS n
+      FROM owned) AS s WHERE t.rid = s.rid RETURNING t.id, t.rid, t.stage, t.status, t.has_children, t.stage = ${STAGE.finished} AND t.depends_on IS NOT NULL AND t.status <> 'completed' AS was_child),
   stored AS (${putResults(`${RESULTS.from(first + SETTLEMENTS.width)} WHERE r.t IN (SELECT id FROM settled)`)}),
   told AS (INSERT INTO {events}(${EVENT_COLUMNS}) SELECT ${EVENT_VALUES} FROM ${EVENTS.from(first + SETTLEMENTS.width + RESULTS.width)} WHERE e.w IN (SELECT id FROM settled)),
   parents AS (INSERT INTO {releases}(parent, status) SELECT id, status FROM settled WHERE has_children AND stage = ${STAGE.finished}

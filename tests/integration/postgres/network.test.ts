@@ -158,14 +158,14 @@ describe.skipIf(bin === undefined)("a worker of a server", { tags: ["slow"] }, (
       await omniq.open();
       const worker = omniq.worker({ tasks: [note], concurrency: 4 });
       if (what === "enqueue") {
-        const lost = proxy.loseAnswerTo('"i":"t-0"');
+        const lost = proxy.loseAnswerTo('{"t-0"');
         await add(0, 3);
         await lost;
         await worker.start();
       } else {
         await worker.start();
         // The settlement carries the ids of what has ended; the claim before it, the names that the worker knows.
-        const lost = proxy.loseAnswerTo(what === "settlement" ? '"i":"t-0"' : '["note"]');
+        const lost = proxy.loseAnswerTo(what === "settlement" ? '{"t-0"' : '["note"]');
         const elsewhere = open(cluster.url);
         await add(0, 3, elsewhere);
         await lost;
