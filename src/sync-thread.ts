@@ -1,6 +1,6 @@
 /** The near side of a worker on a thread of its own: starts and stops it while this thread blocks. */
 import type { MessagePort, Worker as Thread } from "node:worker_threads";
-import { entry } from "./entry.ts";
+import { startThread } from "./entry.ts";
 import type { Backend } from "./core/backend.ts";
 import * as errors from "./core/errors.ts";
 import { ModuleError, OmniQError, SyncUnsupportedError } from "./core/errors.ts";
@@ -67,11 +67,11 @@ export class SyncThread {
   /** Returns when the worker runs. @throws SyncUnsupportedError, or what its start threw there. */
   constructor(options: SyncThreadOptions) {
     this.#options = options;
-    const { Worker, MessageChannel, receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads");
+    const { MessageChannel, receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads");
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const workerData: ThreadPlan = { state: this.#state, port: port2, ...placesOf(options.stores), ...options.worker };
-    this.#thread = new Worker(entry("thread"), { workerData, transferList: [port2] });
+    this.#thread = startThread("thread", { workerData, transferList: [port2] });
     this.#thread.on("error", (error) => {
       options.logger.error("The thread of a worker failed", { ...OWN, error: error.message });
     });

@@ -2,8 +2,7 @@
  * A copy of the file while others write. `VACUUM INTO` reads one snapshot and ends, whoever writes meanwhile; SQLite's own backup steps
  * start again at each commit of another process and may never end. It blocks its thread, so it has one of its own.
  */
-import { Worker } from "node:worker_threads";
-import { entry } from "../../entry.ts";
+import { startThread } from "../../entry.ts";
 import type { BackedUp, BackupOptions } from "../../core/backend.ts";
 import { expected, OmniQError, StorageError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/nearest.ts";
@@ -113,7 +112,7 @@ function makeEmpty(target: string): string {
 
 /** Runs the thread; answers how many tasks the copy holds. */
 async function copied(plan: BackupPlan, { onProgress, signal }: BackupOptions): Promise<number> {
-  const thread = new Worker(entry("backends/sqlite/backup-thread"), { workerData: plan });
+  const thread = startThread("backends/sqlite/backup-thread", { workerData: plan });
   const timer =
     onProgress === undefined
       ? undefined

@@ -2,9 +2,8 @@
  * Who beats for a worker while a handler blocks its thread: a thread of its own, which sleeps unless the worker's does not turn, and opens a
  * connection only then.
  */
-import { Worker } from "node:worker_threads";
 import type { Deputy } from "../../core/backend.ts";
-import { entry } from "../../entry.ts";
+import { startThread } from "../../entry.ts";
 
 /** What the thread is told. Plain data: it is cloned, but for the memory that both see. */
 export interface DeputyPlan {
@@ -35,7 +34,7 @@ export function stamp(): number {
 
 export function startDeputy(plan: Omit<DeputyPlan, "shared">): Deputy {
   const shared = new Int32Array(new SharedArrayBuffer(12));
-  const thread = new Worker(entry("backends/sqlite/deputy-thread"), { workerData: { ...plan, shared } satisfies DeputyPlan });
+  const thread = startThread("backends/sqlite/deputy-thread", { workerData: { ...plan, shared } satisfies DeputyPlan });
   thread.unref();
   // Without it the worker is as well off as it would be without a deputy: its own beats go on.
   thread.on("error", () => {});

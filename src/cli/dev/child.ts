@@ -4,8 +4,7 @@
  */
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
-import { entry } from "../../entry.ts";
+import { startThread } from "../../entry.ts";
 import { main } from "../main.ts";
 import { endOnSignals } from "../signals.ts";
 import type { Stops } from "../worker/stops.ts";
@@ -32,7 +31,7 @@ endOnSignals();
 
 const [parent, patience, ...args] = process.argv.slice(2);
 const guarded: Guarded = { parent: Number(parent), patience: Number(patience) };
-new Worker(entry("cli/dev/guard-thread"), { workerData: guarded }).unref();
+startThread("cli/dev/guard-thread", { workerData: guarded }).unref();
 
 /** The terminal's Ctrl-C reaches the parent, too, and only the parent counts. */
 const parentStops: Stops = (ask) => {

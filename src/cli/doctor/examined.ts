@@ -1,6 +1,5 @@
 /** What is in a file, examined on a thread of its own. */
-import { Worker } from "node:worker_threads";
-import { entry } from "../../entry.ts";
+import { startThread } from "../../entry.ts";
 import { OmniQError, StorageError } from "../../core/errors.ts";
 import { endNow, Interrupted, listenForInterrupts } from "../interrupt.ts";
 import type { Examined, Examining, Found } from "./examine-thread.ts";
@@ -17,7 +16,7 @@ export async function examined(asked: Examining): Promise<Found> {
         endNow();
         reject(new Interrupted());
       });
-      new Worker(entry("cli/doctor/examine-thread"), { workerData: asked })
+      startThread("cli/doctor/examine-thread", { workerData: asked })
         .on("message", resolve)
         .on("error", reject)
         .on("exit", () => {
