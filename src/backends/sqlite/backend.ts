@@ -59,11 +59,27 @@ export interface SQLiteBackendOptions {
   readonly connection?: object;
   /** How long a call waits for another process's lock. Default 5 s. */
   readonly busyTimeout?: Duration;
+  /**
+   * Opens the file also on a network file system (NFS, SMB, 9p, …), which is refused otherwise: you vouch that one machine alone does so,
+   * and that locks and shared memory work there. Default false.
+   */
+  readonly anyFileSystem?: boolean;
   readonly clock?: Clock;
   readonly random?: Random;
 }
 
-const OPTIONS = ["projectName", "baseDir", "path", "durability", "tablePrefix", "connection", "busyTimeout", "clock", "random"];
+const OPTIONS = [
+  "projectName",
+  "baseDir",
+  "path",
+  "durability",
+  "tablePrefix",
+  "connection",
+  "busyTimeout",
+  "anyFileSystem",
+  "clock",
+  "random",
+];
 
 /** Everything that exists only while the backend is open. */
 interface Opened {
@@ -118,6 +134,7 @@ export class SQLiteBackend implements Backend {
       durability: options.durability ?? "full",
       tablePrefix: options.tablePrefix ?? "",
       makeFolder: options.path === undefined && options.connection === undefined,
+      anyFileSystem: options.anyFileSystem ?? false,
     };
     this.#forms = bothForms({
       later: (write, step) => this.#later(write, step),
@@ -151,16 +168,17 @@ export class SQLiteBackend implements Backend {
         readonly durability: Durability;
         readonly tablePrefix: string;
         readonly busyTimeout: number;
+        readonly anyFileSystem: boolean;
       }
     | undefined {
     if (this.path === ":memory:" || this.#place.library !== nodeLibrary) return undefined;
-    const { durability, tablePrefix } = this.#place;
-    return { path: this.path, projectName: this.projectName, durability, tablePrefix, busyTimeout: this.#busyTimeout };
+    const { path, durability, tablePrefix, anyFileSystem } = this.#place;
+    return { path, projectName: this.projectName, durability, tablePrefix, busyTimeout: this.#busyTimeout, anyFileSystem };
   }
 
   /**
    * Opens the file, and makes it and its tables where they are missing. A second call is a no-op.
-   * @throws StorageError `NOT_A_DATABASE`, `SCHEMA_TOO_NEW`, `FOREIGN_SCHEMA`, `STORAGE_READONLY`, `STORAGE_BUSY`, `SQLITE_TOO_OLD`, `STORAGE_FAILED`. @throws ConnectionError `TWO_LIBRARIES`.
+   * @throws StorageError `NOT_A_DATABASE`, `SCHEMA_TOO_NEW`, `FOREIGN_SCHEMA`, `STORAGE_READONLY`, `STORAGE_NETWORK`, `STORAGE_BUSY`, `SQLITE_TOO_OLD`, `STORAGE_FAILED`. @throws ConnectionError `TWO_LIBRARIES`.
    */
   async initialize(): Promise<void> {
     if (this.#opened !== undefined) return;

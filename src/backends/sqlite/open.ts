@@ -3,6 +3,7 @@ import { StorageError } from "../../core/errors.ts";
 import { int, str } from "../shared/values.ts";
 import { Db } from "./db.ts";
 import { isBusy, storageError } from "./failure.ts";
+import { fileSystemAt } from "./file-system.ts";
 import type { Connection, Library } from "./library.ts";
 import { isCurrent, migrate } from "./migrate.ts";
 
@@ -19,6 +20,8 @@ export interface Place {
   readonly tablePrefix: string;
   /** The folder is made where it is missing. */
   readonly makeFolder: boolean;
+  /** Also a network's. */
+  readonly anyFileSystem: boolean;
 }
 
 /** 3.51.3 is the first with the WAL-reset fix: before it, two connections on one file can lose acknowledged commits. */
@@ -35,6 +38,7 @@ export function makeFile(place: Place): void {
     const code = codeOf(error);
     throw cannotMake(place.path, folder, code === "EEXIST" ? "ENOTDIR" : code, error);
   }
+  if (!place.anyFileSystem) refuseNetwork(place.path, folder);
   try {
     refuseHollow(place);
     fs.closeSync(fs.openSync(place.path, "wx", 0o600));
@@ -77,6 +81,17 @@ function cannotMake(file: string, folder: string, code: unknown, cause: unknown)
     return new StorageError("NOT_A_DATABASE", `Expected ${file} to be a database file, but it is a folder`, { cause });
   if (code === "ENOSPC") return new StorageError("STORAGE_FULL", `Expected room to make ${file}, but the file system is full`, { cause });
   return new StorageError("STORAGE_FAILED", `Expected to be able to make ${file} (${String(code)})`, { cause });
+}
+
+/** Two machines would each have their own shared memory of one WAL, and many a network's locks keep nobody out: such files break within minutes. */
+function refuseNetwork(file: string, folder: string): void {
+  const { name, kind } = fileSystemAt(folder);
+  if (kind !== "network") return;
+  throw new StorageError(
+    "STORAGE_NETWORK",
+    `Expected ${file} to lie on a local disk, but it lies on ${name}, where SQLite's locks and shared memory cannot be trusted. ` +
+      "Move it to a local disk (a named volume), or use PostgreSQL; `anyFileSystem: true` of SQLiteBackend opens it all the same",
+  );
 }
 
 /**

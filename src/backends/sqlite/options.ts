@@ -14,6 +14,8 @@ export function checkOptions(options: SQLiteBackendOptions): void {
     throw expected("path", "the path of a file, or `:memory:`", options.path);
   if (durability !== undefined && durability !== "full" && durability !== "normal")
     throw expected("durability", '"full" or "normal"', durability);
+  if (options.anyFileSystem !== undefined && typeof options.anyFileSystem !== "boolean")
+    throw expected("anyFileSystem", "true or false", options.anyFileSystem);
   if (tablePrefix !== undefined && !isPrefix(tablePrefix)) {
     throw expected("tablePrefix", "at most 31 letters, digits and `_`, not beginning with a digit", tablePrefix);
   }

@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import fs, { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { SQLiteBackend } from "../../../src/sqlite.ts";
+import { withCode } from "../../fixtures/helpers.ts";
 
 let folder = "";
 const opened: SQLiteBackend[] = [];
@@ -80,6 +81,28 @@ describe("opening and closing", () => {
   test("the file is for its owner alone", async () => {
     await make().initialize();
     expect(statSync(file()).mode & 0o777).toBe(0o600);
+  });
+
+  test("a network file system is refused before anything is made there, unless somebody vouches for it", async () => {
+    const nfs = { type: 0x6969, bsize: 4_096, frsize: 4_096, blocks: 1, bfree: 1, bavail: 1, files: 1, ffree: 1 };
+    vi.spyOn(fs, "statfsSync").mockReturnValue(nfs);
+    try {
+      const path = join(folder, "far.db");
+      await expect(new SQLiteBackend({ path }).initialize()).rejects.toMatchObject({
+        code: "STORAGE_NETWORK",
+        message: expect.stringContaining(`Expected ${path} to lie on a local disk, but it lies on NFS`),
+      });
+      expect(() => {
+        new SQLiteBackend({ path }).initializeSync();
+      }).toThrow(withCode("STORAGE_NETWORK"));
+      expect(readdirSync(folder)).toEqual([]);
+      const vouched = new SQLiteBackend({ path, anyFileSystem: true });
+      await vouched.initialize();
+      expect(vouched.threadOptions).toMatchObject({ anyFileSystem: true });
+      await vouched.close();
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 
   test("many processes may start at once on a missing file", { tags: ["slow"], timeout: 60_000 }, async () => {

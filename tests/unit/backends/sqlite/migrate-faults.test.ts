@@ -58,7 +58,8 @@ function watched(before: (connection: Connection, sql: string) => void): Library
   };
 }
 
-const placeOf = (path: string, library: Library) => ({ path, library, durability: "full", tablePrefix: "", makeFolder: false }) as const;
+const placeOf = (path: string, library: Library) =>
+  ({ path, library, durability: "full", tablePrefix: "", makeFolder: false, anyFileSystem: false }) as const;
 
 /** The version that a file has, after it was looked at whole. */
 function versionOf(path: string): number {
