@@ -16,7 +16,7 @@ import { ROOMS } from "../tests/bugs/rooms.ts";
 import type { Room, Suite } from "../tests/bugs/rooms.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const COPIED = ["src", "tests", "package.json", "tsconfig.json", "vitest.config.ts"];
+const COPIED = ["src", "tests", "scripts", "package.json", "tsconfig.json", "vitest.config.ts"];
 /** A bug that makes the tests hang is noticed, too. */
 const LONGEST = 300_000;
 /** A machine that is busy must not be taken for a test that has failed. */
