@@ -194,14 +194,28 @@ export function isSameFile(a: string, b: string): boolean {
   return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev;
 }
 
-/** Tells whether the path still leads to the file that it leads to now. Looks only: to open and close the file would drop SQLite's locks. */
+/**
+ * Tells whether the path still leads to the file that it leads to now, and to its WAL: what is written into one that was deleted, nobody
+ * else reads. Looks only: to open and close the file would drop SQLite's locks.
+ */
 export function identityOf(file: string): () => boolean {
   if (file === ":memory:") return () => true;
-  const before = fs.statSync(file, { throwIfNoEntry: false });
+  const [isSame, hasSameWal] = [sameness(file), sameness(`${file}-wal`)];
+  return () => isSame() && hasSameWal();
+}
+
+function sameness(file: string): () => boolean {
+  const look = (): string | undefined => {
+    const found = fs.statSync(file, { throwIfNoEntry: false });
+    return found === undefined ? undefined : `${found.dev} ${found.ino}`;
+  };
+  let before = look();
   return () => {
     try {
-      const now = fs.statSync(file, { throwIfNoEntry: false });
-      return now !== undefined && now.ino === before?.ino && now.dev === before.dev;
+      const now = look();
+      // A WAL is made by the first who reads.
+      before ??= now;
+      return now === before;
     } catch {
       // Not known: the folder cannot be read at the moment.
       return true;

@@ -64,7 +64,7 @@ test("many calls that throw do not make the others run again and again", async (
   engine.closeSync();
 });
 
-test.each(["deleted", "replaced"])("once its file was %s, nothing more is acknowledged", async (how) => {
+test.each(["deleted", "replaced", "left without its WAL"])("once its file was %s, nothing more is acknowledged", async (how) => {
   const folder = mkdtempSync(join(tmpdir(), "omniq-gone-"));
   const path = join(folder, "a.db");
   const onFile = new SQLiteBackend({ path });
@@ -74,6 +74,7 @@ test.each(["deleted", "replaced"])("once its file was %s, nothing more is acknow
   const clock = vi.spyOn(performance, "now").mockImplementation(() => now() + 2_000);
   await onFile.desk.setPaused("a", true);
   if (how === "deleted") rmSync(path);
+  else if (how === "left without its WAL") rmSync(`${path}-wal`);
   else {
     writeFileSync(join(folder, "b.db"), "");
     renameSync(join(folder, "b.db"), path);
