@@ -34,8 +34,9 @@ const OWNED = "t.id = j.i AND t.fence = j.f AND t.stage + 0 > 3 AND t.stage + 0 
 
 /**
  * The rows are locked one by one in the order sent, whatever the planner does: who locks several in the order of their ids waits for no
- * deadlock, and a join with a small table follows the table's order. A cancellation asked meanwhile is not forgotten: a row that was to run again waits to be ended instead. One that was held to be ended
- * and comes back is as it was before: nothing ran. `n` is when it runs again, NULL where it ends.
+ * deadlock, and a join with a small table follows the table's order. A cancellation asked meanwhile is not forgotten: a row that was to run
+ * again waits to be ended instead. One that was held to be ended and comes back is as it was before: nothing ran. `n` is when it runs again,
+ * NULL where it ends.
  */
 const settling = (first: number, only = "true"): Sql => `owned AS MATERIALIZED (SELECT j.*, l.rid FROM ${SETTLEMENTS.from(first)}
     CROSS JOIN LATERAL (SELECT t.rid FROM {tasks} t WHERE ${OWNED} AND ${only} FOR UPDATE) AS l),

@@ -47,7 +47,7 @@ export function arrayOf(cells: readonly Cell[]): string | null {
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const UNLIKE_JSON = /[\u0000-\u001F\u007F-\uFFFF]/;
 
-/** As an element of an array: JSON does it three times as fast, and otherwise only where there are control characters or halves of pairs. */
+/** As an element of an array. JSON does it natively, and otherwise than here only where there are control characters or halves of pairs. */
 function quoted(text: string): string {
   return UNLIKE_JSON.test(text) ? `"${text.replaceAll(/[\\"]/g, String.raw`\$&`)}"` : JSON.stringify(text);
 }
