@@ -128,8 +128,8 @@ export class PostgresBackend implements Backend<PostgresTx> {
     this.presence = {
       arrive: (row) => this.#single((db) => presence.arrive(db, row), "harmless"),
       leave: async (worker) => {
-        await this.#single((db) => presence.leave(db, worker), "harmless");
-        this.#ledger.forget(worker);
+        // What it still holds it knows of, should it go on after all: forgotten, it would be answered again.
+        if (await this.#single((db) => presence.leave(db, worker), "harmless")) this.#ledger.forget(worker);
         this.#heads.delete(worker);
       },
       beat: async (worker, held) => {

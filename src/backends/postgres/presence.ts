@@ -22,8 +22,9 @@ export async function arrive(db: Db, row: Parameters<Presence["arrive"]>[0]): Pr
 const LEAVE: Sql = `DELETE FROM {workers} w WHERE id = $1 AND NOT EXISTS
   (SELECT 1 FROM {tasks} t WHERE t.stage > 3 AND t.stage < 6 AND t.worker = w.id)`;
 
-export async function leave(db: Db, worker: string): Promise<void> {
-  await db.run(LEAVE, worker);
+/** Whether its row is gone; one that still holds claims keeps it. */
+export async function leave(db: Db, worker: string): Promise<boolean> {
+  return (await db.run(LEAVE, worker)) > 0;
 }
 
 /** One row is written; what is held is read beside it. */

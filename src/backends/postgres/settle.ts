@@ -9,7 +9,7 @@ import type { Db, Sql } from "./db.ts";
 import type { Patience } from "./engine.ts";
 import { addOne } from "./enqueue.ts";
 import type { Heads } from "./heads.ts";
-import type { Param, Row } from "./link.ts";
+import type { Param, Row, Value } from "./link.ts";
 import { EVENT_COLUMNS, EVENTS, EVENT_VALUES } from "./events.ts";
 import { Sheet } from "./sheet.ts";
 import { freeDependents } from "./release.ts";
@@ -66,10 +66,15 @@ const settling = (first: number, only = "true"): Sql => `owned AS MATERIALIZED (
 /** As one value: the ids, each with 1 where children are to be freed. */
 const DONE: Sql = `(SELECT coalesce(json_agg(json_build_array(id, status, (stage = ${STAGE.finished} AND has_children)::int)), '[]')::text FROM settled) AS done`;
 const SETTLE: Sql = `WITH ${settling(1)} SELECT ${DONE}`;
+/** Where the sent begin behind the parameters of a claim. */
+const SENT = 9;
+/** What had been settled by the same claim before the statement: the claim behind it may have taken such a task anew. Looked for where one was refused. */
+const BEFORE: Sql = `(SELECT coalesce(json_agg(t.id), '[]')::text FROM ${SETTLEMENTS.from(SENT)} JOIN {tasks} t ON t.id = j.i AND t.fence = j.f
+    AND t.worker IS NULL WHERE (SELECT count(*) FROM settled) < cardinality($${SENT}::text::text[])) AS before`;
 /** Both in one statement and one round trip; for a worker that is unknown neither is done. */
 const SETTLE_AND_CLAIM = claiming({
-  parts: settling(9, "(SELECT known FROM facts)"),
-  column: DONE,
+  parts: settling(SENT, "(SELECT known FROM facts)"),
+  column: `${DONE}, ${BEFORE}`,
   // What its end sets free may have to go first: then the claim comes after that.
   only: `NOT EXISTS (SELECT 1 FROM settled WHERE has_children AND stage = ${STAGE.finished})`,
 });
@@ -99,14 +104,15 @@ export async function settlePlain(steps: Steps, set: readonly Settlement[], then
   const of = thenClaim !== undefined && "due" in thenClaim.of ? thenClaim.of : undefined;
   const { parents, next, settled } = await steps.single(async (db) => {
     const first = thenClaim === undefined || of === undefined ? undefined : await settleAndTake(db, set, thenClaim, of, heads);
-    const done = doneOf(first === undefined ? await db.get(SETTLE, ...sentOf(set)) : first.facts);
+    const answer = first === undefined ? await db.get(SETTLE, ...sentOf(set)) : first.facts;
+    const done = doneOf(answer);
     tellOf(db, set);
     const ended = [...done].filter(([, { frees }]) => frees);
     const isClaimed = first !== undefined && thenClaim !== undefined && of !== undefined && ended.length === 0;
     return {
       parents: ended,
       next: isClaimed ? await taken(db, thenClaim, of, first, heads) : undefined,
-      settled: await answersOf(db, set, done),
+      settled: await answersOf(db, set, done, new Set(listOf(answer?.["before"]))),
     };
   }, patience);
   if (parents.length === 0) return next === undefined ? { settled } : { settled, next };
@@ -180,10 +186,17 @@ function tellOf(db: Db, set: readonly Settlement[]): void {
 /** What was settled, by id. */
 type Done = ReadonlyMap<string, { readonly status: string; readonly frees: boolean }>;
 
+function listOf(value: Value | undefined): readonly unknown[] {
+  const entries = json(value);
+  return Array.isArray(entries) ? entries : [];
+}
+
 function doneOf(row: Row | undefined): Done {
-  const entries = json(row?.["done"]);
-  const each = Array.isArray(entries) ? entries : [];
-  return new Map(each.map(([id, status, frees]: unknown[]) => [String(id), { status: String(status), frees: frees === 1 }]));
+  return new Map(
+    listOf(row?.["done"])
+      .filter((each) => Array.isArray(each))
+      .map(([id, status, frees]: unknown[]) => [String(id), { status: String(status), frees: frees === 1 }]),
+  );
 }
 
 /** Settled in the order of their ids, in which rows are locked: who locks several of them waits for no deadlock. */
@@ -197,7 +210,7 @@ function sentOf(set: readonly Settlement[]): readonly Param[] {
 const WHY: Sql = `SELECT id, fence, worker FROM {tasks} WHERE id = ANY(${LIST(1)})`;
 
 /** Why nothing was written. The same claim's second settlement is harmless and told apart, since its first answer may have been lost. */
-async function answersOf(db: Db, set: readonly Settlement[], done: Done): Promise<readonly Settled[]> {
+async function answersOf(db: Db, set: readonly Settlement[], done: Done, before?: ReadonlySet<unknown>): Promise<readonly Settled[]> {
   const refused = set.filter(({ id }) => !done.has(id));
   const rows = refused.length === 0 ? [] : await db.all(WHY, list(refused.map(({ id }) => id)));
   const byId = new Map(rows.map((row) => [str(row["id"]), row]));
@@ -205,6 +218,7 @@ async function answersOf(db: Db, set: readonly Settlement[], done: Done): Promis
     if (done.has(id)) return "settled";
     const row = byId.get(id);
     if (row === undefined) return "missing";
+    if (before?.has(id) === true) return "repeated";
     return int(row["fence"]) === fence && row["worker"] === null ? "repeated" : "lost";
   });
 }

@@ -48,6 +48,14 @@ export const fencing: Chapter = {
       b.expect(await b.end(claim, { kind: "returned", value: "2" })).toEqual(["repeated"]);
       b.expect(await b.everything()).toMatchObject(before);
     },
+    "a repetition says so also where the claim behind it takes the task anew": async (b) => {
+      await b.add(newTask("a", { maxRetries: 1, retryDelay: 0 }));
+      const settlement = b.settlement(await b.one(), { kind: "threw", failure: { name: "Error", message: "no" } });
+      const of = { due: true, queues: ["q"], names: ["f"], announce: false } as const;
+      b.expect(await b.settle(settlement)).toEqual(["settled"]);
+      const { settled, next } = await b.backend.work.settle([settlement], { worker: "w1", limit: 5, of });
+      b.expect([settled, next?.claims.map(({ task }) => [task.id, task.attempt])]).toEqual([["repeated"], [["a", 2]]]);
+    },
     "a settlement that was given back is not repeated either": async (b) => {
       await b.add("a");
       const claim = await b.one();

@@ -83,6 +83,13 @@ export const presence: Chapter = {
       await b.backend.presence.leave("w1");
       b.expect((await b.backend.presence.workers(100)).length).toBe(1);
     },
+    "a worker that leaves with a claim, and comes back, is not handed it again": async (b) => {
+      await b.add("a");
+      await b.one();
+      await b.backend.presence.leave("w1");
+      for (let i = 0; i < 3; i++) await b.backend.presence.beat("w1", []);
+      b.expect((await b.due()).length).toBe(0);
+    },
     "the claims of a worker whose beat stands still go to another": async (b) => {
       await b.add("a", "b");
       const before = await b.due();
