@@ -17,13 +17,16 @@ const NAMES: Readonly<Record<string, number>> = {
   SQLITE_NOTADB: 26,
 };
 
-/** The primary code of an SQLite error: the low byte of `errcode`, or by its name; 0 when it is none. */
+/** Any error of SQLite that says nothing which a person could act on. */
+const ERROR = 1;
+
+/** The primary code of an SQLite error: the low byte of `errcode`, or by its name; 0 when it is none of SQLite's. */
 function primaryCode(error: unknown): number {
   if (!(error instanceof Error)) return 0;
   if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff;
   if (!("code" in error) || typeof error.code !== "string") return 0;
   const name = /^SQLITE_[A-Z]+/.exec(error.code)?.[0];
-  return name === undefined ? 0 : (NAMES[name] ?? 0);
+  return name === undefined ? 0 : (NAMES[name] ?? ERROR);
 }
 
 /** Somebody else holds the lock: trying again later may help. */
@@ -67,7 +70,9 @@ function explain(code: number, path: string): readonly [string | undefined, stri
       return ["STORAGE_FAILED", `Expected to be able to open ${path}: is its folder there, and may this user read and write it?`];
     case 26:
       return ["NOT_A_DATABASE", `Expected ${path} to be an SQLite database, but it is some other file`];
-    default:
+    case 0:
       return [undefined, ""];
+    default:
+      return ["STORAGE_FAILED", `SQLite refused a statement on ${path}: if rows were changed by hand, \`omniq doctor\` says which`];
   }
 }

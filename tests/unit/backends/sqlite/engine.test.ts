@@ -1,6 +1,8 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import Better from "better-sqlite3";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
 import { Engine } from "../../../../src/backends/sqlite/engine.ts";
@@ -87,5 +89,21 @@ test.each(["deleted", "replaced", "left without its WAL"])("once its file was %s
   clock.mockRestore();
   await onFile.close();
   expect(onFile.isOpen).toBe(false);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test.each(["node:sqlite", "better-sqlite3"])("whatever SQLite refuses has a code, with what it said (%s)", async (library) => {
+  const folder = mkdtempSync(join(tmpdir(), "omniq-refused-"));
+  const path = join(folder, "a.db");
+  const handle = library === "node:sqlite" ? new DatabaseSync(path) : new Better(path);
+  const onFile = new SQLiteBackend({ connection: handle });
+  await onFile.initialize();
+  handle.exec("CREATE TRIGGER closed BEFORE INSERT ON queues BEGIN SELECT RAISE(ABORT, 'not today'); END");
+  await expect(onFile.desk.setPaused("a", true)).rejects.toMatchObject({
+    code: "STORAGE_FAILED",
+    message: expect.stringMatching(/^SQLite refused a statement on .*a\.db: .* \(not today\)$/),
+  });
+  await onFile.close();
+  handle.close();
   rmSync(folder, { recursive: true, force: true });
 });
