@@ -86,6 +86,8 @@ function wrapNode(database: NodeSqlite.DatabaseSync): Connection {
     },
     prepare(sql) {
       const statement = database.prepare(sql);
+      // A caller's handle may have been opened with `returnArrays`.
+      statement.setReturnArrays(false);
       return {
         // Rows hold integers, text, reals and NULL only: our tables are STRICT.
         all: (...params) => statement.all(...params),

@@ -183,6 +183,15 @@ describe("tx", () => {
     handle.close();
   });
 
+  test.each([{ returnArrays: true }, { readBigInts: true }])("a handle that reads in another way is as good: %o", async (options) => {
+    const handle = new DatabaseSync(backend.path, options);
+    handle.exec("BEGIN IMMEDIATE");
+    await backend.work.enqueue(call("a"), handle);
+    handle.exec("COMMIT");
+    handle.close();
+    expect(await ids()).toEqual(["a"]);
+  });
+
   test("without a transaction, on another file, or of another library it is refused", async () => {
     const handle = handleOn(backend.path);
     await expect(backend.work.enqueue(call("a"), handle)).rejects.toMatchObject({ code: "TX_NOT_OPEN" });
