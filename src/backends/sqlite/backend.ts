@@ -40,6 +40,7 @@ import { useOneLibrary } from "./one-library.ts";
 import { connect, dataVersion, identityOf, makeFile, tryOpen } from "./open.ts";
 import type { Durability, Place } from "./open.ts";
 import { checkOptions, pathOf } from "./options.ts";
+import { realFile } from "./real-file.ts";
 import { CallerHandles } from "./tx.ts";
 import { bothForms } from "./verbs.ts";
 import type { BothForms } from "./verbs.ts";
@@ -86,6 +87,8 @@ interface Opened {
   readonly engine: Engine;
   readonly guest: Guest;
   readonly handles: CallerHandles;
+  /** Where WAL and shared memory lie beside it. */
+  readonly file: string;
   /** Takes the note back that this library has the file open. */
   readonly leave: () => void;
 }
@@ -204,13 +207,13 @@ export class SQLiteBackend implements Backend {
 
   /** Answers the step to repeat until it is true: false is "another process holds the lock", which is an error the last time. */
   #startOpening(): (last: boolean) => boolean {
-    const place = this.#place;
+    const place = { ...this.#place, path: realFile(this.path) };
     if (place.path !== ":memory:") makeFile(place);
     const leave = useOneLibrary(place.path, place.library);
     return (last) => {
       try {
         const db = tryOpen(place, this.#clock.now());
-        if (db !== undefined) this.#become(db, leave);
+        if (db !== undefined) this.#become(db, place, leave);
         else if (last) throw busy(place.path);
         return db !== undefined;
       } catch (error) {
@@ -220,7 +223,7 @@ export class SQLiteBackend implements Backend {
     };
   }
 
-  #become(db: Db, leave: () => void): void {
+  #become(db: Db, place: Place, leave: () => void): void {
     if (this.#opened !== undefined) {
       // Opened meanwhile by the synchronous twin: one engine is enough.
       db.connection.close();
@@ -233,13 +236,13 @@ export class SQLiteBackend implements Backend {
       clock: this.#clock,
       random: this.#random,
       busyTimeout: this.#busyTimeout,
-      isStillThere: identityOf(this.path),
+      isStillThere: identityOf(this.path, place.path),
       onHints: (hints) => {
         for (const hint of hints) this.#tell(hint);
       },
     });
-    const guest = new Guest({ engine, inMemory: this.path === ":memory:", open: () => connect(this.#place, 5_000) });
-    this.#opened = { engine, guest, leave, handles: new CallerHandles(this.#place) };
+    const guest = new Guest({ engine, inMemory: this.path === ":memory:", open: () => connect(place, 5_000) });
+    this.#opened = { engine, guest, leave, file: place.path, handles: new CallerHandles(place) };
     if (this.#listeners.size > 0) this.#startDoorbell();
   }
 
@@ -294,10 +297,10 @@ export class SQLiteBackend implements Backend {
   }
 
   #startDoorbell(): void {
-    const engine = this.#opened?.engine;
-    if (engine === undefined || this.#doorbell !== undefined || this.path === ":memory:") return;
+    if (this.#opened === undefined || this.#doorbell !== undefined || this.path === ":memory:") return;
+    const { engine, file } = this.#opened;
     this.#doorbell = new Doorbell({
-      walPath: `${this.path}-wal`,
+      walPath: `${file}-wal`,
       clock: this.#clock,
       version: () => dataVersion(engine.db),
       onRing: () => {

@@ -6,7 +6,8 @@ import { startThread } from "../../entry.ts";
 import type { BackedUp, BackupOptions } from "../../core/backend.ts";
 import { expected, OmniQError, StorageError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/nearest.ts";
-import { isSameFile } from "./open.ts";
+import { refuseHollow } from "./open.ts";
+import { isSameFile, realFile } from "./real-file.ts";
 
 const fs = process.getBuiltinModule("node:fs");
 const path = process.getBuiltinModule("node:path");
@@ -39,6 +40,7 @@ export async function backUp(source: BackupSource, file: string, options: Backup
   if (typeof file !== "string" || file === "") throw expected("file", "the path of a file", file);
   const target = path.resolve(file);
   refuseTarget(source.path, target, options.overwrite ?? false);
+  refuseHollow(source.path);
   options.signal?.throwIfAborted();
   const began = performance.now();
   const { bytes, made: tasks } = await writtenAs(source.path, target, options.overwrite ?? false, (copy) =>
@@ -81,14 +83,21 @@ function forget(copy: string): void {
 export function refuseTarget(database: string, target: string, overwrite: boolean): void {
   const no = (why: string): StorageError =>
     new StorageError("BACKUP_REFUSED", `Expected ${target} to be the name of a new file, but ${why}`);
-  const beside = ["", "-wal", "-shm", "-journal"].map((ending) => `${database}${ending}`);
-  if (beside.includes(target) || isSameFile(database, target)) throw no("it belongs to the database itself");
+  if (isPartOf(realFile(database), realFile(target))) throw no("it belongs to the database itself");
   const there = fs.statSync(target, { throwIfNoEntry: false });
   if (there?.isFile() === false) throw no("it is a folder or a device");
   if (there !== undefined && !overwrite) throw no("it is there already");
   // SQLite would take them for those of the copy, and break it.
   const left = ["-wal", "-journal"].map((ending) => `${target}${ending}`).find((each) => fs.existsSync(each));
   if (left !== undefined) throw no(`${left} is there: it belongs to another database of this name`);
+}
+
+/** Also one that is not there yet, and in a folder that is mounted at two places. */
+function isPartOf(database: string, target: string): boolean {
+  const inFolder = isSameFile(path.dirname(database), path.dirname(target));
+  return ["", "-wal", "-shm", "-journal"]
+    .map((ending) => `${database}${ending}`)
+    .some((each) => isSameFile(each, target) || (inFolder && path.basename(each) === path.basename(target)));
 }
 
 /** An empty file that only this user can read: SQLite fills it. */

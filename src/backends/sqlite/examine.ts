@@ -15,6 +15,7 @@ import type { Connection } from "./library.ts";
 import { misfits } from "./mend.ts";
 import type { Misfits } from "./mend.ts";
 import { schemaVersion } from "./migrate.ts";
+import { realFile } from "./real-file.ts";
 import { MIGRATIONS } from "./schema.ts";
 
 const fs = process.getBuiltinModule("node:fs");
@@ -74,12 +75,13 @@ export function sqliteVersion(): string {
   }
 }
 
-export function fileFacts(file: string): FileFacts {
+export function fileFacts(name: string): FileFacts {
+  const file = realFile(name);
   const [found, wal] = [file, `${file}-wal`].map((each) => fs.statSync(each, { throwIfNoEntry: false }));
   const folder = nearestFolder(path.dirname(file));
   const folderMode = fs.statSync(folder).mode;
   return {
-    path: file,
+    path: name,
     is: found === undefined ? "missing" : found.isFile() ? "file" : "other",
     bytes: found?.size ?? 0,
     walBytes: wal?.size ?? 0,

@@ -6,6 +6,7 @@ import { isBusy, storageError } from "./failure.ts";
 import { fileSystemAt } from "./file-system.ts";
 import type { Connection, Library } from "./library.ts";
 import { isCurrent, migrate } from "./migrate.ts";
+import { realFile } from "./real-file.ts";
 
 const fs = process.getBuiltinModule("node:fs");
 const path = process.getBuiltinModule("node:path");
@@ -14,7 +15,7 @@ export type Durability = "full" | "normal";
 
 export interface Place {
   readonly library: Library;
-  /** Absolute, or `:memory:`. */
+  /** Absolute, or `:memory:`; where it is opened, of the file itself and no link to it. */
   readonly path: string;
   readonly durability: Durability;
   readonly tablePrefix: string;
@@ -40,7 +41,7 @@ export function makeFile(place: Place): void {
   }
   if (!place.anyFileSystem) refuseNetwork(place.path, folder);
   try {
-    refuseHollow(place);
+    refuseHollow(place.path);
     fs.closeSync(fs.openSync(place.path, "wx", 0o600));
   } catch (error) {
     if (error instanceof StorageError) throw error;
@@ -98,7 +99,8 @@ function refuseNetwork(file: string, folder: string): void {
  * An empty file beside a WAL with data in it, or none at all: SQLite would delete the WAL and start empty, and its commits would be gone
  * without a word.
  */
-function refuseHollow({ path: file }: Place): void {
+export function refuseHollow(name: string): void {
+  const file = realFile(name);
   const wal = fs.statSync(`${file}-wal`, { throwIfNoEntry: false });
   if (wal === undefined || wal.size === 0) return;
   const found = fs.statSync(file, { throwIfNoEntry: false });
@@ -188,20 +190,15 @@ export function fileOf(connection: Connection): string {
   return row === undefined ? "" : str(row["file"] ?? "");
 }
 
-/** Whether two paths are one file, whatever they are called. */
-export function isSameFile(a: string, b: string): boolean {
-  const [first, second] = [fs.statSync(a, { throwIfNoEntry: false }), fs.statSync(b, { throwIfNoEntry: false })];
-  return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev;
-}
-
 /**
- * Tells whether the path still leads to the file that it leads to now, and to its WAL: what is written into one that was deleted, nobody
- * else reads. Looks only: to open and close the file would drop SQLite's locks.
+ * Tells whether the name still leads to the file that it leads to now, with its WAL and its shared memory: what is written into one that was
+ * deleted, nobody else reads, and without the same memory two programs see neither each other's locks nor commits. Looks only: to open and
+ * close the file would drop SQLite's locks.
  */
-export function identityOf(file: string): () => boolean {
+export function identityOf(name: string, file: string): () => boolean {
   if (file === ":memory:") return () => true;
-  const [isSame, hasSameWal] = [sameness(file), sameness(`${file}-wal`)];
-  return () => isSame() && hasSameWal();
+  const looks = [name, `${file}-wal`].map((each) => sameness(each));
+  return () => looks.every((isSame) => isSame());
 }
 
 function sameness(file: string): () => boolean {
@@ -213,7 +210,7 @@ function sameness(file: string): () => boolean {
   return () => {
     try {
       const now = look();
-      // A WAL is made by the first who reads.
+      // WAL and shared memory are made by the first who reads.
       before ??= now;
       return now === before;
     } catch {

@@ -15,6 +15,7 @@ import { nodeLibrary } from "./library.ts";
 import type { Param } from "./library.ts";
 import { mend } from "./mend.ts";
 import { isCurrent, migrate } from "./migrate.ts";
+import { refuseHollow } from "./open.ts";
 import { TABLES } from "./schema.ts";
 
 export interface SalvagedTable {
@@ -72,6 +73,7 @@ const NAMED = 10;
  * be read; `FOREIGN_SCHEMA`, `SCHEMA_TOO_NEW`.
  */
 export async function salvage(place: Where, target: string, overwrite = false): Promise<Salvaged> {
+  refuseHollow(place.path);
   const { file, bytes, made } = await writtenAs(place.path, target, overwrite, (copy) => Promise.resolve(salvageInto(place, copy)));
   return { file, bytes, tables: made };
 }

@@ -7,7 +7,8 @@ import { flushEvents } from "./events.ts";
 import { storageError } from "./failure.ts";
 import { isCurrent } from "./migrate.ts";
 import type { Place } from "./open.ts";
-import { fileOf, isSameFile } from "./open.ts";
+import { fileOf } from "./open.ts";
+import { isSameFile } from "./real-file.ts";
 
 /** The property that tells whether a handle of the library is open. */
 const OPEN = { "node:sqlite": "isOpen", "better-sqlite3": "open" } as const;

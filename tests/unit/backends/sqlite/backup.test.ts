@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { salvage } from "../../../../src/backends/sqlite/salvage.ts";
 import { defineTask, OmniQ } from "../../../../src/index.ts";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
 import { withCode } from "../../../fixtures/helpers.ts";
@@ -58,6 +59,37 @@ describe("backup()", () => {
     expect(statSync(at("copy.db")).size).toBe(8);
     await backend.backup(at("copy.db"), { overwrite: true });
     expect(statSync(at("copy.db")).size).toBeGreaterThan(8);
+  });
+
+  test.each(["", "-wal", "-shm", "-journal"])("never replaces the database's own shop.db%s, whatever either is called", async (ending) => {
+    symlinkSync(dir, at("here"));
+    symlinkSync(at("shop.db"), at("link.db"));
+    const linked = new SQLiteBackend({ path: at("link.db"), tablePrefix: "q_" });
+    for (const [source, target] of [
+      [backend, at(`here/shop.db${ending}`)],
+      [linked, at(`shop.db${ending}`)],
+      [linked, at(`here/shop.db${ending}`)],
+    ] as const)
+      await expect(source.backup(target, { overwrite: true })).rejects.toEqual(withCode("BACKUP_REFUSED"));
+    // Through a link that is not its own, too.
+    if (existsSync(at(`shop.db${ending}`))) symlinkSync(at(`shop.db${ending}`), at("other.db"));
+    if (existsSync(at("other.db")))
+      await expect(backend.backup(at("other.db"), { overwrite: true })).rejects.toEqual(withCode("BACKUP_REFUSED"));
+  });
+
+  test("of an empty file beside a WAL with data is refused, and the WAL is kept", async () => {
+    await backend.close();
+    writeFileSync(at("shop.db"), "");
+    writeFileSync(at("shop.db-wal"), "frames");
+    await expect(backend.backup(at("copy.db"))).rejects.toEqual(withCode("STORAGE_CORRUPT"));
+    await expect(salvage({ path: at("shop.db"), tablePrefix: "q_" }, at("copy.db"))).rejects.toEqual(withCode("STORAGE_CORRUPT"));
+    expect([statSync(at("shop.db-wal")).size, existsSync(at("copy.db"))]).toEqual([6, false]);
+  });
+
+  test("has one name, and opens", async () => {
+    writeFileSync(at("copy.db"), "old");
+    await backend.backup(at("copy.db"), { overwrite: true });
+    expect(statSync(at("copy.db")).nlink).toBe(1);
   });
 
   test("of rows that a check finds wrong is refused, and leaves nothing behind", async () => {
