@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { SCHEMA_VERSION, versionAt } from "../backends/sqlite/examine.ts";
+import { refuseSecondName } from "../backends/sqlite/second-name.ts";
 import { StorageError } from "../core/errors.ts";
 import { OmniQ } from "../index.ts";
 import type { ExitCode, Given } from "./command.ts";
@@ -46,6 +47,7 @@ export function checkFile(place: FilePlace): void {
   const there = path === ":memory:" ? undefined : statSync(path, { throwIfNoEntry: false });
   if (there === undefined) throw notFound(path);
   if (there.isDirectory()) throw new StorageError("STORAGE_NOT_FOUND", `Expected a database at ${path}, but it is a folder`);
+  refuseSecondName(path);
   // SQLite would delete the WAL of an empty file, also when it only reads.
   const version = there.size === 0 ? 0 : versionAt(place);
   if (version === 0) throw new StorageError("FOREIGN_SCHEMA", `Expected ${path} to be a database of OmniQ, but it has no tables of ours`);

@@ -181,7 +181,7 @@ export class SQLiteBackend implements Backend {
 
   /**
    * Opens the file, and makes it and its tables where they are missing. A second call is a no-op.
-   * @throws StorageError `NOT_A_DATABASE`, `SCHEMA_TOO_NEW`, `FOREIGN_SCHEMA`, `STORAGE_READONLY`, `STORAGE_NETWORK`, `STORAGE_BUSY`, `SQLITE_TOO_OLD`, `STORAGE_FAILED`. @throws ConnectionError `TWO_LIBRARIES`.
+   * @throws StorageError `NOT_A_DATABASE`, `SCHEMA_TOO_NEW`, `FOREIGN_SCHEMA`, `STORAGE_READONLY`, `STORAGE_NETWORK`, `STORAGE_TWO_NAMES`, `STORAGE_BUSY`, `SQLITE_TOO_OLD`, `STORAGE_FAILED`. @throws ConnectionError `TWO_LIBRARIES`.
    */
   async initialize(): Promise<void> {
     if (this.#opened !== undefined) return;

@@ -17,6 +17,8 @@ import type { Misfits } from "./mend.ts";
 import { schemaVersion } from "./migrate.ts";
 import { realFile } from "./real-file.ts";
 import { MIGRATIONS } from "./schema.ts";
+import { secondNameOf } from "./second-name.ts";
+import type { SecondName } from "./second-name.ts";
 
 const fs = process.getBuiltinModule("node:fs");
 const path = process.getBuiltinModule("node:path");
@@ -27,6 +29,8 @@ export interface FileFacts {
   readonly is: "file" | "missing" | "other";
   readonly bytes: number;
   readonly walBytes: number;
+  /** Where it is the same file as another one that SQLite takes for a different one. */
+  readonly secondName?: SecondName;
   /** Permission bits of the file, where the system has them. */
   readonly mode?: number;
   readonly folderMode?: number;
@@ -78,6 +82,7 @@ export function sqliteVersion(): string {
 export function fileFacts(name: string): FileFacts {
   const file = realFile(name);
   const [found, wal] = [file, `${file}-wal`].map((each) => fs.statSync(each, { throwIfNoEntry: false }));
+  const secondName = found?.isFile() === true ? secondNameOf(file) : undefined;
   const folder = nearestFolder(path.dirname(file));
   const folderMode = fs.statSync(folder).mode;
   return {
@@ -85,6 +90,7 @@ export function fileFacts(name: string): FileFacts {
     is: found === undefined ? "missing" : found.isFile() ? "file" : "other",
     bytes: found?.size ?? 0,
     walBytes: wal?.size ?? 0,
+    ...(secondName === undefined ? {} : { secondName }),
     ...(process.platform === "win32" || found === undefined ? {} : { mode: found.mode & 0o777, folderMode: folderMode & 0o1777 }),
     readOnly: [folder, file, `${file}-wal`].filter((each) => fs.existsSync(each) && !isWritable(each)),
     fileSystem: fileSystemAt(folder),

@@ -7,6 +7,7 @@ import { fileSystemAt } from "./file-system.ts";
 import type { Connection, Library } from "./library.ts";
 import { isCurrent, migrate } from "./migrate.ts";
 import { realFile } from "./real-file.ts";
+import { refuseSecondName } from "./second-name.ts";
 
 const fs = process.getBuiltinModule("node:fs");
 const path = process.getBuiltinModule("node:path");
@@ -46,7 +47,10 @@ export function makeFile(place: Place): void {
   } catch (error) {
     if (error instanceof StorageError) throw error;
     const code = codeOf(error);
-    if (code === "EEXIST" && fs.statSync(place.path, { throwIfNoEntry: false })?.isFile() === true) return;
+    if (code === "EEXIST" && fs.statSync(place.path, { throwIfNoEntry: false })?.isFile() === true) {
+      refuseSecondName(place.path);
+      return;
+    }
     throw cannotMake(place.path, folder, code, error);
   }
 }

@@ -23,6 +23,7 @@ import { Db } from "./db.ts";
 import { storageError } from "./failure.ts";
 import { nodeLibrary } from "./library.ts";
 import type { Connection } from "./library.ts";
+import { refuseSecondName } from "./second-name.ts";
 
 const WAIT = 10_000;
 const MARKS = "CREATE TABLE IF NOT EXISTS {omniq_transfer} (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID";
@@ -32,6 +33,7 @@ const WRITES = ["INSERT", "UPDATE", "DELETE"] as const;
 
 /** @param path of a file whose tables are there and current. */
 export function sqliteMover(path: string, tablePrefix: string): Mover {
+  refuseSecondName(path);
   return new SqliteMover(path, tablePrefix);
 }
 

@@ -192,7 +192,7 @@ async function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Pr
   const facts = factsOf(path, tell);
   if (facts === undefined) return undefined;
   tell(...fileFindings(facts));
-  if (facts.is !== "file" || facts.bytes === 0 || isHollow(facts)) return undefined;
+  if (facts.is !== "file" || facts.bytes === 0 || isHollow(facts) || facts.secondName !== undefined) return undefined;
   const line = statusLine(terminal);
   try {
     line.say("Checking the file …");

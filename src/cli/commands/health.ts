@@ -1,5 +1,6 @@
 /** `omniq health`: one line, and the exit code, for those who ask often. */
 import { fileFacts, isHollow, proveWritable, SCHEMA_VERSION, versionAt } from "../../backends/sqlite/examine.ts";
+import { refuseSecondName } from "../../backends/sqlite/second-name.ts";
 import { StorageError } from "../../core/errors.ts";
 import { OmniQ } from "../../index.ts";
 import { EXIT } from "../command.ts";
@@ -36,6 +37,7 @@ function troubleOf(place: FilePlace): string | undefined {
   try {
     const facts = fileFacts(path);
     if (facts.is === "missing") return `there is no database at ${path}`;
+    refuseSecondName(path);
     if (isHollow(facts)) return `${path} is empty, and the WAL beside it is not`;
     const version = facts.bytes === 0 ? 0 : versionAt(place);
     if (version === 0) return `${path} is no database of OmniQ`;

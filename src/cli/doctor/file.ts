@@ -33,7 +33,24 @@ export function fileFindings(facts: FileFacts): readonly Finding[] {
     : facts.bytes === 0
       ? problem("file", `${path} is empty`, "omniq migrate makes the tables")
       : ok("file", `${path}, ${bytes(facts.bytes)}`);
-  return [what, ...permissionFindings(facts), ...walFindings(facts), ...fileSystemFindings(facts)];
+  return [what, ...secondNameFindings(facts), ...permissionFindings(facts), ...walFindings(facts), ...fileSystemFindings(facts)];
+}
+
+function secondNameFindings({ path, secondName }: FileFacts): readonly Finding[] {
+  if (secondName === undefined) return [];
+  return [
+    secondName === "link"
+      ? problem(
+          "names",
+          `${path} has a second name, a hard link: a program that opens it by the other one writes a WAL of its own, and commits are lost`,
+          "stop all programs and remove one of them (find FOLDER -samefile FILE names them), not the one that a WAL lies beside",
+        )
+      : problem(
+          "names",
+          `${path} is mounted alone, from another folder: a program that opens it there writes a WAL of its own, and commits are lost`,
+          "stop all programs and mount its folder instead",
+        ),
+  ];
 }
 
 function permissionFindings({ path, mode, folderMode, readOnly }: FileFacts): readonly Finding[] {

@@ -42,6 +42,8 @@ describe("of the file", () => {
     ["with a long WAL beside more", { walBytes: 100_000_000, bytes: GB }, []],
     ["empty", { bytes: 0 }, ["problem file"]],
     ["hollow", { bytes: 0, walBytes: 9 }, ["problem file"]],
+    ["with a hard link", { secondName: "link" }, ["problem names"]],
+    ["mounted alone", { secondName: "mount" }, ["problem names"]],
     ["missing", { is: "missing" }, ["problem file"]],
     ["a folder", { is: "other" }, ["problem file"]],
   ])("%s", (_, facts, wrong) => {

@@ -1,6 +1,7 @@
-/** A database file by other names: through symbolic links it is the same one. */
-import {
+/** A database file by other names: through symbolic links it is the same one, and under a second name of its own it is refused. */
+import fs, {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,6 +17,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { fileFacts, isHollow } from "../../../../src/backends/sqlite/examine.ts";
 import { realFile } from "../../../../src/backends/sqlite/real-file.ts";
+import { secondNameOf } from "../../../../src/backends/sqlite/second-name.ts";
+import { sqliteMover } from "../../../../src/backends/sqlite/transfer.ts";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
 import { TestClock } from "../../../../src/testing/clock.ts";
 import { until, withCode } from "../../../fixtures/helpers.ts";
@@ -103,5 +106,55 @@ describe("a symbolic link", () => {
       ["real/x/y.db", "text/y.db", "round", "round/y.db"].map((name) => at(name)),
     );
     expect([":memory:", "/", "/none"].map((name) => realFile(name))).toEqual([":memory:", "/", "/none"]);
+  });
+});
+
+describe("a second name", () => {
+  const twoNames = withCode("STORAGE_TWO_NAMES");
+
+  test("by a hard link is refused, by either one, until it has one again", async () => {
+    await made(at("real/b.db"));
+    linkSync(at("real/b.db"), at("a.db"));
+    symlinkSync(at("a.db"), at("link.db"));
+    for (const name of ["real/b.db", "a.db", "link.db"]) {
+      await expect(new SQLiteBackend({ path: at(name) }).initialize()).rejects.toEqual(twoNames);
+      expect(() => sqliteMover(at(name), "")).toThrow(twoNames);
+      expect(fileFacts(at(name)).secondName).toBe("link");
+    }
+    expect(existsSync(at("a.db-wal"))).toBe(false);
+    rmSync(at("a.db"));
+    await made(at("real/b.db"));
+  });
+
+  test("by a mount of the file alone is refused, one of its folder is not", async () => {
+    await made(at("real/b c.db"));
+    symlinkSync(at("real/b c.db"), at("link.db"));
+    const isMountedAt = (name: string): void => {
+      const line = `36 35 98:0 /srv/b.db ${at(name).replaceAll(" ", "\\040")} rw,noatime master:1 - ext4 /dev/sda rw`;
+      const read = fs.readFileSync.bind(fs);
+      vi.spyOn(fs, "readFileSync").mockImplementation((file, ...more) =>
+        file === "/proc/self/mountinfo" ? `22 27 0:21 / /proc rw - proc proc rw\n${line}\n` : read(file, ...more),
+      );
+    };
+    vi.spyOn(process, "platform", "get").mockReturnValue("linux");
+    isMountedAt("real/b c.db");
+    for (const name of ["real/b c.db", "link.db"]) {
+      await expect(new SQLiteBackend({ path: at(name) }).initialize()).rejects.toEqual(twoNames);
+      expect(fileFacts(at(name)).secondName).toBe("mount");
+    }
+    vi.restoreAllMocks();
+    vi.spyOn(process, "platform", "get").mockReturnValue("linux");
+    isMountedAt("real");
+    await made(at("link.db"));
+  });
+
+  test("is not looked for where the system does not tell its mounts", () => {
+    writeFileSync(at("a.db"), "");
+    vi.spyOn(fs, "readFileSync").mockImplementation(() => {
+      throw new Error("EACCES");
+    });
+    expect(secondNameOf(at("a.db"))).toBeUndefined();
+    vi.spyOn(process, "platform", "get").mockReturnValue("darwin");
+    expect(secondNameOf(at("a.db"))).toBeUndefined();
   });
 });
