@@ -264,7 +264,7 @@ function closed(path: string): ClosedError {
 function gone(path: string): StorageError {
   return new StorageError(
     "STORAGE_FAILED",
-    `Expected ${path} to be the file that was opened, but it, or its WAL, was deleted or replaced while open: close the backend and open it again`,
+    `Expected ${path} to be the file that was opened, but it, its WAL or its -shm was deleted or replaced while open: close the backend and open it again`,
   );
 }
 

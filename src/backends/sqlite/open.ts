@@ -201,7 +201,7 @@ export function fileOf(connection: Connection): string {
  */
 export function identityOf(name: string, file: string): () => boolean {
   if (file === ":memory:") return () => true;
-  const looks = [name, `${file}-wal`].map((each) => sameness(each));
+  const looks = [name, `${file}-wal`, `${file}-shm`].map((each) => sameness(each));
   return () => looks.every((isSame) => isSame());
 }
 

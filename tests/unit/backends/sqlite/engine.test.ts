@@ -66,31 +66,35 @@ test("many calls that throw do not make the others run again and again", async (
   engine.closeSync();
 });
 
-test.each(["deleted", "replaced", "left without its WAL"])("once its file was %s, nothing more is acknowledged", async (how) => {
-  const folder = mkdtempSync(join(tmpdir(), "omniq-gone-"));
-  const path = join(folder, "a.db");
-  const onFile = new SQLiteBackend({ path });
-  await onFile.initialize();
-  // Two seconds later, by the monotonic clock.
-  const now = performance.now.bind(performance);
-  const clock = vi.spyOn(performance, "now").mockImplementation(() => now() + 2_000);
-  await onFile.desk.setPaused("a", true);
-  if (how === "deleted") rmSync(path);
-  else if (how === "left without its WAL") rmSync(`${path}-wal`);
-  else {
-    writeFileSync(join(folder, "b.db"), "");
-    renameSync(join(folder, "b.db"), path);
-  }
-  clock.mockImplementation(() => now() + 4_000);
-  const refusal = { code: "STORAGE_FAILED", message: expect.stringContaining("was deleted or replaced while open") };
-  await expect(onFile.desk.setPaused("b", true)).rejects.toMatchObject(refusal);
-  expect(() => onFile.sync.desk.setPaused("c", true)).toThrow(expect.objectContaining(refusal));
-  await expect(onFile.desk.queues()).rejects.toMatchObject(refusal);
-  clock.mockRestore();
-  await onFile.close();
-  expect(onFile.isOpen).toBe(false);
-  rmSync(folder, { recursive: true, force: true });
-});
+test.each(["deleted", "replaced", "left without its WAL", "left without its shared memory"])(
+  "once its file was %s, nothing more is acknowledged",
+  async (how) => {
+    const folder = mkdtempSync(join(tmpdir(), "omniq-gone-"));
+    const path = join(folder, "a.db");
+    const onFile = new SQLiteBackend({ path });
+    await onFile.initialize();
+    // Two seconds later, by the monotonic clock.
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => now() + 2_000);
+    await onFile.desk.setPaused("a", true);
+    if (how === "deleted") rmSync(path);
+    else if (how === "left without its WAL") rmSync(`${path}-wal`);
+    else if (how === "left without its shared memory") rmSync(`${path}-shm`);
+    else {
+      writeFileSync(join(folder, "b.db"), "");
+      renameSync(join(folder, "b.db"), path);
+    }
+    clock.mockImplementation(() => now() + 4_000);
+    const refusal = { code: "STORAGE_FAILED", message: expect.stringContaining("was deleted or replaced while open") };
+    await expect(onFile.desk.setPaused("b", true)).rejects.toMatchObject(refusal);
+    expect(() => onFile.sync.desk.setPaused("c", true)).toThrow(expect.objectContaining(refusal));
+    await expect(onFile.desk.queues()).rejects.toMatchObject(refusal);
+    clock.mockRestore();
+    await onFile.close();
+    expect(onFile.isOpen).toBe(false);
+    rmSync(folder, { recursive: true, force: true });
+  },
+);
 
 test.each(["node:sqlite", "better-sqlite3"])("whatever SQLite refuses has a code, with what it said (%s)", async (library) => {
   const folder = mkdtempSync(join(tmpdir(), "omniq-refused-"));
