@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -300,6 +301,16 @@ describe("doctor", { tags: ["slow"] }, () => {
     mkdirSync(join(dir, "a.db"));
     expect((await doctor("--url", "sqlite:a.db")).wrong).toEqual(["problem file"]);
     expect((await doctor("--url", "sqlite::memory:")).code).toBe(0);
+  });
+
+  test("tells of a hard link, and what would work on such a file is refused", async () => {
+    await withShop((omniq) => omniq.open());
+    linkSync(file, join(dir, "second.db"));
+    expect(await doctor()).toMatchObject({ code: 1, wrong: expect.arrayContaining(["problem names"]) as unknown });
+    const health = await cli("health");
+    expect([health.code, health.stdout]).toEqual([1, expect.stringMatching(/^unhealthy: .*a hard link/)]);
+    for (const name of [file, "second.db"]) expect((await cli("stats", "--url", `sqlite:${name}`)).stderr).toContain("(STORAGE_TWO_NAMES)");
+    expect(readdirSync(dir).filter((name) => name.startsWith("second"))).toEqual(["second.db"]);
   });
 
   test("sees what was changed by hand", async () => {
