@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { canonical, keyOf } from "../../src/backends/shared/moved.ts";
 import { postgresMover } from "../../src/backends/postgres/transfer.ts";
 import { sqliteMover } from "../../src/backends/sqlite/transfer.ts";
+import { exactly } from "../../src/core/transfer.ts";
 import type { MovedTable, Mover } from "../../src/core/transfer.ts";
 import { newId, systemClock } from "../../src/host.ts";
 import { defineTask, FatalError, OmniQ } from "../../src/index.ts";
@@ -24,6 +25,22 @@ const broken = defineTask({
     throw new FatalError("never\0");
   },
 });
+
+/** Where a step is held. */
+class Gate {
+  #reach = (): void => undefined;
+  #open = (): void => undefined;
+  readonly reached = new Promise<void>((resolve) => (this.#reach = resolve));
+  readonly #opened = new Promise<void>((resolve) => (this.#open = resolve));
+
+  async pass(): Promise<void> {
+    this.#reach();
+    await this.#opened;
+  }
+  open(): void {
+    this.#open();
+  }
+}
 
 const pairs = ENGINES.flatMap((from) => ENGINES.map((to) => ({ name: `${from.name} to ${to.name}`, from, to })));
 
@@ -328,6 +345,200 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     return asked;
   };
 
+  /** A move of some tasks that is held before its first call of a verb of one side; `others` are the movers of another process. */
+  async function heldAt(side: "source" | "target", verb: keyof Mover) {
+    const shop = new OmniQ(options[0]);
+    await shop.enqueueMany(Array.from({ length: 5 }, (_, n) => echo.with({ n }, { id: `held-${n}` })));
+    await shop.close();
+    const [asked, others] = [await moving(), await moving()];
+    const gate = new Gate();
+    return { held: { ...asked, [side]: heldBefore(asked[side], verb, gate) }, others, gate };
+  }
+  function heldBefore(mover: Mover, at: keyof Mover, gate: Gate): Mover {
+    return new Proxy(mover, {
+      get(of, verb) {
+        const own: unknown = Reflect.get(of, verb);
+        if (typeof own !== "function") return own;
+        return async (...args: readonly unknown[]): Promise<unknown> => {
+          if (verb === at) await gate.pass();
+          return own.apply(of, args);
+        };
+      },
+    });
+  }
+  const takesWrites = async (place: OmniQOptions): Promise<boolean> => {
+    const shop = new OmniQ(place);
+    try {
+      return (await shop.enqueue(echo, { n: 1 })).created;
+    } catch (error) {
+      expect(error).toMatchObject({ code: "STORAGE_MOVED" });
+      return false;
+    } finally {
+      await shop.close();
+    }
+  };
+
+  test.each([
+    ["target", "receive"],
+    ["source", "drain"],
+    ["source", "fence"],
+    ["target", "write"],
+    ["target", "read"],
+    ["target", "finish"],
+  ] as const)("given up by another process before the %s's %s, it writes nothing any more, and says so", async (side, verb) => {
+    const { held, others, gate } = await heldAt(side, verb);
+    const moved = transfer(held);
+    await Promise.race([gate.reached, moved]);
+    await abort(others);
+    gate.open();
+    await expect(moved).rejects.toMatchObject({ code: "TRANSFER_OVERTAKEN" });
+    expect([await others.source.mark(), await others.target.mark()]).toEqual([undefined, undefined]);
+    expect((await others.target.counts()).tasks).toBe(0);
+    expect(await takesWrites(options[0])).toBe(true);
+    expect(await takesWrites(options[1])).toBe(true);
+  });
+
+  test.each([
+    ["source", "fence"],
+    ["target", "write"],
+    ["target", "read"],
+    ["target", "finish"],
+    ["source", "leave"],
+  ] as const)("done by another process before the %s's %s, and moved back: the marks of both sides stay", async (side, verb) => {
+    const { held, others, gate } = await heldAt(side, verb);
+    const moved = transfer(held);
+    await Promise.race([gate.reached, moved]);
+    expect((await transfer(others)).rows.tasks).toBe(5);
+    const { source, target } = others;
+    await transfer({ ...others, source: target, target: source, replace: true });
+    const marks = [await source.mark(), await target.mark()];
+    expect(marks).toMatchObject([{ state: "done" }, { state: "moved" }]);
+    gate.open();
+    await expect(moved).rejects.toMatchObject({ code: "TRANSFER_OVERTAKEN" });
+    expect([await source.mark(), await target.mark()]).toEqual(marks);
+    expect((await source.counts()).tasks).toBe(5);
+    expect(await takesWrites(options[0])).toBe(true);
+    expect(await takesWrites(options[1])).toBe(false);
+  });
+
+  test.each([
+    ["source", "drain"],
+    ["target", "write"],
+    ["target", "read"],
+    ["target", "finish"],
+  ] as const)(
+    "gone on with while the first still lives, before the %s's %s: one of them moves all of it, the other says so",
+    async (side, verb) => {
+      const { held, others, gate } = await heldAt(side, verb);
+      const moved = transfer(held);
+      await Promise.race([gate.reached, moved]);
+      expect((await transfer(others)).rows.tasks).toBe(5);
+      gate.open();
+      await expect(moved).rejects.toMatchObject({ code: "TRANSFER_OVERTAKEN" });
+      expect([await others.source.mark(), await others.target.mark()]).toMatchObject([{ state: "moved" }, { state: "done" }]);
+      expect((await others.target.counts()).tasks).toBe(5);
+      expect(await takesWrites(options[0])).toBe(false);
+    },
+  );
+
+  test.each([
+    ["target", "wipe"],
+    ["source", "reopen"],
+  ] as const)("while it is given up, before the %s's %s, nobody goes on with it", async (side, verb) => {
+    const { held, others } = await heldAt(side, verb);
+    await brokenAt("finish", others);
+    const gate = new Gate();
+    const aborted = abort({ ...others, [side]: heldBefore(others[side], verb, gate) });
+    await Promise.race([gate.reached, aborted]);
+    await expect(transfer({ ...others, source: held.source, target: held.target })).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
+    expect((await cli(["doctor", ...placeOf(options[0])], { cwd: dir })).stdout).toContain("is being given up");
+    gate.open();
+    await aborted;
+    expect([await others.source.mark(), await others.target.mark()]).toEqual([undefined, undefined]);
+    expect(await takesWrites(options[0])).toBe(true);
+  });
+
+  test("given up while the process that copied it takes its half away itself", async () => {
+    const { held, others, gate } = await heldAt("target", "write");
+    const moved = transfer(held);
+    await Promise.race([gate.reached, moved]);
+    const wipe = new Gate();
+    const aborted = abort({ ...others, target: heldBefore(others.target, "wipe", wipe) });
+    await Promise.race([wipe.reached, aborted]);
+    // As that process does once it sees that somebody gives the move up.
+    await held.target.wipe((there) => there?.state === "copying");
+    gate.open();
+    await expect(moved).rejects.toMatchObject({ code: "TRANSFER_OVERTAKEN" });
+    wipe.open();
+    await aborted;
+    expect([await others.source.mark(), await others.target.mark()]).toEqual([undefined, undefined]);
+    expect(await takesWrites(options[0])).toBe(true);
+  });
+
+  test("done while it is being given up: it is done, and the same command says so", async () => {
+    const { held, others, gate } = await heldAt("target", "finish");
+    const moved = transfer(held);
+    await Promise.race([gate.reached, moved]);
+    const wipe = new Gate();
+    const aborted = abort({ ...others, target: heldBefore(others.target, "wipe", wipe) });
+    await Promise.race([wipe.reached, aborted]);
+    gate.open();
+    expect((await moved).rows.tasks).toBe(5);
+    wipe.open();
+    await expect(aborted).rejects.toMatchObject({ code: "TRANSFER_REFUSED", message: expect.stringContaining("it is done") as string });
+    expect((await transfer(others)).already).toBe(true);
+    expect(await takesWrites(options[0])).toBe(false);
+    expect((await others.target.counts()).tasks).toBe(5);
+  });
+
+  test("done while it is being given up, and broken off before the source's mark: the source is not opened", async () => {
+    const { held, others, gate } = await heldAt("target", "finish");
+    const leaving = new Gate();
+    const moved = transfer({ ...held, source: heldBefore(held.source, "leave", leaving) });
+    await Promise.race([gate.reached, moved]);
+    const looks = new Gate();
+    const source = new Proxy(others.source, {
+      get(of, verb) {
+        const own: unknown = Reflect.get(of, verb);
+        if (typeof own !== "function") return own;
+        return async (...args: readonly unknown[]): Promise<unknown> => {
+          const answer: unknown = await own.apply(of, args);
+          if (verb === "setMark") await looks.pass();
+          return answer;
+        };
+      },
+    });
+    const aborted = abort({ ...others, source });
+    await Promise.race([looks.reached, aborted]);
+    gate.open();
+    await Promise.race([leaving.reached, moved]);
+    looks.open();
+    await expect(aborted).rejects.toMatchObject({ code: "TRANSFER_REFUSED", message: expect.stringContaining("it is done") as string });
+    expect(await takesWrites(options[0])).toBe(false);
+    expect((await transfer(others)).already).toBe(false);
+    expect([await others.source.mark(), await others.target.mark()]).toMatchObject([{ state: "moved" }, { state: "done" }]);
+    leaving.open();
+    await expect(moved).rejects.toMatchObject({ code: "TRANSFER_OVERTAKEN" });
+  });
+
+  test("what takes writes still is never marked as moved, nor given up when its tasks have moved on", async () => {
+    const { others } = await heldAt("source", "drain");
+    const { source, target } = others;
+    const mark = { id: "x", state: "closed", other: target.name } as const;
+    await source.setMark(mark, exactly(undefined));
+    await expect(source.leave({ ...mark, state: "moved" }, exactly(mark))).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
+    expect(await source.mark()).toEqual(mark);
+    await target.setMark({ id: "y", state: "moved", other: "a third" }, exactly(undefined));
+    for (const go of [() => abort(others), () => transfer({ ...others, replace: true })])
+      await expect(go()).rejects.toMatchObject({ code: "TRANSFER_REFUSED", message: expect.stringContaining("a third") as string });
+    expect(await source.mark()).toEqual(mark);
+    await source.setMark({ ...mark, state: "aborting" }, exactly(mark));
+    const there = new OmniQ(options[1]);
+    await there.enqueue(echo, { n: 1 });
+    await there.close();
+    await expect(abort(others)).rejects.toMatchObject({ code: "TRANSFER_REFUSED", message: expect.stringContaining("a third") as string });
+  });
+
   test("while the copy is not whole, nobody else writes or cleans up there; a worker waits", { tags: ["slow"] }, async () => {
     await fill(options[0]);
     const before = await told(options[0]);
@@ -370,7 +581,7 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     expect(await source.mark()).toBeUndefined();
     expect(await told(options[0])).toEqual(before);
     // Nor by giving up a move that was begun so, and broken off before it was seen.
-    await source.setMark({ id: "x", state: "draining", other: target.name });
+    await source.setMark({ id: "x", state: "draining", other: target.name }, exactly(undefined));
     await expect(transfer(await moving({ source, target, replace: true }))).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
     await abort({ source, target });
     expect(await told(options[0])).toEqual(before);
@@ -386,7 +597,7 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     await transfer(asked);
     // As if it had been broken off between the end there and the mark here.
     const mark = await asked.source.mark();
-    if (mark !== undefined) await asked.source.setMark({ ...mark, state: "closed" });
+    if (mark !== undefined) await asked.source.setMark({ ...mark, state: "closed" }, exactly(mark));
     await expect(abort(asked)).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
     // The target is no source of a move.
     await expect(abort({ source: asked.target, target: asked.source })).rejects.toMatchObject({ code: "TRANSFER_REFUSED" });
@@ -403,7 +614,7 @@ describe.each(pairs)("from $name", ({ from, to }) => {
       await abort(await brokenAt(at, back));
       // The half of a move that nobody goes on with is no other case.
       await brokenAt(at, back);
-      await back.source.reopen();
+      await back.source.reopen(() => true);
       await abort(await brokenAt(at, back));
       await expect(new OmniQ(options[0]).enqueue(echo, { n: 1 })).rejects.toMatchObject({
         code: "STORAGE_MOVED",
@@ -448,7 +659,7 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     const shop = new OmniQ(options[0]);
     for (const queueName of ["mine", "theirs"]) await shop.enqueue(echo, { n: 1 }, { queueName });
     const asked = await moving();
-    await asked.source.drain();
+    await asked.source.drain(exactly(undefined));
     await shop.queues.pause("mine");
     const paused = async (of: OmniQ): Promise<readonly string[]> =>
       (await of.queues.list()).filter((queue) => queue.paused).map(({ name }) => name);
@@ -484,7 +695,7 @@ describe.each(pairs)("from $name", ({ from, to }) => {
         return (...args: readonly unknown[]): unknown => {
           if (verb !== "write" || args[0] !== "results" || !Array.isArray(args[1])) return own.apply(of, args);
           const changed = args[1].map((row: object) => Object.assign({}, row, { error: "changed on its way" }));
-          return own.apply(of, [args[0], changed, args[2]]);
+          return own.apply(of, [args[0], changed, ...args.slice(2)]);
         };
       },
     });

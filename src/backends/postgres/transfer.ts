@@ -1,11 +1,12 @@
 /** Moving from and to a schema of PostgreSQL. */
 import { systemRandom } from "../../host.ts";
-import { COMPARED_TABLES, MOVED_TABLES, PAUSED_FOR_MOVE } from "../../core/transfer.ts";
-import type { Cell, Floors, MovedRow, MovedTable, MoveMark, Mover } from "../../core/transfer.ts";
+import { COMPARED_TABLES, expectGuarded, MOVED_TABLES, PAUSED_FOR_MOVE } from "../../core/transfer.ts";
+import type { Cell, Floors, Guard, MovedRow, MovedTable, MoveMark, Mover } from "../../core/transfer.ts";
 import {
   ARRIVING_TEXT,
   BATCH_ROWS,
   batchOf,
+  expectClosed,
   expectEmpty,
   MOVED_TEXT,
   SHAPES,
@@ -28,6 +29,8 @@ import { placeOf, poolOf } from "./options.ts";
 const DEADLINE = 3_600_000;
 const MARKS = "CREATE TABLE IF NOT EXISTS {omniq_transfer} (key text PRIMARY KEY, value text NOT NULL)";
 const PUT = "INSERT INTO {omniq_transfer}(key, value) VALUES ('mark', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+/** One step at a time, also where the table of marks is made or dropped: no row's lock would do. */
+const ALONE = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
 const TYPES = { int: "bigint", real: "double precision", text: "text" } as const;
 /** Until its commit, what this transaction writes is the move itself. */
 const OURS = "SELECT set_config('omniq.move', $1, true)";
@@ -57,16 +60,11 @@ class PostgresMover implements Mover {
   }
 
   mark(): Promise<MoveMark | undefined> {
-    return this.#engine.single(async (db) => {
-      const there = await db.get("SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = 'omniq_transfer'", this.#schema);
-      if (there === undefined) return undefined;
-      const mark = json((await db.get("SELECT value FROM {omniq_transfer} WHERE key = 'mark'"))?.["value"]);
-      return typeof mark === "object" && mark !== null ? (mark as MoveMark) : undefined;
-    });
+    return this.#engine.single((db) => this.#mark(db));
   }
 
-  setMark(mark: MoveMark): Promise<void> {
-    return this.#engine.transact((db) => put(db, mark));
+  setMark(mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, (db) => put(db, mark));
   }
 
   counts(): Promise<Readonly<Record<MovedTable, number>>> {
@@ -81,8 +79,8 @@ class PostgresMover implements Mover {
     });
   }
 
-  drain(): Promise<void> {
-    return this.#engine.transact(async (db) => {
+  drain(guard: Guard): Promise<void> {
+    return this.#whole(guard, async (db) => {
       await db.run(
         `INSERT INTO {queues}(name, paused_at) SELECT DISTINCT queue_name, ${PAUSED_FOR_MOVE} FROM {tasks} WHERE stage < 4
          AND queue_name NOT IN (SELECT name FROM {queues} WHERE paused_at IS NOT NULL) ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at`,
@@ -96,20 +94,35 @@ class PostgresMover implements Mover {
     );
   }
 
-  fence(mark: MoveMark): Promise<void> {
-    return this.#engine.transact((db) => fence(db, mark));
+  fence(mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, (db) => fence(db, mark));
   }
 
-  reopen(): Promise<void> {
-    return this.#engine.transact(async (db) => {
+  leave(mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, async (db) => {
+      const closed = await db.all(
+        `SELECT c.relname AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE t.tgname = 'omniq_moved' AND t.tgenabled <> 'D' AND n.nspname = $1`,
+        this.#schema,
+      );
+      expectClosed(
+        this.name,
+        MOVED_TABLES.every((table) => closed.some((row) => row["name"] === table)),
+      );
+      await put(db, mark);
+    });
+  }
+
+  reopen(guard: Guard): Promise<void> {
+    return this.#whole(guard, async (db) => {
       await allow(db, "moved");
       await db.run(`UPDATE {queues} SET paused_at = NULL WHERE paused_at = ${PAUSED_FOR_MOVE}`);
       await db.run("DROP TABLE IF EXISTS {omniq_transfer}");
     });
   }
 
-  receive(mark: MoveMark, replace: boolean): Promise<void> {
-    return this.#engine.transact(async (db) => {
+  receive(mark: MoveMark, replace: boolean, guard: Guard): Promise<void> {
+    return this.#whole(guard, async (db) => {
       await db.run(OURS, mark.id);
       await allow(db, "moved");
       await allow(db, "arriving");
@@ -149,8 +162,8 @@ class PostgresMover implements Mover {
     });
   }
 
-  write(table: MovedTable, rows: readonly MovedRow[], mark: MoveMark): Promise<void> {
-    return this.#engine.transact(async (db) => {
+  write(table: MovedTable, rows: readonly MovedRow[], mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, async (db) => {
       const { columns } = SHAPES[table];
       const names = Object.keys(columns);
       const values = names.map((name) =>
@@ -169,8 +182,8 @@ class PostgresMover implements Mover {
     });
   }
 
-  finish({ fence, revision }: Floors, mark: MoveMark): Promise<void> {
-    return this.#engine.transact(async (db) => {
+  finish({ fence, revision }: Floors, mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, async (db) => {
       await db.run(OURS, mark.id);
       await db.run("UPDATE {tasks} SET has_children = true WHERE stage >= 100 AND id IN (SELECT parent FROM {dependencies})");
       await db.run(`UPDATE {tasks} SET stage = stage - ${WAITING_STAGE} WHERE stage >= ${WAITING_STAGE}`);
@@ -190,18 +203,35 @@ class PostgresMover implements Mover {
     });
   }
 
-  wipe(before?: MoveMark): Promise<void> {
-    return this.#engine.transact(async (db) => {
+  wipe(guard: Guard): Promise<void> {
+    return this.#whole(guard, async (db, there) => {
       await allow(db, "arriving");
       for (const table of [...MOVED_TABLES, "reminders"]) await db.run(`DELETE FROM {${table}}`);
       await db.run("DROP TABLE IF EXISTS {omniq_transfer}");
-      if (before !== undefined) await fence(db, before);
+      if (there?.before !== undefined) await fence(db, there.before);
     });
   }
 
   async close(): Promise<void> {
     await this.#engine.close();
     await this.#end();
+  }
+
+  async #mark(db: Db): Promise<MoveMark | undefined> {
+    const there = await db.get("SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = 'omniq_transfer'", this.#schema);
+    if (there === undefined) return undefined;
+    const mark = json((await db.get("SELECT value FROM {omniq_transfer} WHERE key = 'mark'"))?.["value"]);
+    return typeof mark === "object" && mark !== null ? (mark as MoveMark) : undefined;
+  }
+
+  /** One transaction. @throws StorageError `TRANSFER_OVERTAKEN` */
+  #whole(guard: Guard, step: (db: Db, there: MoveMark | undefined) => Promise<void>): Promise<void> {
+    return this.#engine.transact(async (db) => {
+      await db.run(ALONE, `omniq transfer ${this.#schema}`);
+      const there = await this.#mark(db);
+      expectGuarded(this.name, there, guard);
+      await step(db, there);
+    });
   }
 }
 

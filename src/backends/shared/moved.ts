@@ -135,6 +135,15 @@ export function moveError(error: unknown, place: string): StorageError | undefin
   );
 }
 
+/** @throws StorageError `TRANSFER_REFUSED`: whoever takes a database for moved deletes it. */
+export function expectClosed(name: string, isClosed: boolean): void {
+  if (isClosed) return;
+  throw new StorageError(
+    "TRANSFER_REFUSED",
+    `Expected ${name} to refuse every write since it was closed for the move, but its triggers are not there any more: what was written since has not moved`,
+  );
+}
+
 const ONE: Readonly<Partial<Record<MovedTable, string>>> = { dependencies: "dependency" };
 
 /** @throws StorageError `TARGET_NOT_EMPTY`, unless nothing is there. */

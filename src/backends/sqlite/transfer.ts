@@ -1,11 +1,12 @@
 /** Moving from and to an SQLite file. */
 import { StorageError } from "../../core/errors.ts";
-import { COMPARED_TABLES, MOVED_TABLES, PAUSED_FOR_MOVE } from "../../core/transfer.ts";
-import type { Cell, Floors, MovedRow, MovedTable, MoveMark, Mover } from "../../core/transfer.ts";
+import { COMPARED_TABLES, expectGuarded, MOVED_TABLES, PAUSED_FOR_MOVE } from "../../core/transfer.ts";
+import type { Cell, Floors, Guard, MovedRow, MovedTable, MoveMark, Mover } from "../../core/transfer.ts";
 import {
   ARRIVING_TEXT,
   BATCH_ROWS,
   batchOf,
+  expectClosed,
   expectEmpty,
   MOVED_TEXT,
   SHAPES,
@@ -45,6 +46,9 @@ export function sqliteName(path: string, tablePrefix: string): string {
 /** Triggers that are there while a database is moved, and behind. */
 export const MOVE_TRIGGERS = /omniq_(?:moved|arriving)_[a-z]+_(?:insert|update|delete)$/;
 
+const trigger = (why: "moved" | "arriving", table: MovedTable, write: (typeof WRITES)[number]): string =>
+  `{omniq_${why}_${table}_${write.toLowerCase()}}`;
+
 const isChecked = (table: MovedTable): table is CheckedTable => table in CHECKED;
 
 function withChecksum(table: CheckedTable, row: MovedRow): MovedRow {
@@ -63,15 +67,11 @@ class SqliteMover implements Mover {
   }
 
   mark(): Promise<MoveMark | undefined> {
-    return this.#do(() => {
-      if (!this.#hasMarks()) return undefined;
-      const mark = json(this.#db.get("SELECT value FROM {omniq_transfer} WHERE key = 'mark'")?.["value"]);
-      return typeof mark === "object" && mark !== null ? (mark as MoveMark) : undefined;
-    });
+    return this.#do(() => this.#mark());
   }
 
-  setMark(mark: MoveMark): Promise<void> {
-    return this.#whole(() => {
+  setMark(mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, () => {
       this.#put(mark);
     });
   }
@@ -87,8 +87,8 @@ class SqliteMover implements Mover {
     });
   }
 
-  drain(): Promise<void> {
-    return this.#whole(() => {
+  drain(guard: Guard): Promise<void> {
+    return this.#whole(guard, () => {
       this.#db.run(
         `INSERT INTO {queues}(name, paused_at) SELECT DISTINCT queue_name, ${PAUSED_FOR_MOVE} FROM {tasks} WHERE stage < 4
          AND queue_name NOT IN (SELECT name FROM {queues} WHERE paused_at IS NOT NULL) ON CONFLICT(name) DO UPDATE SET paused_at = excluded.paused_at`,
@@ -100,22 +100,34 @@ class SqliteMover implements Mover {
     return this.#do(() => int(this.#db.get(HELD)?.["n"]));
   }
 
-  fence(mark: MoveMark): Promise<void> {
-    return this.#whole(() => {
+  fence(mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, () => {
       this.#fence(mark);
     });
   }
 
-  reopen(): Promise<void> {
-    return this.#whole(() => {
+  leave(mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, () => {
+      const triggers = new Set(this.#db.all("SELECT name FROM sqlite_schema WHERE type = 'trigger'").map((row) => str(row["name"])));
+      const wanted = MOVED_TABLES.flatMap((table) => WRITES.map((write) => this.#bare(trigger("moved", table, write))));
+      expectClosed(
+        this.name,
+        wanted.every((name) => triggers.has(name)),
+      );
+      this.#put(mark);
+    });
+  }
+
+  reopen(guard: Guard): Promise<void> {
+    return this.#whole(guard, () => {
       this.#allow("moved");
       this.#db.run(`UPDATE {queues} SET paused_at = NULL WHERE paused_at = ${PAUSED_FOR_MOVE}`);
       this.#exec("DROP TABLE IF EXISTS {omniq_transfer}");
     });
   }
 
-  receive(mark: MoveMark, replace: boolean): Promise<void> {
-    return this.#whole(() => {
+  receive(mark: MoveMark, replace: boolean, guard: Guard): Promise<void> {
+    return this.#whole(guard, () => {
       if (!replace) expectEmpty(this.name, this.#counts());
       this.#allow("moved");
       this.#allow("arriving");
@@ -151,13 +163,13 @@ class SqliteMover implements Mover {
     });
   }
 
-  write(table: MovedTable, rows: readonly MovedRow[], mark: MoveMark): Promise<void> {
-    return this.#whole(() => {
+  write(table: MovedTable, rows: readonly MovedRow[], mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, () => {
       const names = [...Object.keys(SHAPES[table].columns), ...(isChecked(table) ? ["checksum"] : [])];
       const values = names.map((name) => (table === "tasks" && name === "worker" ? "(SELECT rid FROM {workers} WHERE id = ?)" : "?"));
       // A worker that was here before the queue moved away has left its row, and comes back with the queue.
       const insert = `INSERT ${table === "workers" ? "OR REPLACE " : ""}INTO {${table}}(${names.join(", ")}) VALUES (${values.join(", ")})`;
-      this.#exec(`DROP TRIGGER IF EXISTS {omniq_arriving_${table}_insert}`);
+      this.#exec(`DROP TRIGGER IF EXISTS ${trigger("arriving", table, "INSERT")}`);
       for (const row of rows) {
         const one = isChecked(table) ? withChecksum(table, waiting(table, row)) : waiting(table, row);
         this.#db.run(insert, ...names.map((name) => one[name] ?? null));
@@ -167,8 +179,8 @@ class SqliteMover implements Mover {
     });
   }
 
-  finish({ fence }: Floors, mark: MoveMark): Promise<void> {
-    return this.#whole(() => {
+  finish({ fence }: Floors, mark: MoveMark, guard: Guard): Promise<void> {
+    return this.#whole(guard, () => {
       this.#allow("arriving");
       this.#db.run(`UPDATE {tasks} SET stage = stage - ${WAITING_STAGE} WHERE stage >= ${WAITING_STAGE}`);
       this.#db.run(WORKERS_COUNT);
@@ -181,12 +193,12 @@ class SqliteMover implements Mover {
     });
   }
 
-  wipe(before?: MoveMark): Promise<void> {
-    return this.#whole(() => {
+  wipe(guard: Guard): Promise<void> {
+    return this.#whole(guard, (there) => {
       this.#allow("arriving");
       for (const table of MOVED_TABLES) this.#db.run(`DELETE FROM {${table}}`);
       this.#exec("DROP TABLE IF EXISTS {omniq_transfer}");
-      if (before !== undefined) this.#fence(before);
+      if (there?.before !== undefined) this.#fence(there.before);
     });
   }
 
@@ -195,9 +207,16 @@ class SqliteMover implements Mover {
     return Promise.resolve();
   }
 
-  #hasMarks(): boolean {
-    const name = this.#db.named("{omniq_transfer}").slice(1, -1);
-    return this.#db.get("SELECT 1 AS one FROM sqlite_schema WHERE type = 'table' AND name = ?", name) !== undefined;
+  #mark(): MoveMark | undefined {
+    const table = this.#bare("{omniq_transfer}");
+    if (this.#db.get("SELECT 1 AS one FROM sqlite_schema WHERE type = 'table' AND name = ?", table) === undefined) return undefined;
+    const mark = json(this.#db.get("SELECT value FROM {omniq_transfer} WHERE key = 'mark'")?.["value"]);
+    return typeof mark === "object" && mark !== null ? (mark as MoveMark) : undefined;
+  }
+
+  /** A name as the schema of the file holds it. */
+  #bare(name: string): string {
+    return this.#db.named(name).slice(1, -1);
   }
 
   #counts(): Readonly<Record<MovedTable, number>> {
@@ -214,7 +233,7 @@ class SqliteMover implements Mover {
     const quoted = text.replaceAll("'", "''");
     for (const write of writes)
       this.#exec(
-        `CREATE TRIGGER IF NOT EXISTS {omniq_${why}_${table}_${write.toLowerCase()}} BEFORE ${write} ON {${table}} BEGIN SELECT RAISE(ABORT, '${quoted}'); END`,
+        `CREATE TRIGGER IF NOT EXISTS ${trigger(why, table, write)} BEFORE ${write} ON {${table}} BEGIN SELECT RAISE(ABORT, '${quoted}'); END`,
       );
   }
 
@@ -227,8 +246,7 @@ class SqliteMover implements Mover {
   }
 
   #allow(why: "moved" | "arriving"): void {
-    for (const table of MOVED_TABLES)
-      for (const write of WRITES) this.#exec(`DROP TRIGGER IF EXISTS {omniq_${why}_${table}_${write.toLowerCase()}}`);
+    for (const table of MOVED_TABLES) for (const write of WRITES) this.#exec(`DROP TRIGGER IF EXISTS ${trigger(why, table, write)}`);
   }
 
   #exec(sql: string): void {
@@ -253,11 +271,14 @@ class SqliteMover implements Mover {
     }
   }
 
-  #whole<R>(step: () => R): Promise<R> {
+  /** One transaction. @throws StorageError `TRANSFER_OVERTAKEN` */
+  #whole<R>(guard: Guard, step: (there: MoveMark | undefined) => R): Promise<R> {
     return this.#do(() => {
       this.#connection.exec("BEGIN IMMEDIATE");
       try {
-        const result = step();
+        const there = this.#mark();
+        expectGuarded(this.name, there, guard);
+        const result = step(there);
         this.#connection.exec("COMMIT");
         return result;
       } catch (error) {

@@ -17,6 +17,14 @@ export async function moveFindings(mover: Mover): Promise<readonly Finding[]> {
           "start programs and workers with its URL",
         ),
       ];
+    if (mark.state === "aborting")
+      return [
+        warning(
+          "moved",
+          `A move to ${mark.other} is being given up: no task is started here until it is`,
+          "do that to its end with the same omniq transfer and --abort",
+        ),
+      ];
     if (mark.state === "copying")
       return [warning("moved", `A move from ${mark.other} to here is not finished: what was copied counts for nobody yet`, remedy)];
     return [
