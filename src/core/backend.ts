@@ -120,6 +120,11 @@ export interface WorkerRow extends Beat {
   readonly arrivedAt: Ms;
   readonly seenAt: Ms;
 }
+/** `next` is given while there may be more, and leads there as `after`. A page may hold fewer than `limit`. */
+export interface HoldingPage {
+  readonly workers: readonly WorkerRow[];
+  readonly next?: string;
+}
 export interface Presence {
   arrive(row: Omit<WorkerRow, "beat" | "arrivedAt" | "seenAt">): Promise<void>;
   /** Takes the row away, unless it still holds claims: those are found by others when the beat stands still. */
@@ -132,8 +137,13 @@ export interface Presence {
     worker: string,
     held: readonly { readonly id: TaskId; readonly fence: Fence }[],
   ): Promise<readonly { readonly id: TaskId; readonly fence: Fence; readonly is: "lost" | "cancel" }[]>;
-  /** At most `limit` rows; who is dead is decided by the observer, on its own monotonic clock. */
+  /** At most `limit` rows, for people: those last seen first, so that thousands that are long gone hide none that works. */
   workers(limit: number): Promise<readonly WorkerRow[]>;
+  /**
+   * A page of the workers that hold claims, whatever rows of others there are: the cost is that of the page. Who of them is dead is decided
+   * by the observer, on its own monotonic clock.
+   */
+  holding(limit: number, after?: string): Promise<HoldingPage>;
 }
 
 // ---------------------------------------------------------------- desk: what people need

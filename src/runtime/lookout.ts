@@ -3,14 +3,10 @@ import type { Beat, WorkerRow } from "../core/backend.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Ms } from "../core/record.ts";
 
-/** A dead worker that held nothing more is looked at again after so long: a last claim of it may have come late. */
-const AGAIN: Ms = 60_000;
-
 interface Seen {
   readonly beat: number;
   /** When this beat was first seen, on the observer's monotonic clock. */
   readonly since: Ms;
-  emptiedAt: Ms | undefined;
 }
 
 /** What is known of the process of a worker's row. */
@@ -19,7 +15,9 @@ export type IsGone = (row: Pick<WorkerRow, "host" | "boot" | "pid" | "started">)
 export class Lookout {
   readonly #clock: Clock;
   readonly #isGone: IsGone;
-  #seen = new Map<string, Seen>();
+  /** What the last whole round saw, and what this one has seen so far. */
+  #seen: ReadonlyMap<string, Seen> = new Map();
+  #round = new Map<string, Seen>();
 
   constructor(clock: Clock, isGone: IsGone) {
     this.#clock = clock;
@@ -27,30 +25,32 @@ export class Lookout {
   }
 
   /**
-   * The dead among these workers, with the beat that was seen: those whose beat stood still for a whole lease on our own monotonic
+   * The dead among those that hold claims, with the beat that was seen: those whose beat stood still for a whole lease on our own monotonic
    * clock, and those whose process is certainly gone.
+   * @param options.others whose beat is noted, too: one that claims now and dies has been known since its last beat, not only since its claim.
+   * @param options.more whether other holders are shown before these come again.
    */
-  dead(rows: readonly WorkerRow[]): readonly Beat[] {
+  dead(
+    holders: readonly WorkerRow[],
+    { others = [], more = false }: { readonly others?: readonly WorkerRow[]; readonly more?: boolean } = {},
+  ): readonly Beat[] {
     const now = this.#clock.monotonic();
-    const seen = new Map<string, Seen>();
     const dead: Beat[] = [];
-    for (const row of rows) {
-      const before = this.#seen.get(row.worker);
-      const known = before?.beat === row.beat ? before : { beat: row.beat, since: now, emptiedAt: undefined };
-      seen.set(row.worker, known);
-      if (known.emptiedAt !== undefined && now - known.emptiedAt < AGAIN) continue;
-      if (now - known.since >= row.leaseMs || this.#isGone(row)) dead.push({ worker: row.worker, beat: row.beat });
+    for (const row of others) this.#note(row, now);
+    for (const row of holders) {
+      const { beat, since } = this.#note(row, now);
+      if (now - since >= row.leaseMs || this.#isGone(row)) dead.push({ worker: row.worker, beat });
     }
-    this.#seen = seen;
+    if (more) return dead;
+    this.#seen = this.#round;
+    this.#round = new Map();
     return dead;
   }
 
-  /** Everything they held has been taken. */
-  emptied(dead: readonly Beat[]): void {
-    const now = this.#clock.monotonic();
-    for (const { worker, beat } of dead) {
-      const known = this.#seen.get(worker);
-      if (known?.beat === beat) known.emptiedAt = now;
-    }
+  #note(row: WorkerRow, now: Ms): Seen {
+    const before = this.#round.get(row.worker) ?? this.#seen.get(row.worker);
+    const known = before?.beat === row.beat ? before : { beat: row.beat, since: now };
+    this.#round.set(row.worker, known);
+    return known;
   }
 }

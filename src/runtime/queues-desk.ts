@@ -96,12 +96,13 @@ export class WorkersDesk {
     this.#shared = shared;
   }
 
-  /** Those that are known, also the silent ones until they are swept; at most 1,000. */
+  /** Those that are known, also the silent ones until they are swept, in the order that they came; at most 1,000, those last seen. */
   async list(): Promise<readonly WorkerInfo[]> {
     return this.#shared.access.use(async ({ main }) => {
       const now = await main.now();
       const rows = await main.presence.workers(WORKERS);
-      return rows.filter((row) => row.role === "worker").map((row) => infoOf(row, lifeOf(row, now, this.#shared.isGone)));
+      const workers = rows.filter((row) => row.role === "worker").toSorted((a, b) => a.arrivedAt - b.arrivedAt);
+      return workers.map((row) => infoOf(row, lifeOf(row, now, this.#shared.isGone)));
     });
   }
 }

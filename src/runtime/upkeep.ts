@@ -26,7 +26,7 @@ const GAP: Ms = 500;
 /** Claims of one batch; batches of one look, of each kind. */
 const BATCH = 100;
 const BATCHES = 20;
-/** Rows of workers that are looked at. */
+/** Workers that one look is at. Where more hold something, the next look goes on behind them. */
 const WORKERS = 1_000;
 
 export interface UpkeepOptions {
@@ -50,6 +50,8 @@ export class Upkeep {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #cleanAt: Ms;
   #look: Promise<boolean> | undefined;
+  /** Where the next look at the workers goes on. */
+  #next: string | undefined;
 
   constructor(options: UpkeepOptions) {
     const { clock, random } = options;
@@ -119,10 +121,13 @@ export class Upkeep {
   async #recover(): Promise<void> {
     const { stores, clock, lookout, worker } = this.#options;
     if (clock.monotonic() - this.#lookedAt < EVERY) return;
-    const rows = await stores.main.presence.workers(WORKERS);
+    const { presence } = stores.main;
+    const [{ workers, next }, others] = await Promise.all([presence.holding(WORKERS, this.#next), presence.workers(WORKERS)]);
     this.#lookedAt = clock.monotonic();
-    const dead = lookout.dead(rows.filter((row) => row.worker !== worker));
-    if (dead.length > 0 && !(await this.#endAll({ lost: dead })).more) lookout.emptied(dead);
+    this.#next = next;
+    const holders = workers.filter((row) => row.worker !== worker);
+    const dead = lookout.dead(holders, { others, more: next !== undefined });
+    if (dead.length > 0) await this.#endAll({ lost: dead });
   }
 
   /** Ends all claims of a kind, batch by batch. `more`: the budget was spent before. */

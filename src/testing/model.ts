@@ -69,7 +69,8 @@ export class ModelBackend implements Backend<never> {
       arrive: (row) => this.#run((moment) => presence.arrive(moment, row)),
       leave: (worker) => this.#run((moment) => presence.leave(moment, worker)),
       beat: (worker, held) => this.#run((moment) => presence.beat(moment, worker, held)),
-      workers: (limit) => this.#run(({ state }) => [...state.workers.values()].slice(0, limit)),
+      workers: (limit) => this.#run((moment) => presence.workers(moment, limit)),
+      holding: (limit, after) => this.#run((moment) => presence.holding(moment, limit, after)),
     },
     desk: {
       get: (ids) =>

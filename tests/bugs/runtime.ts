@@ -5,8 +5,8 @@ export const RUNTIME_BUGS: readonly Bug[] = [
   {
     what: "a jump of the wall clock kills workers",
     file: "src/runtime/lookout.ts",
-    find: "const now = this.#clock.monotonic();\n    const seen",
-    replace: "const now = this.#clock.now();\n    const seen",
+    find: "const now = this.#clock.monotonic();\n    const dead",
+    replace: "const now = this.#clock.now();\n    const dead",
   },
   {
     what: "a worker that beats is taken for dead",
@@ -17,8 +17,8 @@ export const RUNTIME_BUGS: readonly Bug[] = [
   {
     what: "a worker is dead after half its lease",
     file: "src/runtime/lookout.ts",
-    find: "now - known.since >= row.leaseMs ||",
-    replace: "now - known.since >= row.leaseMs / 2 ||",
+    find: "now - since >= row.leaseMs ||",
+    replace: "now - since >= row.leaseMs / 2 ||",
   },
   {
     what: "a settlement that could not be written is forgotten",

@@ -56,7 +56,7 @@ const ALLOWED: readonly (readonly [RegExp, string])[] = [
   [/FROM "queues" WHERE paused_at IS NOT NULL/, "a row for each queue that was ever paused"],
   [/^SELECT 1 FROM "(dependencies|releases)" LIMIT 1$/, "one row, whichever"],
   [/FROM "releases" r LEFT JOIN/, "the parents that are being released, up to the limit"],
-  [/FROM "workers" (w|ORDER BY rid)/, "a row for each worker, and each is swept"],
+  [/FROM "workers" (w|ORDER BY seen_at)/, "a row for each worker, and each is swept"],
   [/^SELECT \* FROM "schedules"/, "a row for each schedule"],
   [/json_each\(\?4\)\) ORDER BY priority DESC, due_at, rid LIMIT/, "the claim merges what each name has ready, to its limit"],
   [

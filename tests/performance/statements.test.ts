@@ -115,6 +115,7 @@ async function everything(): Promise<void> {
     await backend.events.read("0", { ...filter, limit: 5 });
   }
   await backend.presence.workers(10);
+  await backend.presence.holding(10);
   for (const status of ["completed", "failed"] as const) await backend.sweep({ what: "tasks", status, olderThan: 0, limit: 5 });
   for (const what of ["results"] as const) await backend.sweep({ what, limit: 5 });
   for (const what of ["events", "workers", "occurrences"] as const) await backend.sweep({ what, olderThan: 1e9, limit: 5 });

@@ -138,6 +138,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
         return trouble;
       },
       workers: (limit) => this.#look((db) => presence.workers(db, limit)),
+      holding: (limit, after) => this.#look((db) => presence.holding(db, limit, after)),
     };
     this.desk = this.#deskForm();
     this.schedules = {

@@ -1,5 +1,5 @@
 /** One row a worker, with a beat counter: a claim has no deadline of its own, and no clock is compared. */
-import type { Presence, WorkerRow } from "../../core/backend.ts";
+import type { HoldingPage, Presence, WorkerRow } from "../../core/backend.ts";
 import { WorkerUnknownError } from "../../core/errors.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Known } from "./ledger.ts";
@@ -52,5 +52,19 @@ export async function beat(
 }
 
 export async function workers(db: Db, limit: number): Promise<readonly WorkerRow[]> {
-  return (await db.all("SELECT * FROM {workers} ORDER BY rid LIMIT $1", limit)).map((row) => workerRow(row));
+  return (await db.all("SELECT * FROM {workers} ORDER BY seen_at DESC, rid DESC LIMIT $1", limit)).map((row) => workerRow(row));
+}
+
+/** From one holder to the next along the index: neither the rows of idle workers nor the other claims of a holder are read. */
+const nextHolder = (after: Sql): Sql =>
+  `(SELECT t.worker FROM {tasks} t WHERE t.stage > 3 AND t.stage < 6 AND t.worker > ${after} ORDER BY t.worker LIMIT 1)`;
+const HOLDING: Sql = `WITH RECURSIVE holders(holder) AS (SELECT ${nextHolder("$1::text")} UNION ALL
+  SELECT ${nextHolder("holders.holder")} FROM holders WHERE holder IS NOT NULL)
+  SELECT h.holder, w.* FROM (SELECT holder FROM holders LIMIT $2) h LEFT JOIN {workers} w ON w.id = h.holder WHERE h.holder IS NOT NULL ORDER BY h.holder`;
+
+export async function holding(db: Db, limit: number, after = ""): Promise<HoldingPage> {
+  const rows = await db.all(HOLDING, after, limit);
+  const last = rows.length < limit ? undefined : rows.at(-1);
+  const found = rows.filter((row) => row["id"] !== null).map((row) => workerRow(row));
+  return { workers: found, ...(last === undefined ? {} : { next: str(last["holder"]) }) };
 }

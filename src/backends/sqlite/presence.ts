@@ -55,5 +55,19 @@ export function beat(db: Db, worker: string, held: Held): ReturnType<Sync<Presen
 }
 
 export function workers(db: Db, limit: number): ReturnType<Sync<Presence>["workers"]> {
-  return db.all("SELECT * FROM {workers} ORDER BY rid LIMIT (?+0)", limit).map((row) => workerRow(row));
+  return db.all("SELECT * FROM {workers} ORDER BY seen_at DESC, rid DESC LIMIT (?+0)", limit).map((row) => workerRow(row));
+}
+
+/** From one holder to the next along the index: neither the rows of idle workers nor the other claims of a holder are read. */
+const NEXT_HOLDER = (after: string): string =>
+  `(SELECT worker FROM {tasks} INDEXED BY {idx_tasks_held} WHERE stage > 3 AND stage < 6 AND worker > ${after} ORDER BY worker LIMIT 1)`;
+const HOLDING = `WITH RECURSIVE holders(holder) AS (SELECT ${NEXT_HOLDER("(?+0)")} UNION ALL
+  SELECT ${NEXT_HOLDER("holder")} FROM holders WHERE holder IS NOT NULL LIMIT (?+0))
+  SELECT holder, w.* FROM holders LEFT JOIN {workers} w ON w.rid = holder WHERE holder IS NOT NULL`;
+
+export function holding(db: Db, limit: number, after = "0"): ReturnType<Sync<Presence>["holding"]> {
+  const rows = db.all(HOLDING, Number(after), limit);
+  const last = rows.length < limit ? undefined : rows.at(-1);
+  const found = rows.filter((row) => row["id"] !== null).map((row) => workerRow(row));
+  return { workers: found, ...(last === undefined ? {} : { next: String(int(last["holder"])) }) };
 }

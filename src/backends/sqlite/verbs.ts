@@ -45,6 +45,7 @@ export function bothForms(runner: Runner): BothForms {
       leave: twins(WRITE, presence.leave),
       beat: twins(WRITE, presence.beat),
       workers: twins(READ, presence.workers),
+      holding: twins(READ, presence.holding),
     },
     desk: {
       get: twins(READ, desk.get),

@@ -21,6 +21,45 @@ export const presence: Chapter = {
       b.expect((await b.backend.presence.workers(1)).length).toBe(1);
       b.expect((await b.backend.presence.workers(100)).map((row) => row.worker).toSorted()).toEqual(["w1", "w2"]);
     },
+    "those last seen are listed first": async (b) => {
+      await b.clock.advance(1);
+      await b.backend.presence.arrive(workerRow("w3"));
+      await b.clock.advance(1);
+      await b.backend.presence.beat("w1", []);
+      b.expect((await b.backend.presence.workers(2)).map((row) => row.worker)).toEqual(["w1", "w3"]);
+    },
+    "who holds claims is told page by page, whoever else is there": async (b) => {
+      b.expect(await b.backend.presence.holding(10)).toEqual({ workers: [] });
+      const holders = ["h0", "h1", "h2"];
+      for (const worker of ["idle0", ...holders, "idle1"]) await b.backend.presence.arrive(workerRow(worker));
+      await b.add(...ids(6), newTask("late", { ttl: 0 }));
+      for (const worker of holders) await b.due({ worker, limit: 2 });
+      b.expect((await b.ended("w2")).length, "what is to be ended is held, too").toBe(1);
+      const pages: string[][] = [];
+      let after: string | undefined;
+      do {
+        const page = await b.backend.presence.holding(3, after);
+        pages.push(page.workers.map((row) => row.worker));
+        after = page.next;
+      } while (after !== undefined);
+      b.expect(pages.map((page) => page.length)).toEqual([3, 1]);
+      b.expect(pages.flat().toSorted()).toEqual([...holders, "w2"]);
+      const all = await b.backend.presence.workers(10);
+      b.expect((await b.backend.presence.holding(10)).workers).toEqual(
+        pages.flat().map((worker) => all.find((row) => row.worker === worker)),
+      );
+    },
+    "who has ended what it held, or lost it, holds nothing": async (b) => {
+      await b.add("a", "b");
+      const [a] = await b.due({ limit: 1 });
+      if (a === undefined) throw new Error("Expected a claim");
+      await b.end(a);
+      b.expect(await b.backend.presence.holding(10)).toEqual({ workers: [] });
+      await b.one();
+      b.expect((await b.backend.presence.holding(10)).workers.map((row) => row.worker)).toEqual(["w1"]);
+      await b.takeOver("w1");
+      b.expect((await b.backend.presence.holding(10)).workers.map((row) => row.worker)).toEqual(["w2"]);
+    },
     "a beat grows and is seen": async (b) => {
       const before = await beatOf(b, "w1");
       await b.clock.advance(5_000);

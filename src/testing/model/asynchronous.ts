@@ -28,6 +28,7 @@ export function asynchronous<Tx>(sync: SyncBackend<Tx>): Slices<Tx> & Pick<Backe
       leave: later(presence.leave),
       beat: later(presence.beat),
       workers: later(presence.workers),
+      holding: later(presence.holding),
     },
     desk: {
       get: later(desk.get),

@@ -1,4 +1,4 @@
-import type { WorkerRow } from "../../core/backend.ts";
+import type { HoldingPage, WorkerRow } from "../../core/backend.ts";
 import { WorkerUnknownError } from "../../core/errors.ts";
 import type { Fence, TaskId } from "../../core/record.ts";
 import type { Moment, Row } from "./state.ts";
@@ -34,6 +34,17 @@ export function beat(moment: Moment, worker: string, held: readonly Held[]): rea
 function standing(row: Row | undefined, fence: Fence): "lost" | "cancel" | undefined {
   if (row === undefined || !isHeld(row) || row.fence !== fence) return "lost";
   return row.stage === "running" && row.mark === "cancelled" ? "cancel" : undefined;
+}
+
+export function workers({ state }: Moment, limit: number): readonly WorkerRow[] {
+  return [...state.workers.values()].toSorted((a, b) => b.seenAt - a.seenAt).slice(0, limit);
+}
+
+export function holding(moment: Moment, limit: number, after = ""): HoldingPage {
+  const holders = [...moment.state.workers.values()].filter((row) => row.worker > after && holdsSomething(moment, row.worker));
+  const page = holders.toSorted((a, b) => (a.worker < b.worker ? -1 : 1)).slice(0, limit);
+  const last = page.length < limit ? undefined : page.at(-1);
+  return { workers: page, ...(last === undefined ? {} : { next: last.worker }) };
 }
 
 export function holdsSomething(moment: Moment, worker: string): boolean {

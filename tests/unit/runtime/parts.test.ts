@@ -298,15 +298,24 @@ describe("the lookout", () => {
     expect(lookout.dead([{ ...row, beat: 2 }])).toEqual([]);
   });
 
-  test("leaves one that holds nothing more in peace for a minute", async () => {
+  test("knows the beat of one that holds nothing yet, and takes nothing from it", async () => {
     const clock = new TestClock();
-    const lookout = new Lookout(clock, () => true);
-    const dead = lookout.dead([row]);
-    expect(dead).toHaveLength(1);
-    lookout.emptied(dead);
-    lookout.emptied([{ worker: "other", beat: 1 }]);
-    expect(lookout.dead([row])).toEqual([]);
-    await clock.advance(60_000);
-    expect(lookout.dead([row])).toHaveLength(1);
+    const lookout = new Lookout(clock, () => false);
+    expect(lookout.dead([], { others: [row] })).toEqual([]);
+    await clock.advance(1_000);
+    expect(lookout.dead([], { others: [row] })).toEqual([]);
+    expect(lookout.dead([row])).toEqual([{ worker: "w", beat: 1 }]);
+  });
+
+  test("remembers those of a page until its round is over, and no longer", async () => {
+    const clock = new TestClock();
+    const lookout = new Lookout(clock, () => false);
+    const other = { ...row, worker: "other" };
+    expect(lookout.dead([row], { more: true })).toEqual([]);
+    expect(lookout.dead([other])).toEqual([]);
+    await clock.advance(1_000);
+    expect(lookout.dead([row], { more: true })).toEqual([{ worker: "w", beat: 1 }]);
+    expect(lookout.dead([])).toEqual([]);
+    expect(lookout.dead([row, other])).toEqual([{ worker: "w", beat: 1 }]);
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { SweepAsk } from "../../../src/core/backend.ts";
 import type { RunView } from "../../../src/runtime/context.ts";
 import { Throttle } from "../../../src/runtime/logger.ts";
@@ -64,6 +64,46 @@ describe("ends that nobody claims", () => {
     expect(await rig.backend.desk.cancel([id], "no more")).toEqual(["marked"]);
     await rig.pass(600);
     expect(await rig.get(id)).toMatchObject({ status: "cancelled", reason: "no more" });
+    await worker.stop();
+  });
+});
+
+describe("workers that died", () => {
+  const arrive = async (rig: Rig, worker: string): Promise<void> => {
+    const row = { ...rig.parts.host, worker, role: "worker", leaseMs: 1_000, queues: ["q"], names: ["t"], concurrency: 1 } as const;
+    await rig.backend.presence.arrive(row);
+  };
+  const claimOne = async (rig: Rig, worker: string): Promise<void> => {
+    await arrive(rig, worker);
+    await rig.backend.work.claim({ worker, limit: 1, of: { due: true, queues: ["q"], names: ["t"], announce: false } });
+  };
+
+  test("one more is seen behind any number of rows of those that hold nothing", async () => {
+    const rig = new Rig();
+    const [id] = await rig.enqueue({ func: "t", queue: "q" });
+    for (let i = 0; i < 1_100; i++) await arrive(rig, `dead${i}`);
+    await claimOne(rig, "last");
+    const worker = rig.worker([task("t", () => 1)], { queues: ["q"] });
+    await worker.start();
+    await rig.pass(8_000, 500);
+    await until(async () => (await rig.get(id)).crashCount === 1);
+    await rig.pass(60_000, 1_000);
+    await rig.ended(id);
+    await worker.stop();
+  });
+
+  test("more of them than one look is at are all seen", async () => {
+    const rig = new Rig();
+    const ids = await rig.enqueue(...Array.from({ length: 3 }, () => ({ func: "t", queue: "q" })));
+    for (const [i] of ids.entries()) await claimOne(rig, `w${i}`);
+    const { presence } = rig.backend;
+    const holding = presence.holding.bind(presence);
+    vi.spyOn(presence, "holding").mockImplementation((_limit, after) => holding(1, after));
+    const worker = rig.worker([task("t", () => 1)], { queues: ["q"] });
+    await worker.start();
+    await rig.pass(90_000, 500);
+    await rig.ended(...ids);
+    for (const id of ids) expect(await rig.get(id)).toMatchObject({ status: "completed", crashCount: 1 });
     await worker.stop();
   });
 });
