@@ -7,6 +7,7 @@ import { expected } from "../../core/errors.ts";
 import type { NewTask, Unique } from "../../core/task.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
+import { whyKept } from "../shared/replace.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { int, optionalStr, str } from "../shared/values.ts";
 import { holder, holdersOf, outlived } from "./holders.ts";
@@ -221,8 +222,8 @@ class Look {
       return undefined;
     }
     if (unique.onConflict === "keep") return { is: "known", id: held.id };
-    const replaces = unique.onConflict === "replace";
-    if (replaces && held.stage <= STAGE.blocked) {
+    const keeps = whyKept(unique.onConflict, held.stage <= STAGE.blocked, task, held.edges);
+    if (keeps === undefined) {
       await this.#settle(held);
       await replace(this.#db, task, held);
       this.#rows.set(held.id, { ...rowOf(task), stage: held.stage });
@@ -231,8 +232,7 @@ class Look {
       this.#tell(of, task.queue);
       return { is: "replaced", ...of };
     }
-    const detail = `task ${held.id} holds the unique key ${unique.key}${replaces ? " and can no longer be replaced" : ""}`;
-    return { is: "refused", why: "unique", detail };
+    return { is: "refused", why: "unique", detail: `task ${held.id} holds the unique key ${unique.key}${keeps}` };
   }
 
   /** A task of this very call may hold the key: it has to be there to be changed. */
@@ -254,7 +254,14 @@ class Look {
     this.#rows.set(task.id, { ...rowOf(task), stage });
     if (task.unique !== undefined) {
       const until = this.#untilOf(task.unique);
-      this.#holders.set(task.unique.key, { id: task.id, rid: undefined, stage, until, scheduleId: task.scheduleId });
+      this.#holders.set(task.unique.key, {
+        id: task.id,
+        rid: undefined,
+        stage,
+        until,
+        scheduleId: task.scheduleId,
+        edges: edgesText(task.dependsOn) ?? undefined,
+      });
     }
     return { is: "added", id: task.id };
   }

@@ -12,6 +12,8 @@ export interface Holder {
   readonly stage: number;
   readonly until: number;
   readonly scheduleId: string | undefined;
+  /** What it waits for, as stored. */
+  readonly edges: string | undefined;
 }
 
 export function holder(row: Row): Holder {
@@ -21,10 +23,11 @@ export function holder(row: Row): Holder {
     stage: int(row["stage"]),
     until: int(row["unique_until"]),
     scheduleId: optionalStr(row["schedule_id"]),
+    edges: optionalStr(row["depends_on"]),
   };
 }
 
-const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, schedule_id FROM {tasks} WHERE unique_key = ANY(${LIST(1)})`;
+const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, schedule_id, depends_on FROM {tasks} WHERE unique_key = ANY(${LIST(1)})`;
 const WAITING: Sql = `${HOLDERS} AND (stage < 4 OR stage = ${STAGE.finished}) ORDER BY id FOR UPDATE`;
 
 /**

@@ -1,6 +1,7 @@
 /** Writing new tasks: one user's call is all or nothing, and calls that share a commit cannot refuse each other. */
 import type { Enqueued, EnqueueCall, Refused } from "../../core/backend.ts";
 import type { NewTask } from "../../core/task.ts";
+import { whyKept } from "../shared/replace.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { edgesText } from "../shared/task-row.ts";
 import { int, optionalStr, str } from "../shared/values.ts";
@@ -211,7 +212,7 @@ function sameId(db: Db, task: NewTask): Enqueued {
 
 /** The row that holds a unique key, also one whose time is over. */
 function holderOf(db: Db, key: string): Row | undefined {
-  return db.get("SELECT rid, id, stage, unique_until, created_at, schedule_id FROM {tasks} WHERE unique_key = ?", key);
+  return db.get("SELECT rid, id, stage, unique_until, created_at, schedule_id, depends_on FROM {tasks} WHERE unique_key = ?", key);
 }
 
 /** Whether its hold was for a length of time that is over. */
@@ -223,16 +224,15 @@ function hasOutlived(db: Db, holder: Row): boolean {
 function onConflict(db: Db, task: NewTask, holder: Row, what: "keep" | "replace" | "refuse", announce: boolean): Enqueued {
   const id = str(holder["id"]);
   if (what === "keep") return { is: "known", id };
-  const waits = int(holder["stage"]) <= STAGE.blocked;
-  if (what === "replace" && waits) {
+  const keeps = whyKept(what, int(holder["stage"]) <= STAGE.blocked, task, optionalStr(holder["depends_on"]));
+  if (keeps === undefined) {
     replace(db, task, holder);
     const scheduleId = optionalStr(holder["schedule_id"]);
     const of = { id, ...(scheduleId === undefined ? {} : { scheduleId }) };
     announceTask(db, { queue: task.queue, ...of }, announce);
     return { is: "replaced", ...of };
   }
-  const detail = `task ${id} holds the unique key ${task.unique?.key ?? ""}${what === "replace" ? " and can no longer be replaced" : ""}`;
-  return { is: "refused", why: "unique", detail };
+  return { is: "refused", why: "unique", detail: `task ${id} holds the unique key ${task.unique?.key ?? ""}${keeps}` };
 }
 
 const ASSIGN = (columns: string): string =>

@@ -71,6 +71,39 @@ export const unique: Chapter = {
       b.expect(task.revision).toBe(revision + 1);
       b.expect(await b.events()).toEqual(["a enqueued"]);
     },
+    "replace: other parents than the holder's are refused, since it would run before them": async (b) => {
+      await b.add(newTask("p1", { queue: "other" }), newTask("p2", { queue: "other" }), keyed("a"));
+      const on = "replace";
+      const waits = (id: string, ifFailed: "cancel" | "run" = "cancel") => ({ dependsOn: [{ id, ifFailed }] });
+      const detail = "task a holds the unique key k, and a replaced task keeps what it waits for: it takes no other `dependsOn`";
+      b.expect(await b.add(keyed("b", { on, ...waits("p1") }))).toEqual([{ ...REFUSED[0], detail }]);
+      await b.backend.desk.remove(["a"]);
+      b.expect(await b.add(keyed("b", { on, ...waits("p1") }))).toEqual(added("b"));
+      const before = await b.get("b");
+      for (const other of [waits("p2"), waits("p1", "run")]) b.expect(await b.add(keyed("c", { on, ...other }))).toMatchObject(REFUSED);
+      b.expect(await b.get("b")).toEqual(before);
+    },
+    "replace: the same parents, or none, leave the holder waiting for its own": async (b) => {
+      const dependsOn = [{ id: "p", ifFailed: "cancel" }] as const;
+      await b.add(newTask("p", { queue: "other" }), keyed("a", { dependsOn }));
+      for (const given of [{ dependsOn }, {}]) {
+        b.expect(await b.add(keyed("b", { ...given, on: "replace", args: "2" }))).toEqual([{ is: "replaced", id: "a" }]);
+        b.expect(await b.get("a")).toMatchObject({ args: "2", dependsOn, openParents: 1, phase: "blocked" });
+      }
+    },
+    "replace: parents of one call are those that they became": async (b) => {
+      const parent = (id: string): NewTask => newTask(id, { queue: "other", unique: { key: "p", until: "finished", onConflict: "keep" } });
+      const child = (id: string, of: string): NewTask => keyed(id, { on: "replace", dependsOn: [{ id: of, ifFailed: "cancel" }] });
+      await b.add(parent("p"), child("a", "p"));
+      b.expect(await b.add(parent("p2"), child("b", "p2"))).toEqual([
+        { is: "known", id: "p" },
+        { is: "replaced", id: "a" },
+      ]);
+      b.expect(await b.call([keyed("x", { on: "replace" }), child("y", "p")], false)).toMatchObject([
+        { is: "replaced", id: "a" },
+        { is: "replaced", id: "a" },
+      ]);
+    },
     "replace: the new due time counts": async (b) => {
       await b.add(keyed("a"));
       await b.add(keyed("b", { on: "replace", due: { in: 10 } }));

@@ -24,7 +24,8 @@ export function enqueue(moment: Moment, calls: readonly EnqueueCall[]): readonly
 }
 
 /** Adds one task, or says why it is not added. */
-export function insert(moment: Moment, task: NewTask, announce: boolean, aliases: Aliases = new Map()): Enqueued {
+export function insert(moment: Moment, given: NewTask, announce: boolean, aliases: Aliases = new Map()): Enqueued {
+  const task = { ...given, dependsOn: given.dependsOn.map((edge) => ({ ...edge, id: aliases.get(edge.id) ?? edge.id })) };
   if (typeof task.args !== "string") throw expected("args", "text", task.args);
   const same = moment.state.tasks.get(task.id);
   if (same !== undefined) {
@@ -32,7 +33,7 @@ export function insert(moment: Moment, task: NewTask, announce: boolean, aliases
     return equal ? { is: "known", id: task.id } : refused("id-reused", `task ${task.id} is there already, with another func or arguments`);
   }
   const holder = task.unique === undefined ? undefined : holderOf(moment, task.unique.key);
-  const answer = holder === undefined ? add(moment, task, aliases) : meetHolder(moment, holder, task);
+  const answer = holder === undefined ? add(moment, task) : meetHolder(moment, holder, task);
   if (answer.is === "refused") return answer;
   aliases.set(task.id, answer.id);
   const row = moment.state.tasks.get(answer.id);
@@ -65,8 +66,17 @@ function meetHolder(moment: Moment, holder: Row, task: NewTask): Enqueued {
     const over = conflict === "refuse" ? "" : " and can no longer be replaced";
     return refused("unique", `task ${holder.id} holds the unique key ${task.unique?.key}${over}`);
   }
+  if (task.dependsOn.length > 0 && !sameEdges(task.dependsOn, holder.dependsOn)) {
+    const why = "a replaced task keeps what it waits for: it takes no other `dependsOn`";
+    return refused("unique", `task ${holder.id} holds the unique key ${task.unique?.key}, and ${why}`);
+  }
   replace(moment, holder, task);
   return defined<Enqueued>({ is: "replaced", id: holder.id, scheduleId: holder.scheduleId });
+}
+
+function sameEdges(some: readonly Edge[], others: readonly Edge[]): boolean {
+  const [these, those] = [some, others].map((edges) => JSON.stringify(edges.map(({ id, ifFailed }) => [id, ifFailed])));
+  return these === those;
 }
 
 /** The holder is the new task now, but for its id, creation, parents and counts; a wait for a retry is over, a window begins anew. */
@@ -97,9 +107,9 @@ const NO_OPTIONS = {
   callback: undefined,
 } satisfies Partial<Row>;
 
-function add(moment: Moment, task: NewTask, aliases: Aliases): Enqueued {
+function add(moment: Moment, task: NewTask): Enqueued {
   const { state, now } = moment;
-  const dependsOn = task.dependsOn.map((edge) => ({ ...edge, id: aliases.get(edge.id) ?? edge.id }));
+  const { dependsOn } = task;
   const missing = dependsOn.find((edge) => !state.tasks.has(edge.id));
   if (missing !== undefined) {
     return refused("unknown-parent", `task ${missing.id} is not there; it may have been deleted or cleaned up after its end`);
@@ -116,7 +126,6 @@ function add(moment: Moment, task: NewTask, aliases: Aliases): Enqueued {
   state.tasks.set(task.id, {
     ...given,
     ...due,
-    dependsOn,
     order: ++state.counted,
     stage: failed === undefined ? waiting : "doomed",
     holds: unique === undefined ? undefined : { key: unique.key, since: now, until: unique.until },

@@ -1,0 +1,20 @@
+/** Whether the holder of a unique key may become another task. */
+import type { NewTask, Unique } from "../../core/task.ts";
+import { edgesText } from "./task-row.ts";
+
+/**
+ * Why it stays as it is, as the end of a sentence about it; undefined when it is replaced. Its parents may have ended and freed it already,
+ * so it never takes others: it would run before them.
+ * @param edges what it waits for, as stored.
+ */
+export function whyKept(
+  conflict: Unique["onConflict"],
+  waits: boolean,
+  { dependsOn }: Pick<NewTask, "dependsOn">,
+  edges: string | undefined,
+): string | undefined {
+  if (conflict !== "replace") return "";
+  if (!waits) return " and can no longer be replaced";
+  const same = dependsOn.length === 0 || edgesText(dependsOn) === edges;
+  return same ? undefined : ", and a replaced task keeps what it waits for: it takes no other `dependsOn`";
+}
