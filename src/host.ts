@@ -67,7 +67,7 @@ export function childId(parent: string, call: number): string {
 /** What tells this process from every other one, also after a restart that reuses its pid. */
 export interface HostIdentity {
   readonly host: string;
-  /** The boot of the machine and the namespace of its process ids: pids are only comparable inside one. */
+  /** The boot of the machine and the namespaces of its process ids and of its clock: pids and start times are only comparable inside one. */
   readonly boot: string;
   readonly pid: number;
   /** When the process started, in the host's own unit: only ever compared. Empty where the host does not tell. */
@@ -92,9 +92,10 @@ function startOf(pid: number): string {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
 }
 
-function namespaceOfPids(): string {
+/** Empty where the kernel has no such kind; those of time came with Linux 5.6, and shift the start times of all processes. */
+function namespaceOf(kind: "pid" | "time"): string {
   try {
-    return fs.readlinkSync("/proc/self/ns/pid");
+    return fs.readlinkSync(`/proc/self/ns/${kind}`);
   } catch {
     return "";
   }
@@ -106,7 +107,7 @@ let known: HostIdentity | undefined;
 export function hostIdentity(): HostIdentity {
   known ??= {
     host: os.hostname(),
-    boot: `${readText("/proc/sys/kernel/random/boot_id")}${namespaceOfPids()}`,
+    boot: `${readText("/proc/sys/kernel/random/boot_id")}${namespaceOf("pid")}${namespaceOf("time")}`,
     pid: process.pid,
     started: startOf(process.pid),
   };

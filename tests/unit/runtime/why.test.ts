@@ -1,7 +1,8 @@
 /** Every reason why a task does not run, in its sentence and its typed object. */
 import { spawnSync } from "node:child_process";
+import { existsSync, readlinkSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { hostIdentity } from "../../../src/host.ts";
+import { hostIdentity, isGone } from "../../../src/host.ts";
 import { defineTask, OmniQ } from "../../../src/index.ts";
 import type { Backend, Worker } from "../../../src/index.ts";
 import { SQLiteBackend } from "../../../src/sqlite.ts";
@@ -197,6 +198,17 @@ async function orphaned(omniq: OmniQ<unknown>, backend: Backend): Promise<void> 
   await omniq.enqueueMany([noop.with(undefined, { id: "held" }), noop.with(undefined, { id: "waits" })]);
   await backend.work.claim({ worker: "w", limit: 1, of: { due: true, queues: ["default"], names: ["noop"], announce: false } });
 }
+
+test.runIf(existsSync("/proc/self/ns/time"))("processes in different namespaces of ids or time are not compared", () => {
+  const own = hostIdentity();
+  for (const kind of ["pid", "time"]) {
+    const namespace = readlinkSync(`/proc/self/ns/${kind}`);
+    expect(own.boot).toContain(namespace);
+    // Its start time is told by another clock, or its pid is another process here.
+    const other = { ...own, boot: own.boot.replace(namespace, `${kind}:[1]`), started: "1" };
+    expect([isGone(other), isGone({ ...other, boot: own.boot })]).toEqual([false, true]);
+  }
+});
 
 test.runIf(hostIdentity().boot !== "")("a worker whose process has ended is gone at once, long before its lease is over", async () => {
   const backend = new ModelBackend({ clock: new TestClock() });
