@@ -108,7 +108,7 @@ export interface Beat {
 export interface WorkerRow extends Beat {
   readonly role: "worker" | "client";
   readonly host: string;
-  /** Names this boot of the machine (and the process-id namespace). */
+  /** Names this boot of the machine (and the namespaces of process ids and time). */
   readonly boot: string;
   readonly pid: number;
   /** When the process started, in whatever unit its host counts: only ever compared. */
@@ -373,6 +373,8 @@ export interface Backend<Tx = unknown> extends Slices<Tx> {
   close(): Promise<void>;
   now(): Promise<Ms>;
   sweep(ask: SweepAsk): Promise<Swept>;
+  /** Writes nothing, but rejects as a write would where all has moved away: who only reads would else wait for ever. Absent where nothing moves. */
+  refuseMoved?(): Promise<void>;
   /** A wake-up that may be lost without harm. Returns the function that ends it. */
   listen(onHint: (hint: Hint) => void): () => void;
   /** Writes a whole copy of the place into a new file while others write, without blocking this thread. Absent where there is no such copy. */

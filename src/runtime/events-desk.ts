@@ -6,6 +6,7 @@ import { toEvent } from "../models/convert.ts";
 import type { TaskEvent } from "../models/event.ts";
 import { eventFilter } from "./filter.ts";
 import type { EventFind } from "./filter.ts";
+import { MoveWatch } from "./move-watch.ts";
 import { awake } from "./pending.ts";
 import type { Shared } from "./shared.ts";
 
@@ -66,6 +67,7 @@ export class EventsDesk {
     const { access } = this.#shared;
     const { events } = await access.open();
     const bell = new Bell(this.#shared, signal);
+    const moves = new MoveWatch(this.#shared.clock);
     const deafen = events.listen(() => bell.ring());
     try {
       let cursor = after === "now" ? await events.events.tail() : after;
@@ -79,7 +81,9 @@ export class EventsDesk {
         const moved = page.cursor !== cursor;
         cursor = page.cursor;
         // A window whose events the filter left out may be followed by one whose events it does not.
-        if (!moved) await bell.wait();
+        if (moved) continue;
+        await access.use(() => moves.look(events));
+        await bell.wait();
       }
     } finally {
       deafen();

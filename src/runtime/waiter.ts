@@ -11,6 +11,7 @@ import type { StoredTask } from "../core/task.ts";
 import { closed } from "./access.ts";
 import type { Ender } from "./ender.ts";
 import { componentLogger, errorFields } from "./logger.ts";
+import { MoveWatch } from "./move-watch.ts";
 import { needsResult, toldOf } from "./outcome.ts";
 import { awake, Pending } from "./pending.ts";
 import type { Shared } from "./shared.ts";
@@ -40,12 +41,14 @@ export class Waiter {
   #stale = false;
   #looking = false;
   #restUntil = Number.NEGATIVE_INFINITY;
+  readonly #moves: MoveWatch;
   #disarm: (() => void) | undefined;
   #deafen: (() => void) | undefined;
 
   constructor(shared: Shared, ender: Ender) {
     this.#shared = shared;
     this.#ender = ender;
+    this.#moves = new MoveWatch(shared.clock);
     shared.access.onClose((error) => {
       this.#deafen?.();
       this.#rejectAll(error);
@@ -77,7 +80,10 @@ export class Waiter {
     } finally {
       group.delete(pending);
       if (group.size === 0 && this.#waiting.get(id) === group) this.#waiting.delete(id);
-      if (this.#waiting.size === 0) this.#disarm?.();
+      if (this.#waiting.size === 0) {
+        this.#disarm?.();
+        this.#moves.rest();
+      }
     }
   }
 
@@ -115,6 +121,8 @@ export class Waiter {
         const rest = cost < LONGEST * Math.ceil(look.ids.length / CHUNK) ? Math.min(NET, REST * cost) : 0;
         if (look.all) this.#restUntil = this.#shared.clock.monotonic() + rest;
       }
+      const main = this.#shared.access.now?.main;
+      if (main !== undefined && this.#waiting.size > 0) await this.#moves.look(main);
     } catch (error) {
       // A store that is busy is asked again when the net is due; any other trouble is told to those who wait.
       if (!(error instanceof StorageError && error.code === "STORAGE_BUSY")) this.#rejectAll(error);

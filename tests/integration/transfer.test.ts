@@ -160,6 +160,10 @@ describe.each(pairs)("from $name", ({ from, to }) => {
     expect(await told(options[1])).toEqual(before);
 
     const old = new OmniQ(options[0]);
+    // Nothing will ever change for who waits here.
+    const waiting = [old.handle("later").result(), old.events.follow({ after: "now" }).next()];
+    const settled = await Promise.allSettled(waiting);
+    expect(settled).toMatchObject(settled.map(() => ({ reason: { code: "STORAGE_MOVED" } })));
     await expect(old.enqueue(echo, { n: 9 })).rejects.toMatchObject({
       code: "STORAGE_MOVED",
       message: expect.stringContaining("they have moved to") as string,

@@ -46,6 +46,7 @@ import * as results from "./results.ts";
 import * as schedules from "./schedules.ts";
 import { isPlainEnd, progress, settlePlain, settleWhole } from "./settle.ts";
 import type { Answer as Settling } from "./settle.ts";
+import { refuseMoved } from "./moved.ts";
 import { sweep } from "./sweep.ts";
 import { Callers, placeIn } from "./tx.ts";
 import type { PostgresTx } from "./tx.ts";
@@ -288,6 +289,10 @@ export class PostgresBackend implements Backend<PostgresTx> {
   /** The database's time, in milliseconds since 1970. */
   now(): Promise<number> {
     return this.#look(async (db) => Number((await db.get("SELECT {now} AS now"))?.["now"]));
+  }
+
+  refuseMoved(): Promise<void> {
+    return this.#look(refuseMoved);
   }
 
   sweep(ask: SweepAsk): Promise<Swept> {

@@ -42,6 +42,7 @@ import type { Durability, Place } from "./open.ts";
 import { checkOptions, pathOf } from "./options.ts";
 import { realFile } from "./real-file.ts";
 import { CallerHandles } from "./tx.ts";
+import { refuseMoved } from "./moved.ts";
 import { bothForms } from "./verbs.ts";
 import type { BothForms } from "./verbs.ts";
 
@@ -275,6 +276,10 @@ export class SQLiteBackend implements Backend {
 
   now(): Promise<number> {
     return Promise.resolve(this.#clock.now());
+  }
+
+  refuseMoved(): Promise<void> {
+    return this.#later(true, refuseMoved);
   }
 
   sweep(ask: SweepAsk): Promise<Swept> {

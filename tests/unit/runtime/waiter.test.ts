@@ -105,6 +105,21 @@ describe("waiting for results", () => {
     await told;
   });
 
+  test("a move away is told within seconds, to who follows events, too; any other trouble with writing is not", async () => {
+    const refuseMoved = vi.fn(() => Promise.reject(new StorageError("STORAGE_READONLY", "read-only")));
+    Object.assign(backend, { refuseMoved });
+    const { values } = await waitingFor(2);
+    const followed = expect(omniq.events.follow({ after: "now" }).next()).rejects.toMatchObject({ code: "STORAGE_MOVED" });
+    for (let i = 0; i < 4; i++) await clock.advance(1_000);
+    expect(refuseMoved).not.toHaveBeenCalled();
+    for (let i = 0; i < 4; i++) await clock.advance(1_000);
+    expect(refuseMoved.mock.calls.length).toBe(2);
+    refuseMoved.mockImplementation(() => Promise.reject(new StorageError("STORAGE_MOVED", "elsewhere")));
+    for (let i = 0; i < 6; i++) await clock.advance(1_000);
+    expect(await values()).toMatchObject([{ code: "STORAGE_MOVED" }, { code: "STORAGE_MOVED" }]);
+    await followed;
+  });
+
   test("a client that was swept arrives again", async () => {
     const one = await omniq.enqueue(add, { x: 1 });
     await one.cancel();
