@@ -44,8 +44,8 @@ export function compare(lines: readonly Line[], before: ReadonlyMap<string, Line
   return lines.flatMap((line) => {
     const [old, now] = [ratioOf(before.get(line.what)), ratioOf(line)];
     if (old === undefined || now === undefined) return [];
-    // More is better of a rate, less of everything else.
-    const worse = line.unit === "tasks/s" ? old / now : now / old;
+    // More is better of a rate, less of everything else. Beside a backlog nothing can be faster than without one but by chance.
+    const worse = line.unit === "tasks/s" ? old / now : now / (line.unit === "times" ? Math.max(old, 1) : old);
     return [{ what: line.what, before: old, now, isWorse: worse > 1 + TOLERANCE }];
   });
 }
