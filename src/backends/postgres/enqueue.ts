@@ -63,7 +63,7 @@ export const TASKS = new Sheet<Sent>("s", [
   ["n", "text", ({ task }) => task.label],
   ["ds", "text", ({ task }) => task.description],
   // An array in itself: a list of lists would have to be of one length.
-  ["tg", "text", ({ task }) => (task.tags.length === 0 ? undefined : (arrayOf(task.tags) ?? undefined))],
+  ["tg", "text", ({ task }) => arrayOf(task.tags) ?? undefined],
   ["cb", "text", ({ task: { callback } }) => (callback === undefined ? undefined : JSON.stringify(callback))],
   ["bo", "text", ({ task }) => (task.backoff === "fixed" ? undefined : task.backoff)],
   ["to", "bigint", ({ task }) => task.timeout],

@@ -6,7 +6,7 @@ import { isBusy, storageError } from "./failure.ts";
 import { fileSystemAt } from "./file-system.ts";
 import type { Connection, Library } from "./library.ts";
 import { isCurrent, migrate } from "./migrate.ts";
-import { realFile } from "./real-file.ts";
+import { inodeOf, realFile } from "./real-file.ts";
 import { refuseSecondName } from "./second-name.ts";
 
 const fs = process.getBuiltinModule("node:fs");
@@ -206,14 +206,10 @@ export function identityOf(name: string, file: string): () => boolean {
 }
 
 function sameness(file: string): () => boolean {
-  const look = (): string | undefined => {
-    const found = fs.statSync(file, { throwIfNoEntry: false });
-    return found === undefined ? undefined : `${found.dev} ${found.ino}`;
-  };
-  let before = look();
+  let before = inodeOf(file);
   return () => {
     try {
-      const now = look();
+      const now = inodeOf(file);
       // WAL and shared memory are made by the first who reads.
       before ??= now;
       return now === before;

@@ -27,6 +27,12 @@ function isLink(file: string): boolean {
 
 /** Whether two paths are one file, whatever they are called. */
 export function isSameFile(a: string, b: string): boolean {
-  const [first, second] = [fs.statSync(a, { throwIfNoEntry: false }), fs.statSync(b, { throwIfNoEntry: false })];
-  return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev;
+  const first = inodeOf(a);
+  return first !== undefined && first === inodeOf(b);
+}
+
+/** What a path leads to, as a text that two paths to one file share; undefined where nothing is there. */
+export function inodeOf(file: string): string | undefined {
+  const found = fs.statSync(file, { throwIfNoEntry: false });
+  return found === undefined ? undefined : `${found.dev} ${found.ino}`;
 }
