@@ -1,7 +1,10 @@
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { Worker as Thread } from "node:worker_threads";
 import Better from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DEFAULT_POLICY } from "../../../../src/core/task.ts";
@@ -260,6 +263,34 @@ describe("two libraries on one file in one process", () => {
     await expect(theirs.initialize()).rejects.toMatchObject({ code: "TWO_LIBRARIES" });
     await ours.close();
     handle.close();
+  });
+
+  test.runIf(existsSync("/proc/self/fd"))("are refused in two threads, until the first thread has ended", async () => {
+    const code = `
+      const { parentPort, workerData } = require("node:worker_threads");
+      const Better = require(workerData.library);
+      import(workerData.entry).then(async ({ SQLiteBackend }) => {
+        await new SQLiteBackend({ connection: new Better(workerData.path) }).initialize();
+        parentPort.postMessage("open");
+        parentPort.ref();
+      });`;
+    const path = join(folder, "own.db");
+    const library = createRequire(import.meta.url).resolve("better-sqlite3");
+    const entry = new URL("../../../../src/sqlite.ts", import.meta.url).href;
+    const thread = new Thread(code, { eval: true, workerData: { path, library, entry } });
+    await once(thread, "message");
+    const ours = new SQLiteBackend({ path });
+    const refusal = { code: "TWO_LIBRARIES", message: expect.stringContaining("better-sqlite3 and node:sqlite") as unknown };
+    await expect(ours.initialize()).rejects.toMatchObject(refusal);
+    // The same library may be there too.
+    const handle = new Better(path);
+    const same = new SQLiteBackend({ connection: handle });
+    await same.initialize();
+    await same.close();
+    handle.close();
+    await thread.terminate();
+    await ours.initialize();
+    await ours.close();
   });
 });
 
