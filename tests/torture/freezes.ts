@@ -64,7 +64,7 @@ class Freezing {
   async holdingTheLock(): Promise<void> {
     const [victim] = this.#some(1);
     if (victim === undefined) return;
-    const at = await this.#freezeAt(victim, { signal: "SIGSTOP", at: ["claim", this.#dice.pick(SIDES)], nth: 1 });
+    const at = await this.#freezeAt(victim, { signal: "SIGSTOP", at: ["claim", this.#dice.pick(SIDES[this.#place.engine])], nth: 1 });
     this.freezes.push({ pid: victim.pid, at: at ?? (await this.#freezeAnywhere(victim)) });
     await sleep(1.5 * LEASE);
     await this.#thaw([victim]);

@@ -6,7 +6,7 @@ import type { Member } from "./fleet.ts";
 import type { Line } from "./journal.ts";
 import { faultsOf } from "./oracle.ts";
 import type { Place } from "./place.ts";
-import { nameOf, SIDES, VERB_NAMES } from "./points.ts";
+import { nameOf, SIDES, VERBS } from "./points.ts";
 import type { Point } from "./points.ts";
 import { addFaults, NO_FAULTS } from "./round.ts";
 import type { Round } from "./round.ts";
@@ -33,10 +33,10 @@ interface Death {
   readonly point?: string;
 }
 
-function pointOf(dice: Dice): Point {
+function pointOf(dice: Dice, engine: Place["engine"]): Point {
   const nth = 1 + dice.below(3);
   if (dice.chance(20)) return { signal: "SIGKILL", at: ["handler", dice.pick(["start", "end"])], nth };
-  return { signal: "SIGKILL", at: [dice.pick(VERB_NAMES), dice.pick(SIDES)], nth };
+  return { signal: "SIGKILL", at: [dice.pick(VERBS[engine]), dice.pick(SIDES[engine])], nth };
 }
 
 /** What a process does when it starts, and seldom later: a new one comes to it. */
@@ -59,10 +59,11 @@ class Killing {
   /** One process dies. @param first of all: it makes the tables, so it dies while it makes them. */
   async kill(first: boolean): Promise<void> {
     const dice = this.#dice;
-    const atPoint = this.#place.engine === "sqlite" && (first || dice.chance(60));
-    if (first && atPoint) return this.#killAt({ signal: "SIGKILL", at: ["schema", dice.pick(SIDES)], nth: 1 });
+    const { engine } = this.#place;
+    const atPoint = first || dice.chance(60);
+    if (first && atPoint) return this.#killAt({ signal: "SIGKILL", at: ["schema", dice.pick(SIDES[engine])], nth: 1 });
     while (this.fleet.alive.length < SIZE) this.fleet.join();
-    return atPoint ? this.#killAt(pointOf(dice)) : this.#killAtRandom();
+    return atPoint ? this.#killAt(pointOf(dice, engine)) : this.#killAtRandom();
   }
 
   async #killAtRandom(): Promise<void> {

@@ -37,7 +37,8 @@ const armed = (point: Point): void => {
   });
 };
 
-watchTransactions();
+if ("url" in given.options) (await import("./server-points.ts")).watchServer();
+else watchTransactions();
 if (given.point !== undefined) armed(given.point);
 
 const omniq = new OmniQ({ ...given.options, logger: { debug: quiet, info: quiet, warn: quiet, error: quiet } });
