@@ -1,6 +1,7 @@
 /** What PostgreSQL and the network say went wrong, as typed errors. A password never stands in one: only the place's own name is put in. */
 import { OmniQError, StorageError } from "../../core/errors.ts";
 import { moveError } from "../shared/moved.ts";
+import { tableGone } from "../shared/table-gone.ts";
 
 /** Errors of the caller's library lie around those of the driver. */
 const DEEPEST = 5;
@@ -91,7 +92,7 @@ function explain(error: unknown, place: string): readonly [string | undefined, s
   if (code === "42501") return ["STORAGE_DENIED", `Expected this user to have the rights that OmniQ needs in ${place}`];
   if (code === "25006") return ["STORAGE_READONLY", `Expected ${place} to be writable: is it a standby?`];
   if (code.startsWith("53")) return ["STORAGE_FULL", `Expected ${place} to have room`];
-  if (code === "42P01" || code === "3F000") return ["STORAGE_NOT_FOUND", `Expected the tables of OmniQ in ${place}, but one is gone`];
+  if (code === "42P01" || code === "3F000") return tableGone(place);
   if (code === "XX001" || code === "XX002") return ["STORAGE_CORRUPT", `Expected ${place} to be whole, but it is damaged`];
   if (isLockTimeout(error)) {
     const hint =

@@ -1,6 +1,7 @@
 /** What SQLite says went wrong, as typed errors. One place, both libraries. */
 import { OmniQError, StorageError } from "../../core/errors.ts";
 import { moveError } from "../shared/moved.ts";
+import { tableGone } from "../shared/table-gone.ts";
 
 /** SQLite's primary result codes (sqlite.org/rescode.html). */
 const BUSY = 5;
@@ -46,10 +47,15 @@ export function storageError(error: unknown, path: string): unknown {
   if (error instanceof OmniQError) return error;
   const moved = moveError(error, path);
   if (moved !== undefined) return moved;
-  const [code, text] = explain(primaryCode(error), path);
+  const [code, text] = isWithoutTable(error) ? tableGone(path) : explain(primaryCode(error), path);
   return code === undefined
     ? error
     : new StorageError(code, `${text} (${error instanceof Error ? error.message : "unknown"})`, { cause: error });
+}
+
+/** The only thing that its code does not tell. */
+function isWithoutTable(error: unknown): boolean {
+  return error instanceof Error && primaryCode(error) === ERROR && error.message.startsWith("no such table: ");
 }
 
 function explain(code: number, path: string): readonly [string | undefined, string] {
