@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { SCHEMA_VERSION, versionAt } from "../backends/sqlite/examine.ts";
+import { refuseHollow } from "../backends/sqlite/open.ts";
 import { refuseSecondName } from "../backends/sqlite/second-name.ts";
 import { StorageError } from "../core/errors.ts";
 import { OmniQ } from "../index.ts";
@@ -44,6 +45,7 @@ export async function withDatabaseToFill(given: Given, terminal: Terminal, fill:
 /** @throws StorageError for a place that is no database of ours, or of an older schema. */
 export function checkFile(place: FilePlace): void {
   const { path } = place;
+  if (path !== ":memory:") refuseHollow(path);
   const there = path === ":memory:" ? undefined : statSync(path, { throwIfNoEntry: false });
   if (there === undefined) throw notFound(path);
   if (there.isDirectory()) throw new StorageError("STORAGE_NOT_FOUND", `Expected a database at ${path}, but it is a folder`);

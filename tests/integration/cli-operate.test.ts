@@ -132,6 +132,7 @@ describe("health", { tags: ["slow"] }, () => {
     truncateSync(file);
     writeFileSync(`${file}-wal`, "commits");
     expect((await cli("health")).stdout).toContain("the WAL beside it is not");
+    expect((await cli("stats")).stderr).toMatch(/would delete what the WAL holds.* \(STORAGE_CORRUPT\)$/m);
     expect(statSync(`${file}-wal`).size).toBe(7);
     writeFileSync(join(dir, "foreign.db"), "");
     sql("CREATE TABLE a (b)", join(dir, "foreign.db"));
