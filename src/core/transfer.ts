@@ -13,6 +13,7 @@ export const MOVED_TABLES = [
   "occurrences",
   "releases",
   "dependencies",
+  "dependents",
   "results",
   "events",
   "tasks",

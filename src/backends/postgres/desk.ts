@@ -5,7 +5,7 @@ import type { Phase, StoredTask } from "../../core/task.ts";
 import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import { addEdges, lookMarked } from "./parents.ts";
+import { addEdges, keepFor, lookMarked } from "./parents.ts";
 import type { NewEdge } from "./parents.ts";
 import type { Row } from "./link.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
@@ -155,7 +155,7 @@ export async function requeue(db: Db, ids: readonly string[]): ReturnType<Desk["
   return answers;
 }
 
-const OPEN_PARENTS: Sql = `SELECT id, stage FROM {tasks} WHERE id = ANY(${LIST(1)}) AND rid < $2 AND stage <> ${STAGE.finished}`;
+const OLDER_PARENTS: Sql = `SELECT id, stage FROM {tasks} WHERE id = ANY(${LIST(1)}) AND rid < $2`;
 const BLOCK: Sql = `UPDATE {tasks} SET stage = ${STAGE.blocked}, open_parents = $2 WHERE rid = $1`;
 
 /**
@@ -176,9 +176,15 @@ async function waitAgain(db: Db, ids: readonly string[], rows: readonly Row[]): 
 
 async function wait(db: Db, rid: number, parents: ReadonlyMap<string, NewEdge["edge"]>): Promise<void> {
   const ids = [...parents.keys()];
-  const open = (await lookMarked(db, new Set(ids), () => db.all(OPEN_PARENTS, list(ids), rid))).flatMap((row): readonly NewEdge[] => {
+  const rows = await lookMarked(db, new Set(ids), () => db.all(OLDER_PARENTS, list(ids), rid));
+  const ended = rows.filter((row) => int(row["stage"]) === STAGE.finished);
+  await keepFor(
+    db,
+    ended.map((row) => ({ parent: str(row["id"]), child: rid })),
+  );
+  const open = rows.flatMap((row): readonly NewEdge[] => {
     const edge = parents.get(str(row["id"]));
-    return edge === undefined ? [] : [{ edge, child: rid }];
+    return edge === undefined || int(row["stage"]) === STAGE.finished ? [] : [{ edge, child: rid }];
   });
   if (open.length === 0) return;
   await addEdges(db, open);
@@ -190,7 +196,8 @@ const RIDS = "ANY(ARRAY(SELECT json_array_elements_text($1::json)::bigint))";
 const RAISE_FLOOR: Sql = `UPDATE {omniq_meta} m SET value = f.fence FROM (SELECT max(fence) AS fence FROM {tasks} WHERE rid = ${RIDS}) AS f
   WHERE m.key = 'fence_floor' AND m.value < f.fence`;
 const DELETE: Sql = `WITH gone AS (DELETE FROM {tasks} WHERE rid = ${RIDS} RETURNING rid, id),
-  edges AS (DELETE FROM {dependencies} d USING gone WHERE d.child = gone.rid), notes AS (DELETE FROM {releases} r USING gone WHERE r.parent = gone.id),
+  edges AS (DELETE FROM {dependencies} d USING gone WHERE d.child = gone.rid), children AS (DELETE FROM {dependents} d USING gone WHERE d.parent = gone.id),
+  kept AS (DELETE FROM {dependents} d USING gone WHERE d.child = gone.rid AND d.parent NOT IN (SELECT id FROM gone)), notes AS (DELETE FROM {releases} r USING gone WHERE r.parent = gone.id),
   told AS (DELETE FROM {results} h USING gone WHERE h.task_id = gone.id) SELECT 1`;
 
 /** Deletes rows that are locked already, with their results and their edges. */
@@ -200,11 +207,19 @@ export async function deleteTasks(db: Db, rids: readonly number[]): Promise<void
   await db.run(DELETE, list(rids));
 }
 
-const PARENTS: Sql = `SELECT DISTINCT parent FROM {dependencies} WHERE parent = ANY(${LIST(1)})`;
+/** Whether a child of it waits, or may still run and ask what it came to. */
+export const hasDependents = (id: Sql): Sql => `(EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = ${id})
+  OR EXISTS (SELECT 1 FROM {dependents} d JOIN {tasks} c ON c.rid = d.child WHERE d.parent = ${id} AND c.stage + 0 < ${STAGE.doomed}))`;
+const PARENTS: Sql = `SELECT p.id FROM unnest(${LIST(1)}) AS p(id) WHERE ${hasDependents("p.id")}`;
+
+/** Which of these are to be kept. */
+export async function withDependents(db: Db, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  return ids.length === 0 ? new Set() : new Set((await db.all(PARENTS, list(ids))).map((row) => str(row["id"])));
+}
 
 export async function remove(db: Db, ids: readonly string[]): ReturnType<Desk["remove"]> {
   const rows = await lock(db, ids, "worker");
-  const parents = new Set((await db.all(PARENTS, list(ids))).map((row) => str(row["parent"])));
+  const parents = await withDependents(db, ids);
   const rids: number[] = [];
   const answers = ids.map((id) => {
     const row = rows.get(id);

@@ -14,7 +14,7 @@ import { holder, holdersOf, outlived } from "./holders.ts";
 import type { Holder } from "./holders.ts";
 import type { Param, Row } from "./link.ts";
 import { arrayOf, Sheet } from "./sheet.ts";
-import { addEdges, lookMarked, markParents, remindOf } from "./parents.ts";
+import { addEdges, keepFor, lookMarked, markParents, remindOf } from "./parents.ts";
 import { edgesText } from "../shared/task-row.ts";
 
 /** Whether calls can go in one statement: nothing has to be looked up before, and all of them are announced or none. */
@@ -150,6 +150,12 @@ interface Known {
   readonly stage: number;
   readonly status: string;
 }
+/** What is to be known of a task's parents. */
+interface Parents {
+  readonly open: NewTask["dependsOn"];
+  readonly ended: readonly string[];
+  readonly failed?: string | undefined;
+}
 /** One row more, so that the time is told also where none of them is there. */
 const IDS: Sql = `SELECT {now} AS now, t.id, t.func, t.args, t.kwargs, t.stage, t.status FROM (SELECT 1) AS o LEFT JOIN {tasks} t ON t.id = ANY(${LIST(1)})`;
 /** What a call meets, read once; its tasks are weighed in order against it and written together. */
@@ -163,7 +169,7 @@ class Look {
   /** Tasks that became the holder of their unique key: a child of one is a child of the holder. */
   readonly #standsFor = new Map<string, string>();
   readonly answers: Enqueued[] = [];
-  #new: (Sent & { readonly parents: NewTask["dependsOn"] })[] = [];
+  #new: (Sent & { readonly parents: NewTask["dependsOn"]; readonly ended: readonly string[] })[] = [];
   readonly #outlived: string[] = [];
 
   private constructor(db: Db, call: EnqueueCall, hold: Hold, rows: readonly Row[], holders: readonly Row[]) {
@@ -248,9 +254,9 @@ class Look {
   #fresh(task: NewTask): Enqueued {
     const parents = this.#parentsOf(task);
     if ("why" in parents) return parents;
-    const { open, failed } = parents;
+    const { open, ended, failed } = parents;
     const stage = failed !== undefined ? STAGE.doomed : open.length > 0 ? STAGE.blocked : STAGE.ready;
-    this.#new.push({ task, open: open.length, failed, parents: open });
+    this.#new.push({ task, open: open.length, failed, parents: open, ended });
     this.#rows.set(task.id, { ...rowOf(task), stage });
     if (task.unique !== undefined) {
       const until = this.#untilOf(task.unique);
@@ -271,8 +277,9 @@ class Look {
   }
 
   /** Which parents are still to end. A failed one with a retry due has not ended. */
-  #parentsOf(task: NewTask): { readonly open: NewTask["dependsOn"]; readonly failed?: string | undefined } | Refused {
+  #parentsOf(task: NewTask): Parents | Refused {
     const open: NewTask["dependsOn"][number][] = [];
+    const ended: string[] = [];
     let failed: string | undefined;
     for (const edge of new Map(task.dependsOn.map((each) => [each.id, each])).values()) {
       const row = this.#rows.get(edge.id);
@@ -281,10 +288,14 @@ class Look {
         const detail = `task ${edge.id} is not there; it may have been deleted or cleaned up after its end${unseen}`;
         return { is: "refused", why: "unknown-parent", detail };
       }
-      if (row.stage !== STAGE.finished) open.push(edge);
-      else if (row.status !== "completed" && edge.ifFailed === "cancel") failed ??= `parent ${edge.id} ${row.status}`;
+      if (row.stage !== STAGE.finished) {
+        open.push(edge);
+        continue;
+      }
+      ended.push(edge.id);
+      if (row.status !== "completed" && edge.ifFailed === "cancel") failed ??= `parent ${edge.id} ${row.status}`;
     }
-    return { open, failed };
+    return { open, ended, failed };
   }
 
   /** Writes what has been weighed so far. */
@@ -296,6 +307,10 @@ class Look {
     const rids = new Map(rows.map((row) => [str(row["id"]), int(row["rid"])]));
     const edges = fresh.flatMap(({ task, parents }) => parents.map((edge) => ({ edge, child: rids.get(task.id) ?? 0 })));
     await addEdges(this.#db, edges);
+    await keepFor(
+      this.#db,
+      fresh.flatMap(({ task, ended }) => ended.map((parent) => ({ parent, child: rids.get(task.id) ?? 0 }))),
+    );
     const parents = [...new Set(edges.map(({ edge }) => edge.id))];
     // Those that are new were not there to be marked. They are seen by nobody yet, so that it keeps nobody waiting.
     const known = new Set(await markParents(this.#db, this.#hold === "mark" ? parents : parents.filter((id) => rids.has(id))));

@@ -15,6 +15,7 @@ const FREE: Sql = `WITH note AS MATERIALIZED (SELECT 1 FROM {releases} WHERE par
   found AS MATERIALIZED (SELECT child FROM {dependencies} WHERE parent = $1 AND (SELECT count(*) FROM note) > 0 ORDER BY child LIMIT $2),
   held AS MATERIALIZED (SELECT rid FROM {tasks} WHERE rid = ANY(ARRAY(SELECT child FROM found)) ORDER BY id || '' FOR UPDATE),
   cut AS (DELETE FROM {dependencies} d USING held WHERE d.parent = $1 AND d.child = held.rid RETURNING d.child, d.policy),
+  kept AS (INSERT INTO {dependents}(parent, child) SELECT $1, child FROM cut ON CONFLICT DO NOTHING),
   freed AS (UPDATE {tasks} t SET open_parents = t.open_parents - 1,
     stage = CASE WHEN t.stage <> ${STAGE.blocked} THEN t.stage WHEN cut.policy = 0 AND $3::text <> 'completed' THEN ${STAGE.doomed}
       WHEN t.open_parents > 1 THEN t.stage WHEN t.due_at > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END,

@@ -174,13 +174,27 @@ DROP INDEX {idx_events_schedule};
 CREATE INDEX idx_events_schedule ON {events}(schedule_id, timestamp, seq) WHERE schedule_id IS NOT NULL;
 `;
 
+/**
+ * Children whose parent has ended, freed by it or enqueued behind it: they keep it from being taken away until they have ended, since they
+ * ask what it came to.
+ */
+const DEPENDENTS = `
+CREATE TABLE {dependents} (parent ${TEXT} NOT NULL, child bigint NOT NULL, PRIMARY KEY (parent, child));
+CREATE INDEX idx_dependents_child ON {dependents}(child);
+INSERT INTO {dependents}(parent, child) SELECT p.id, c.rid FROM {tasks} c
+  CROSS JOIN LATERAL json_array_elements(c.depends_on::json) AS e(named)
+  JOIN {tasks} p ON p.id = CASE json_typeof(e.named) WHEN 'array' THEN e.named->>0 ELSE e.named#>>'{}' END AND p.rid < c.rid
+  WHERE c.depends_on IS NOT NULL AND c.stage < 6 AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = p.id AND d.child = c.rid) ON CONFLICT DO NOTHING;
+`;
+
 /** Step n leads from version n to n + 1. Never changed once released: a new step is added. */
-export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, FINDING];
+export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, FINDING + DEPENDENTS];
 
 /** The tables that make a schema ours; one of these names without our meta table is somebody else's. */
 export const TABLES = [
   "tasks",
   "dependencies",
+  "dependents",
   "releases",
   "reminders",
   "queues",

@@ -1,12 +1,12 @@
 /** Housekeeping in bounded steps. */
 import type { SweepAsk, Swept } from "../../core/backend.ts";
 import type { Db, Sql } from "./db.ts";
-import { deleteTasks } from "./desk.ts";
+import { deleteTasks, hasDependents, withDependents } from "./desk.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int, str } from "../shared/values.ts";
 
 const OLD_TASKS: Sql = `SELECT rid, id FROM {tasks} t WHERE stage = ${STAGE.finished} AND status = $1 AND completed_at <= {now} - $2::bigint
-  AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER BY completed_at, rid LIMIT $3 FOR UPDATE OF t SKIP LOCKED`;
+  AND NOT ${hasDependents("t.id")} ORDER BY completed_at, rid LIMIT $3 FOR UPDATE OF t SKIP LOCKED`;
 const OLD_RESULTS: Sql = `DELETE FROM {results} WHERE task_id IN (SELECT task_id FROM {results} WHERE expires_at IS NOT NULL AND expires_at <= {now}
   ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`;
 /** By their places: against a list of keys the planner, who does not know how short it is, walked all events to delete 500. They are locked, and never change. */
@@ -22,12 +22,18 @@ export async function sweep(db: Db, ask: SweepAsk): Promise<Swept> {
   const swept = (removed: number): Swept => ({ removed, more: removed === limit });
   switch (ask.what) {
     case "tasks": {
-      const rows = await db.all(OLD_TASKS, ask.status, ask.olderThan, limit);
+      const old = await db.all(OLD_TASKS, ask.status, ask.olderThan, limit);
+      // Behind the lock: a child may have come while they were looked for.
+      const kept = await withDependents(
+        db,
+        old.map((row) => str(row["id"])),
+      );
+      const rows = old.filter((row) => !kept.has(str(row["id"])));
       await deleteTasks(
         db,
         rows.map((row) => int(row["rid"])),
       );
-      return { ...swept(rows.length), ids: rows.map((row) => str(row["id"])) };
+      return { removed: rows.length, more: old.length === limit, ids: rows.map((row) => str(row["id"])) };
     }
     case "results":
       return swept(await db.run(OLD_RESULTS, limit));

@@ -32,6 +32,7 @@ export const SHAPES: Readonly<Record<MovedTable, Shape>> = {
   occurrences: { key: ["schedule_id", "at"], columns: columns("at fired_at", "schedule_id task_id") },
   releases: { key: ["parent"], columns: columns("", "parent status") },
   dependencies: { key: ["parent", "child"], columns: columns("child policy", "parent") },
+  dependents: { key: ["parent", "child"], columns: columns("child", "parent") },
   results: {
     key: ["task_id"],
     columns: columns(

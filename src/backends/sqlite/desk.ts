@@ -7,8 +7,9 @@ import { MARK, STAGE } from "../shared/stage.ts";
 import { edgesOf } from "../shared/task-row.ts";
 import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
-import { addEdges } from "./enqueue.ts";
+import { addEdges, keepFor } from "./enqueue.ts";
 import type { Param } from "./library.ts";
+import { NAMED_PARENT } from "./schema.ts";
 import { TASK_COLUMNS, taskOf } from "./task-row.ts";
 
 type SyncDesk = Sync<Desk>;
@@ -121,40 +122,54 @@ export function requeue(db: Db, ids: readonly string[]): ReturnType<SyncDesk["re
   });
 }
 
-const OPEN_PARENT = `SELECT 1 FROM {tasks} WHERE id = ? AND rid < ? AND stage <> ${STAGE.finished}`;
+const OLDER_PARENT = "SELECT stage FROM {tasks} WHERE id = ? AND rid < ?";
 
 /** A younger task under a parent's id is not the one that was meant: that one is gone. So no cycle can arise either. */
 function waitAgain(db: Db, rid: number, edges: readonly Edge[]): void {
   const parents = [...new Map(edges.map((edge) => [edge.id, edge])).values()];
-  const open = parents.filter((edge) => db.get(OPEN_PARENT, edge.id, rid) !== undefined);
+  const stages = parents.map((edge) => db.get(OLDER_PARENT, edge.id, rid)?.["stage"]);
+  for (const [i, edge] of parents.entries()) if (stages[i] === STAGE.finished) keepFor(db, edge.id, rid);
+  const open = parents.filter((_, i) => stages[i] !== undefined && stages[i] !== STAGE.finished);
   if (open.length === 0) return;
   addEdges(db, rid, open);
   db.run(`UPDATE {tasks} SET stage = ${STAGE.blocked}, open_parents = ? WHERE rid = ?`, open.length, rid);
 }
 
+const PARENTS_OF = `SELECT ${NAMED_PARENT} FROM json_each((SELECT iif(json_valid(depends_on), depends_on, NULL) FROM {tasks} WHERE rid = ?1))`;
+
 /** Takes away the edges that a task still waits for: found by the parents that its row names. */
 export function forgetEdgesOf(db: Db, rid: number): void {
-  const parents = `SELECT CASE type WHEN 'array' THEN json_extract(value, '$[0]') ELSE value END FROM json_each((SELECT iif(json_valid(depends_on), depends_on, NULL) FROM {tasks} WHERE rid = ?1))`;
-  db.run(`DELETE FROM {dependencies} WHERE child = ?1 AND parent IN (${parents})`, rid);
+  db.run(`DELETE FROM {dependencies} WHERE child = ?1 AND parent IN (${PARENTS_OF})`, rid);
+}
+
+/** Ended parents of this one may be taken away, and nobody keeps this one. */
+function forgetDependents(db: Db, rid: number, id: string, isChild: boolean): void {
+  if (isChild) db.run(`DELETE FROM {dependents} WHERE child = ?1 AND parent IN (${PARENTS_OF})`, rid);
+  db.run("DELETE FROM {dependents} WHERE parent = ?", id);
 }
 
 /** Deletes one row with its result and its edges. Its fence raises the floor of every claim from now on, so that no later row of this id reuses one. */
 export function deleteTask(db: Db, rid: number, id: string): void {
-  const row = db.get("SELECT fence, open_parents FROM {tasks} WHERE rid = ?", rid);
+  const row = db.get("SELECT fence, open_parents, depends_on IS NOT NULL AS child FROM {tasks} WHERE rid = ?", rid);
   const fence = int(row?.["fence"]);
   db.run("UPDATE {omniq_meta} SET value = ? WHERE key = 'fence_floor' AND value < ?", fence, fence);
   if (int(row?.["open_parents"]) > 0) forgetEdgesOf(db, rid);
+  forgetDependents(db, rid, id, row?.["child"] === 1);
   db.run("DELETE FROM {results} WHERE task_id = ?", id);
   db.run(FORGET_RELEASE, id);
   db.run("DELETE FROM {tasks} WHERE rid = ?", rid);
 }
+
+/** Whether a child of it waits, or may still run and ask what it came to. */
+export const hasDependents = (id: Sql): Sql => `(EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = ${id})
+  OR EXISTS (SELECT 1 FROM {dependents} d CROSS JOIN {tasks} c ON c.rid = d.child WHERE d.parent = ${id} AND c.stage < ${STAGE.doomed}))`;
 
 export function remove(db: Db, ids: readonly string[]): ReturnType<SyncDesk["remove"]> {
   return ids.map((id) => {
     const row = db.get("SELECT rid, worker FROM {tasks} WHERE id = ?", id);
     if (row === undefined) return "missing";
     if (row["worker"] !== null) return "running";
-    if (db.get("SELECT 1 FROM {dependencies} WHERE parent = ? LIMIT 1", id) !== undefined) return "has-dependents";
+    if (db.get(`SELECT 1 WHERE ${hasDependents("?1")}`, id) !== undefined) return "has-dependents";
     deleteTask(db, int(row["rid"]), id);
     return "removed";
   });

@@ -74,8 +74,10 @@ export function addTask(db: Db, task: NewTask, announce: boolean): Enqueued {
   if ("why" in parents) return parents;
   if (outlived) db.run("UPDATE {tasks} SET unique_key = NULL WHERE rid = ?", int(holder["rid"]));
   if (insert(db, task, parents) === 0) return sameId(db, task);
-  if (parents.open.length > 0) {
-    addEdges(db, int(db.get("SELECT rid FROM {tasks} WHERE id = ?", task.id)?.["rid"]), parents.open);
+  if (parents.open.length + parents.ended.length > 0) {
+    const rid = int(db.get("SELECT rid FROM {tasks} WHERE id = ?", task.id)?.["rid"]);
+    addEdges(db, rid, parents.open);
+    for (const parent of parents.ended) keepFor(db, parent, rid);
   }
   announceTask(db, task, announce);
   return { is: "added", id: task.id };
@@ -85,7 +87,12 @@ const ADD_EDGE = "INSERT INTO {dependencies}(parent, child, policy) VALUES (?, ?
 
 export function addEdges(db: Db, child: number, edges: NewTask["dependsOn"]): void {
   for (const edge of edges) db.run(ADD_EDGE, edge.id, child, edge.ifFailed === "run" ? 1 : 0);
-  db.hasEdges = true;
+  if (edges.length > 0) db.hasEdges = true;
+}
+
+/** A parent that has ended stays as long as this child may ask what it came to. */
+export function keepFor(db: Db, parent: string, child: number): void {
+  db.run("INSERT INTO {dependents}(parent, child) VALUES (?, ?) ON CONFLICT DO NOTHING", parent, child);
 }
 
 function announceTask(db: Db, { id, queue, scheduleId }: Pick<NewTask, "id" | "queue" | "scheduleId">, announce: boolean): void {
@@ -95,14 +102,16 @@ function announceTask(db: Db, { id, queue, scheduleId }: Pick<NewTask, "id" | "q
 
 interface Parents {
   readonly open: NewTask["dependsOn"];
+  readonly ended: readonly string[];
   /** Set when a parent ended other than completed and its end takes this task along. */
   readonly failed?: string;
 }
-const NO_PARENTS: Parents = { open: [] };
+const NO_PARENTS: Parents = { open: [], ended: [] };
 
 /** Which parents are still to end. A failed one with a retry due has not ended. */
 function parentsOf(db: Db, task: NewTask): Parents | Refused {
   const open: NewTask["dependsOn"][number][] = [];
+  const ended: string[] = [];
   let failed: string | undefined;
   const edges = new Map(task.dependsOn.map((edge) => [edge.id, edge]));
   for (const edge of edges.values()) {
@@ -111,10 +120,14 @@ function parentsOf(db: Db, task: NewTask): Parents | Refused {
       const detail = `task ${edge.id} is not there; it may have been deleted or cleaned up after its end`;
       return { is: "refused", why: "unknown-parent", detail };
     }
-    if (row["stage"] !== STAGE.finished) open.push(edge);
-    else if (row["status"] !== "completed" && edge.ifFailed === "cancel") failed ??= `parent ${edge.id} ${str(row["status"])}`;
+    if (row["stage"] !== STAGE.finished) {
+      open.push(edge);
+      continue;
+    }
+    ended.push(edge.id);
+    if (row["status"] !== "completed" && edge.ifFailed === "cancel") failed ??= `parent ${edge.id} ${str(row["status"])}`;
   }
-  return { open, ...(failed === undefined ? {} : { failed }) };
+  return { open, ended, ...(failed === undefined ? {} : { failed }) };
 }
 
 const MARKS = (count: number): string => Array.from({ length: count }, () => "?").join(", ");

@@ -6,6 +6,7 @@ import { FINALS } from "../../core/task.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
+import { NAMED_PARENT } from "./schema.ts";
 
 export interface Mend {
   /** A stable name, for programs. */
@@ -25,6 +26,10 @@ interface Rule extends Mend {
 const ENDED = `status IN (${FINALS.map((status) => `'${status}'`).join(", ")}) AND next_retry_at IS NULL`;
 const EDGES = "(SELECT count(*) FROM {dependencies} d WHERE d.child = {tasks}.rid)";
 const WAITS = `iif(status IN ('pending', 'failed'), status, 'pending')`;
+/** The parents that a row names, are there, and know nothing of it, neither before their end nor after. */
+const PAIR = "WHERE d.parent = p.id AND d.child = {tasks}.rid";
+const LOST = `json_each(iif(json_valid({tasks}.depends_on), {tasks}.depends_on, '[]')) e JOIN {tasks} p ON p.id = ${NAMED_PARENT} AND p.rid < {tasks}.rid
+  AND NOT EXISTS (SELECT 1 FROM {dependencies} d ${PAIR}) AND NOT EXISTS (SELECT 1 FROM {dependents} d ${PAIR})`;
 /** The worker of a row that says that it is held, and that no observer knows of. */
 const HOLDERLESS = `stage IN (${STAGE.running}, ${STAGE.doomed}) AND worker IS NOT NULL AND worker NOT IN (SELECT rid FROM {workers})`;
 
@@ -70,6 +75,14 @@ const RULES: readonly Rule[] = [
     table: "dependencies",
     where: `child NOT IN (SELECT rid FROM {tasks} WHERE stage IN (${STAGE.blocked}, ${STAGE.doomed}))`,
     mend: "DELETE FROM {dependencies}",
+  },
+  {
+    check: "dependencies.lost",
+    says: "wait for a task that knows nothing of them",
+    becomes: "wait for it again, or are freed where it has ended",
+    table: "tasks",
+    where: `{tasks}.stage = ${STAGE.blocked} AND EXISTS (SELECT 1 FROM ${LOST})`,
+    mend: `INSERT INTO {dependencies}(parent, child, policy) SELECT p.id, {tasks}.rid, e.type = 'array' FROM {tasks} CROSS JOIN ${LOST}`,
   },
   {
     check: "dependencies.unreleased",

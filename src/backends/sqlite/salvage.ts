@@ -53,6 +53,7 @@ const KEYS: Readonly<Record<(typeof TABLES)[number], Plan>> = {
   schedules: { key: ["rowid"], known: ["SELECT rowid AS key FROM {schedules} ORDER BY id"] },
   occurrences: { key: ["schedule_id", "at"], known: [] },
   dependencies: { key: ["parent", "child"], known: [] },
+  dependents: { key: ["parent", "child"], known: [] },
   releases: { key: ["parent"], known: [] },
   tasks: { key: ["rid"], known: ["SELECT rid AS key FROM {tasks} ORDER BY id"] },
   results: { key: ["task_id"], known: ["SELECT id AS key FROM {tasks} ORDER BY id"] },

@@ -203,8 +203,33 @@ DROP INDEX {idx_events_schedule};
 CREATE INDEX {idx_events_schedule} ON {events}(schedule_id, timestamp) WHERE schedule_id IS NOT NULL;
 `;
 
+/** Which task a parent names: `[id, "run"]`, or the id alone. */
+export const NAMED_PARENT = "CASE type WHEN 'array' THEN json_extract(value, '$[0]') ELSE value END";
+
+/**
+ * Children whose parent has ended, freed by it or enqueued behind it: they keep it from being taken away until they have ended, since they
+ * ask what it came to.
+ */
+const DEPENDENTS = `
+CREATE TABLE {dependents} (parent TEXT NOT NULL, child INTEGER NOT NULL, PRIMARY KEY (parent, child)) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO {dependents}(parent, child) SELECT p.id, c.rid FROM {tasks} c, json_each(iif(json_valid(c.depends_on), c.depends_on, '[]')) e
+  JOIN {tasks} p ON p.id = ${NAMED_PARENT} AND p.rid < c.rid WHERE c.depends_on IS NOT NULL AND c.stage < 6
+  AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = p.id AND d.child = c.rid);
+`;
+
 /** Step n leads from version n to n + 1. Never changed once released: a new step is added. */
-export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, SCHEDULE_POLICY, CHECKSUMS + FINDING];
+export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, SCHEDULE_POLICY, CHECKSUMS + FINDING + DEPENDENTS];
 
 /** The tables that make a database ours; one of these names without our meta table is somebody else's. */
-export const TABLES = ["tasks", "dependencies", "releases", "queues", "workers", "schedules", "occurrences", "results", "events"] as const;
+export const TABLES = [
+  "tasks",
+  "dependencies",
+  "dependents",
+  "releases",
+  "queues",
+  "workers",
+  "schedules",
+  "occurrences",
+  "results",
+  "events",
+] as const;

@@ -7,7 +7,7 @@ import { int, str } from "../shared/values.ts";
 import { claim } from "./claim.ts";
 import type { Db, Sql } from "./db.ts";
 import { forgetEdgesOf } from "./desk.ts";
-import { addTask } from "./enqueue.ts";
+import { addTask, keepFor } from "./enqueue.ts";
 import { putOne } from "./results.ts";
 import { grown } from "./schema.ts";
 
@@ -118,6 +118,7 @@ function freeUpTo(db: Db, parent: string, status: Final, limit: number): number 
   for (const { child, policy } of edges) {
     const rid = int(child);
     db.run("DELETE FROM {dependencies} WHERE parent = ? AND child = ?", parent, rid);
+    keepFor(db, parent, rid);
     const takesAlong = status !== "completed" && policy === 0;
     if (!takesAlong || db.run(CANCEL_CHILD, `parent ${parent} ${status}`, rid) === 0) db.run(FREE_CHILD, db.now, rid);
   }

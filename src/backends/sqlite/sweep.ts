@@ -3,7 +3,7 @@ import type { SweepAsk, Swept } from "../../core/backend.ts";
 import type { Final } from "../../core/task.ts";
 import { int, str } from "../shared/values.ts";
 import type { Db } from "./db.ts";
-import { deleteTask, finishedAs } from "./desk.ts";
+import { deleteTask, finishedAs, hasDependents } from "./desk.ts";
 import { flushEvents } from "./events.ts";
 
 export function sweep(db: Db, ask: SweepAsk): Swept {
@@ -48,7 +48,7 @@ function swept(removed: number, limit: number): Swept {
 const oldTasks = (
   status: Final,
 ): string => `SELECT rid, id FROM {tasks} t INDEXED BY ${status === "completed" ? "{idx_tasks_completed}" : "{idx_tasks_finished}"}
-  WHERE ${finishedAs(status)} AND completed_at <= ? AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER BY completed_at, rid LIMIT (?+0)`;
+  WHERE ${finishedAs(status)} AND completed_at <= ? AND NOT ${hasDependents("t.id")} ORDER BY completed_at, rid LIMIT (?+0)`;
 
 function sweepTasks(db: Db, status: Final, before: number, limit: number): Swept {
   const rows = db.all(oldTasks(status), before, limit);

@@ -196,7 +196,41 @@ export const dependencies: Chapter = {
       b.expect(await b.backend.desk.remove(["a"])).toEqual(["has-dependents"]);
       b.expect(await b.backend.sweep(sweep)).toEqual({ removed: 0, more: false, ids: [] });
       await b.backend.work.release(10);
-      b.expect(await b.backend.sweep(sweep)).toEqual({ removed: 1, more: false, ids: ["a"] });
+      b.expect(await b.backend.sweep(sweep)).toEqual({ removed: 0, more: false, ids: [] });
+      const claims = await b.due({ limit: 1_000 });
+      for (const claim of claims.slice(1)) await b.end(claim);
+      b.expect(await b.backend.sweep({ ...sweep, limit: 1_000 })).toMatchObject({ removed: INLINE_RELEASES });
+      b.expect(await b.backend.desk.remove(["a"])).toEqual(["has-dependents"]);
+      if (claims[0] !== undefined) await b.end(claims[0]);
+      b.expect(await b.backend.sweep(sweep)).toEqual({ removed: 2, more: false, ids: ["a", "c0"] });
+    },
+    "a parent that ended before its child was enqueued is kept for it, too": async (b) => {
+      await b.add("a");
+      await b.end(await b.one());
+      await b.add(child("c", ["a"]), child("d", ["a"], "run"));
+      const sweep = { what: "tasks", status: "completed", olderThan: 0, limit: 10 } as const;
+      b.expect(await b.backend.sweep(sweep)).toMatchObject({ removed: 0 });
+      b.expect(await b.backend.desk.remove(["a"])).toEqual(["has-dependents"]);
+      for (const claim of await b.due()) await b.end(claim);
+      b.expect(await b.backend.desk.remove(["c", "d", "a"])).toEqual(["removed", "removed", "removed"]);
+    },
+    "a child that has ended keeps nobody, until it is requeued": async (b) => {
+      await b.add("a", "b", child("c", ["a", "b"]));
+      const [first, second] = await b.due();
+      if (first === undefined || second === undefined) throw new Error("Expected two claims");
+      await b.cancel("c");
+      await b.end(first);
+      await b.end(second);
+      await b.backend.desk.requeue(["c"]);
+      b.expect(await b.backend.desk.remove(["a"])).toEqual(["has-dependents"]);
+      await b.end(await b.one());
+      b.expect(await b.backend.desk.remove(["a", "b"])).toEqual(["removed", "removed"]);
+    },
+    "a child that is to be ended with its parent does not keep it": async (b) => {
+      await b.add("a", child("c", ["a"]));
+      await b.end(await b.one(), FATAL);
+      b.expect(await b.get("c")).toMatchObject({ mark: "parent-failed" });
+      b.expect(await b.backend.desk.remove(["a"])).toEqual(["removed"]);
     },
     "a child that has ended waits for nobody": async (b) => {
       await b.add("a", child("c", ["a"]));

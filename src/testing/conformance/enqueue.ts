@@ -125,6 +125,7 @@ export const enqueueing: Chapter = {
       await b.run("parent");
       const child = newTask("child", { dependsOn: [{ id: "parent", ifFailed: "cancel" }] });
       await b.add(child);
+      await b.end(await b.one());
       b.expect(await b.backend.desk.remove(["parent"])).toEqual(["removed"]);
       b.expect(await b.add(child)).toEqual([{ is: "known", id: "child" }]);
     },

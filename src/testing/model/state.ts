@@ -144,6 +144,12 @@ export function forgetEdgesOf(state: State, child: TaskId): void {
   for (const [key, edge] of state.dependencies) if (edge.child === child) state.dependencies.delete(key);
 }
 
+/** Whether a child of it waits, or may still run and ask what it came to. A younger task under a parent's id is not the one that was meant. */
 export function hasDependents(state: State, parent: TaskId): boolean {
-  return [...state.dependencies.values()].some((edge) => edge.id === parent);
+  const order = state.tasks.get(parent)?.order ?? 0;
+  const mayAsk = (row: Row): boolean => row.stage !== "finished" && row.stage !== "doomed" && row.order > order;
+  return (
+    [...state.dependencies.values()].some((edge) => edge.id === parent) ||
+    [...state.tasks.values()].some((row) => mayAsk(row) && row.dependsOn.some((edge) => edge.id === parent))
+  );
 }

@@ -113,7 +113,7 @@ describe("rows", () => {
     ["UPDATE tasks SET stage = 77 WHERE id = 'parent'", "1 stage.unknown", "it runs"],
     ["UPDATE tasks SET open_parents = 5 WHERE id = 'child'", "1 dependencies.count", "its parent frees it"],
     ["UPDATE tasks SET open_parents = 0 WHERE id = 'child'", "1 dependencies.count", "its parent frees it"],
-    ["DELETE FROM dependencies", "1 dependencies.count", "it waits for nobody"],
+    ["DELETE FROM dependencies", "1 dependencies.lost", "its parent frees it"],
   ])("%s: %s, and then %s", async (change, found) => {
     sql(change);
     expect(checks()).toContain(found);
@@ -121,7 +121,7 @@ describe("rows", () => {
     expect(checks()).toEqual([]);
     const omniq = new OmniQ({ url: `sqlite:${path}` });
     await omniq.worker({ tasks: [echo] }).drain();
-    expect(ran.toSorted((a, b) => a - b)).toEqual([1_000, 1_001]);
+    expect(ran).toEqual([1_000, 1_001]);
     await omniq.close();
   });
 
