@@ -196,6 +196,41 @@ describe("schedules", () => {
     await worker.stop();
   });
 
+  test("timers that fire early lose no occurrence, fire none twice and start nothing before its time", async () => {
+    const clock = new TestClock();
+    const after = clock.after.bind(clock);
+    // As Node's timers do at times, by a millisecond or two.
+    Object.assign(clock, { after: (ms: number, fn: () => void) => after(ms - 2, fn) });
+    const rig = new Rig({ clock });
+    const starts: number[] = [];
+    await put(rig, row("s", { rule: { type: "interval", every: 1_000 }, nextRunAt: START + 1_000 }));
+    const [delayed] = await rig.enqueue({ func: "t", due: { at: START + 1_500 } });
+    const worker = rig.worker([task("t", () => starts.push(rig.clock.now()))]);
+    await worker.start();
+    await rig.pass(10_400, 1);
+    const { items } = await rig.backend.desk.find({ scheduleId: "s", limit: 99 });
+    expect(items.map(({ runAt }) => runAt).toReversed()).toEqual(Array.from({ length: 10 }, (_, i) => START + 1_000 * (i + 1)));
+    for (const { startedAt = 0, dueAt } of [...items, await rig.get(delayed)]) expect(startedAt).toBeGreaterThanOrEqual(dueAt);
+    expect(starts).toHaveLength(11);
+    await worker.stop();
+  });
+
+  test("a machine that boots in 1970 and is then set to today makes up for nothing but what its policy says", async () => {
+    const rig = new Rig({ clock: new TestClock(0) });
+    const cron = { type: "cron", cron: "* * * * *", timezone: "UTC" } as const;
+    await put(rig, row("latest", { nextRunAt: 60_000 }), row("cron", { rule: cron, nextRunAt: 60_000 }));
+    await put(rig, row("all", { nextRunAt: 60_000, policy: { ...DEFAULT_SCHEDULE_POLICY, catchUp: { all: 5 } } }));
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    await rig.pass(5_000);
+    rig.clock.jump(START);
+    await rig.pass(40_000, 1_000);
+    expect([await firedOf(rig, "latest"), await firedOf(rig, "cron"), await firedOf(rig, "all")]).toEqual([1, 1, 5]);
+    const rows = await rig.backend.schedules.list({ ids: ["latest", "cron", "all"], limit: 9 });
+    for (const { nextRunAt = 0 } of rows) expect(nextRunAt - rig.clock.now()).toBeLessThanOrEqual(60_000);
+    await worker.stop();
+  });
+
   test("the last run completes it; a paused one does not fire", async () => {
     const rig = new Rig();
     await put(

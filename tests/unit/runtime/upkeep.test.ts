@@ -141,6 +141,23 @@ describe("retention", () => {
     await worker.stop();
   });
 
+  test("a clock that is set back brings nothing back, and ends nothing twice", async () => {
+    const rig = new Rig();
+    const [done, expired] = await rig.enqueue("t", { func: "nobody", ttl: 1_000 });
+    const worker = rig.worker([task("t", () => 1)], { retention: { completed: "1h" } });
+    await worker.start();
+    await rig.pass(5_000);
+    expect(await rig.status(expired)).toBe("expired");
+    await rig.clock.advance(3_600_000);
+    await rig.pass(180_000, 5_000);
+    expect(await rig.backend.desk.get([done ?? ""])).toEqual([undefined]);
+    rig.clock.jump(-86_400_000);
+    await rig.pass(180_000, 5_000);
+    expect(await rig.backend.desk.get([done ?? ""])).toEqual([undefined]);
+    expect(await rig.story(expired)).toEqual(["enqueued", "expired"]);
+    await worker.stop();
+  });
+
   test("false keeps", async () => {
     const rig = new Rig();
     const [id] = await rig.enqueue("t");

@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { Claim } from "../../../src/core/backend.ts";
 import { FatalError } from "../../../src/core/errors.ts";
 import { encode } from "../../../src/core/codec.ts";
+import { DEFAULT_POLICY } from "../../../src/core/task.ts";
 import { safeLogger } from "../../../src/runtime/logger.ts";
 import { gate, quiet, Rig, task, until, untilAborted } from "./rig.ts";
 
@@ -324,6 +325,20 @@ describe("failures", () => {
     expect((await rig.backend.results.get([none ?? ""]))[0]).not.toHaveProperty("value");
   });
 
+  test("a callback that fails is retried by itself, and its task stays as it ended", async () => {
+    const rig = new Rig();
+    const [id] = await rig.enqueue({ func: "t", callback: { func: "bad", policy: { ...DEFAULT_POLICY, maxRetries: 1, retryDelay: 0 } } });
+    const bad = task("bad", () => {
+      throw new Error("no");
+    });
+    await rig.worker([task("t", () => "done"), bad]).drain();
+    const { items } = await rig.backend.desk.find({ func: "bad", limit: 9 });
+    expect(items).toMatchObject([{ status: "failed", retryCount: 1 }]);
+    expect(await rig.get(id)).toMatchObject({ status: "completed", attempt: 1 });
+    expect(await rig.value(id)).toBe("done");
+    expect(await rig.story(id)).toEqual(["enqueued", "executing", "completed"]);
+  });
+
   test("a callback whose arguments cannot be read does not keep its task from ending", async () => {
     const rig = new Rig();
     const worker = rig.worker([task("t", () => 1)]);
@@ -374,6 +389,19 @@ describe("what a handler asks for", () => {
     const [id] = await rig.enqueue("t");
     await worker.drain();
     expect(await rig.get(id)).toMatchObject({ status: "cancelled", reason: "first" });
+  });
+
+  test("a thousand snoozes cost neither an attempt nor a retry, and each can be seen", async () => {
+    const rig = new Rig();
+    const [id] = await rig.enqueue("t");
+    let runs = 0;
+    const worker = rig.worker([task("t", (_: object, ctx) => (++runs <= 1_000 ? ctx.snooze({ after: 10 }) : ctx.fence))]);
+    await worker.start();
+    await rig.pass(25_000, 10);
+    expect(await rig.get(id)).toMatchObject({ status: "completed", attempt: 1, retryCount: 0, crashCount: 0 });
+    expect(await rig.value(id)).toBe(1_001);
+    expect(await rig.stores.events.events.newest({ taskId: id ?? "", type: "snoozed", limit: 2_000 })).toHaveLength(1_000);
+    await worker.stop();
   });
 
   test("wrong arguments of the context are errors of the handler", async () => {
@@ -477,6 +505,20 @@ describe("timeout", () => {
     expect(reasons).toEqual(["TaskTimeoutError"]);
     expect((await rig.backend.results.get([heeds ?? ""]))[0]?.error).toMatchObject({ name: "TaskTimeoutError", code: "TASK_TIMEOUT" });
     await worker.stop();
+  });
+
+  test("that ends at the very time of the lease and of the expiry is one failure, and no retry is granted", async () => {
+    const rig = new Rig();
+    const [id] = await rig.enqueue({ func: "t", timeout: 1_000, ttl: 1_000, retryDelay: 0 });
+    const worker = rig.worker([task("t", (_: object, { signal }) => untilAborted(signal))], { lease: 1_000 });
+    const other = rig.worker([task("t", () => 1)], { lease: 1_000 });
+    await worker.start();
+    await until(async () => (await rig.status(id)) === "running");
+    await other.start();
+    await rig.pass(5_000);
+    expect(await rig.get(id)).toMatchObject({ status: "failed", attempt: 1, retryCount: 0, crashCount: 0 });
+    expect(await rig.story(id)).toEqual(["enqueued", "executing", "failed"]);
+    await Promise.all([worker.stop(), other.stop()]);
   });
 
   test("a handler that ignores it is left behind after 1 s: its slot is freed, what comes of it later is dropped", async () => {
