@@ -103,6 +103,10 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     (await b.work.claim({ worker, limit, of: { due: true, queues: ["q"], names: ["f"], announce: false } })).claims;
   const end = (claims: readonly Claim[], to: "completed" | "failed" = "completed") =>
     b.work.settle(claims.map(({ task, fence }) => ({ id: task.id, fence, to, events: [] })));
+  const waiting = async (count: number): Promise<void> => {
+    const locks = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
+    await until(async () => (await pool.query(locks, [`%${schema}%`])).rows.length === count);
+  };
   const released = async (): Promise<void> => {
     for (let i = 0; i < 5; i++) await b.work.release(100);
   };
@@ -416,10 +420,6 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     expect(claims.map(({ task }) => task.id)).toEqual([first, last]);
     const settle = async (set: readonly Claim[], to: "completed" | "cancelled") =>
       (await gated()).work.settle(set.map(({ task, fence }) => ({ id: task.id, fence, to, events: [] })));
-    const waiting = async (count: number): Promise<void> => {
-      const locks = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
-      await until(async () => (await pool.query(locks, [`%${schema}%`])).rows.length === count);
-    };
     const between = await begun();
     await between.query(`SELECT 1 FROM ${schema}.tasks WHERE id = 'c2' FOR UPDATE`);
     const freed = settle(parent, "completed");
@@ -430,6 +430,20 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     expect([await freed, await ended]).toEqual([{ settled: ["settled"] }, { settled: ["settled", "settled"] }]);
     expect(refusals).toEqual([]);
     expect(await phases("c1", "c2", "c3")).toEqual(["c1 cancelled", "c2 ready", "c3 cancelled"]);
+  });
+
+  test("the last two parents of a child end at the same moment: it is set free, once", async () => {
+    await b.work.enqueue([call(newTask("P"), newTask("Q"), child("c", "P", "Q"))]);
+    const claims = await due();
+    const between = await begun();
+    await between.query(`SELECT 1 FROM ${schema}.tasks WHERE id = 'c' FOR UPDATE`);
+    const ends = claims.map(async ({ task: { id }, fence }) => (await gated()).work.settle([{ id, fence, to: "completed", events: [] }]));
+    await waiting(2);
+    await between.query("COMMIT");
+    expect(await Promise.all(ends)).toEqual([{ settled: ["settled"] }, { settled: ["settled"] }]);
+    expect((await due()).map(({ task }) => [task.id, task.openParents])).toEqual([["c", 0]]);
+    await released();
+    expect([refusals, await phases("c")]).toEqual([[], ["c running"]]);
   });
 
   test("a schedule that is made while one of its id is dropped keeps its revision to itself", async () => {
