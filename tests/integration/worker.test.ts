@@ -1,7 +1,7 @@
 /** The worker on SQLite files: in several processes, killed, stopped and frozen; and on a thread of its own. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -18,7 +18,7 @@ import { TestClock } from "../../src/testing/clock.ts";
 import { Worker } from "../../src/worker.ts";
 import type { ComponentWorkerOptions } from "../../src/worker.ts";
 import { until } from "../fixtures/helpers.ts";
-import { work } from "../fixtures/worker-tasks.ts";
+import { exit, work } from "../fixtures/worker-tasks.ts";
 
 const MODULES = [new URL("../fixtures/worker-tasks.ts", import.meta.url)];
 const SCRIPT = fileURLToPath(new URL("../fixtures/worker-process.ts", import.meta.url));
@@ -178,6 +178,49 @@ describe("processes on one file", () => {
     expect(await story(id)).toEqual(["enqueued", "executing", "crashed", "executing", "completed"]);
     expect(await story(done)).toEqual(["enqueued", "executing", "completed"]);
     await again.stop();
+  });
+
+  test("a handler that ends its process is a crash of all that ran there, and no success", async () => {
+    const child = await start();
+    const beside = await enqueue({ ms: 60_000 });
+    await started(beside);
+    const code = exitOf(child);
+    const id = await enqueue({}, { func: "exit" });
+    expect(await code).toBe(0);
+    expect([(await get(id)).status, (await get(beside)).status]).toEqual(["running", "running"]);
+    const again = here({ tasks: [exit, defineTask({ name: "work", handler: () => "again" })] });
+    await again.start();
+    for (const each of [id, beside])
+      expect(await ended(each)).toMatchObject({ status: "completed", attempt: 2, crashCount: 1, retryCount: 0 });
+    expect(await story(id)).toEqual(["enqueued", "executing", "crashed", "executing", "completed"]);
+    await again.stop();
+  });
+
+  test("kill -9 in the midst of an enqueueMany of thousands leaves all of it or nothing", { tags: ["slow"] }, async () => {
+    const wal = `${backend.path}-wal`;
+    const before = statSync(wal).size;
+    const code = `
+      import { defineTask, OmniQ } from ${JSON.stringify(new URL("../../src/index.ts", import.meta.url).href)};
+      const omniq = new OmniQ({ url: ${JSON.stringify(`sqlite:${backend.path}`)} });
+      const t = defineTask({ name: "t", handler: () => 1 });
+      // More than SQLite keeps in memory, so that it writes long before the commit.
+      await omniq.enqueueMany(Array.from({ length: 40_000 }, (_, i) => t.with({ i, text: "x".repeat(1_000) })));`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: "ignore" });
+    children.push(child);
+    await until(() => statSync(wal).size > before + 1_000_000);
+    const gone = exitOf(child);
+    child.kill("SIGKILL");
+    await gone;
+    const left = new DatabaseSync(backend.path);
+    const counts = ["tasks", "events"].map((table) => left.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"]);
+    left.close();
+    // All where this process was so slow to look that it was over.
+    expect([
+      [0, 0],
+      [40_000, 40_000],
+    ]).toContainEqual(counts);
+    const id = await enqueue({});
+    expect((await get(id)).phase).toBe("ready");
   });
 
   test(

@@ -150,6 +150,13 @@ describe("plans", () => {
     expect(scans).toEqual([]);
   });
 
+  test("every INSERT names its columns: a newer version of a table may have more", async () => {
+    await everything();
+    const inserts = [...prepared].filter((sql) => /\bINSERT\b/.test(sql));
+    expect(inserts.length).toBeGreaterThan(5);
+    expect(inserts.filter((sql) => !/\bINSERT (?:OR \w+ )?INTO "?\w+"?\s*\(\s*\w+/.test(sql))).toEqual([]);
+  });
+
   test("the claim seeks queue and name in its index, and sorts only what it merges over the names", async () => {
     await backend.work.claim(due(1));
     const [database] = databases;

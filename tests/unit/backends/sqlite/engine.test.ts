@@ -1,9 +1,10 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import Better from "better-sqlite3";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { defineTask, OmniQ } from "../../../../src/index.ts";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
 import { Engine } from "../../../../src/backends/sqlite/engine.ts";
 import { Db } from "../../../../src/backends/sqlite/db.ts";
@@ -110,4 +111,67 @@ test.each(["node:sqlite", "better-sqlite3"])("whatever SQLite refuses has a code
   await onFile.close();
   handle.close();
   rmSync(folder, { recursive: true, force: true });
+});
+
+/** Calls of every kind on a file, each with its name. */
+function callsOn(omniq: OmniQ): readonly (readonly [string, () => Promise<unknown>])[] {
+  const note = defineTask({ name: "note", handler: () => 1 });
+  const id = "t";
+  return [
+    ["enqueue", () => omniq.enqueueMany([note.with(undefined, { id }), note.with(undefined, { id: "child", dependsOn: [id] })])],
+    ["find", () => Promise.all([omniq.tasks.find(), omniq.tasks.get(id), omniq.tasks.why(id), omniq.events.find(), omniq.stats()])],
+    ["schedule", () => omniq.schedule(note, undefined, { id: "s", every: "1h" })],
+    ["run", () => omniq.worker({ tasks: [note] }).drain()],
+    ["results", () => omniq.results.get(id)],
+    ["retry", () => omniq.tasks.cancel(id).then(() => omniq.tasks.retry(id).catch(() => undefined))],
+    ["pause", () => omniq.queues.pause("q")],
+    ["cleanup", () => omniq.cleanup()],
+    ["delete", () => omniq.tasks.delete("child")],
+  ];
+}
+
+test.runIf(existsSync("/proc/locks"))(
+  "no call lets go of the locks that SQLite holds: none opens and closes the file by itself",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "omniq-locks-"));
+    const backend = new SQLiteBackend({ path: join(folder, "a.db") });
+    const omniq = new OmniQ({ backend });
+    await omniq.open();
+    const files = ["", "-shm"].map((ending) => statSync(`${backend.path}${ending}`).ino);
+    const locks = (): number => {
+      const lines = readFileSync("/proc/locks", "utf8").split("\n");
+      return lines.filter((line) => files.some((file) => line.includes(`:${file} `))).length;
+    };
+    const held = locks();
+    expect(held).toBeGreaterThan(1);
+    for (const [name, call] of [...callsOn(omniq), ["backup", () => backend.backup(join(folder, "b.db"))] as const]) {
+      await call();
+      expect({ name, locks: locks() }).toEqual({ name, locks: held });
+    }
+    await omniq.close();
+    rmSync(folder, { recursive: true });
+  },
+);
+
+test("whatever writes has taken the lock at the start of its transaction: one that reads first would be refused for good", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "omniq-begins-"));
+  const ran: string[] = [];
+  class Logged extends Better {
+    constructor(path: string, options?: Better.Options) {
+      super(path, { ...options, verbose: (sql) => ran.push(String(sql).trim()) });
+    }
+  }
+  const handle = new Logged(join(folder, "a.db"));
+  const omniq = new OmniQ({ backend: new SQLiteBackend({ connection: handle }) });
+  for (const [, call] of callsOn(omniq)) await call();
+  await omniq.close();
+  handle.close();
+  let begun = "";
+  const early = ran.filter((sql) => {
+    if (/^(?:BEGIN|COMMIT|ROLLBACK)/.test(sql)) begun = sql;
+    return /^(?:INSERT|UPDATE|DELETE|REPLACE|CREATE|WITH .*\b(?:INSERT|UPDATE|DELETE)\b)/s.test(sql) && begun !== "BEGIN IMMEDIATE";
+  });
+  expect(ran.filter((sql) => sql === "BEGIN IMMEDIATE").length).toBeGreaterThan(5);
+  expect(early).toEqual([]);
+  rmSync(folder, { recursive: true });
 });

@@ -1,8 +1,10 @@
 /** Databases that earlier versions wrote: brought up to date they have the schema of a new one, and everything that was in them. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MIGRATIONS } from "../../../../src/backends/sqlite/schema.ts";
 import { DEFAULT_SCHEDULE_POLICY } from "../../../../src/core/schedule.ts";
@@ -70,6 +72,32 @@ describe.each(later)("a database of version %d", (version) => {
       expect(schemaOf(path)).toEqual(schemaOf(fresh.path));
     }
     expect(existsSync(`${path}-wal`)).toBe(false);
+  });
+
+  test("is brought up to date once where several processes open it at once", { tags: ["slow"] }, async () => {
+    const path = restored(version);
+    const gate = join(folder, "gate");
+    const script = `
+      import { existsSync, writeFileSync } from "node:fs";
+      import { SQLiteBackend } from ${JSON.stringify(new URL("../../../../src/sqlite.ts", import.meta.url).href)};
+      const backend = new SQLiteBackend({ path: ${JSON.stringify(path)} });
+      writeFileSync(${JSON.stringify(join(folder, "ready-"))} + process.pid, "");
+      while (!existsSync(${JSON.stringify(gate)}));
+      await backend.initialize();
+      await backend.desk.setPaused("q" + process.pid, true);
+      await backend.close();`;
+    const started = Array.from({ length: 5 }, () => promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]));
+    await until(() => readdirSync(folder).filter((name) => name.startsWith("ready-")).length === 5, 30_000);
+    writeFileSync(gate, "");
+    expect((await Promise.all(started)).map(({ stderr }) => stderr)).toEqual(["", "", "", "", ""]);
+    const backend = new SQLiteBackend({ path: join(folder, "fresh.db") });
+    await backend.initialize();
+    await backend.close();
+    expect(schemaOf(path)).toEqual(schemaOf(backend.path));
+    const db = new DatabaseSync(path);
+    expect(db.prepare("SELECT count(*) AS n FROM queues WHERE name GLOB 'q[0-9]*'").get()).toEqual({ n: 5 });
+    expect(db.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
+    db.close();
   });
 
   test("keeps its tasks, results, events and schedules, and goes on with them", async () => {
