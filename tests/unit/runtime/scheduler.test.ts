@@ -3,6 +3,7 @@ import { DEFAULT_SCHEDULE_POLICY } from "../../../src/core/schedule.ts";
 import type { ScheduleRow } from "../../../src/core/schedule.ts";
 import { DEFAULT_POLICY } from "../../../src/core/task.ts";
 import { taskOf } from "../../../src/runtime/firing.ts";
+import { SQLiteBackend } from "../../../src/sqlite.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
 import { ModelBackend } from "../../../src/testing/model.ts";
 import { gate, quiet, Rig, task, until } from "./rig.ts";
@@ -289,6 +290,28 @@ describe("schedules", () => {
     ).toBe(true);
     expect(fires).toBeLessThan(20);
     await worker.stop();
+  });
+
+  test("ten thousand that are due in the same second all fire, a bounded number in one write", async () => {
+    const clock = new TestClock();
+    const backend = new SQLiteBackend({ path: ":memory:", clock });
+    await backend.open();
+    const rig = new Rig({ clock, backend });
+    await Promise.all(Array.from({ length: 10_000 }, (_, i) => backend.schedules.put(row(`s${i}`, { nextRunAt: START }))));
+    const sizes: number[] = [];
+    const schedules = { ...backend.schedules };
+    Object.assign(backend.schedules, {
+      fire: (set: Parameters<typeof schedules.fire>[0]) => {
+        sizes.push(set.length);
+        return schedules.fire(set);
+      },
+    });
+    await rig.worker([], { queues: ["other"] }).drain();
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(10_000);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(100);
+    const counts = await backend.desk.count(20_000);
+    expect(counts).toMatchObject([{ phase: "ready", tasks: 10_000 }]);
+    await backend.close();
   });
 
   test("many that are broken do not keep the others from firing, and none of them fires", async () => {

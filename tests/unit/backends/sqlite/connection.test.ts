@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -350,4 +350,22 @@ describe("closed and held", () => {
     await other.close();
     theirs.close();
   });
+});
+
+test("a WAL that a reader kept from starting over is cut back to 64 MiB when it has gone", { tags: ["slow"] }, async () => {
+  const reader = new DatabaseSync(backend.path);
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM tasks").get();
+  let written = 0;
+  const write = async (): Promise<number> => {
+    const tasks = Array.from({ length: 1_000 }, () => task(`t${written++}`, { args: JSON.stringify("x".repeat(4_000)) }));
+    await backend.work.enqueue([{ tasks, announce: true }]);
+    return statSync(`${backend.path}-wal`).size;
+  };
+  while ((await write()) < 70 * 1_048_576);
+  reader.exec("COMMIT");
+  reader.close();
+  // One commit moves what lies in the WAL, the next one starts it over.
+  await write();
+  expect(await write()).toBeLessThanOrEqual(64 * 1_048_576);
 });
