@@ -90,6 +90,26 @@ describe.skipIf(POSTGRES_URL === "")("the schema", () => {
     );
   });
 
+  test("of version 1 is brought up to date by whoever opens it first, with all that is in it", async () => {
+    const open = async (): Promise<PostgresBackend> => {
+      const backend = new PostgresBackend({ url: POSTGRES_URL, schema });
+      await backend.open();
+      return backend;
+    };
+    const before = await open();
+    await before.work.enqueue([{ tasks: [newTask("a"), newTask("b", { dependsOn: [{ id: "a", ifFailed: "run" }] })], announce: true }]);
+    await before.close();
+    // Back to what version 1 had; the index of events that it had differently is made anew in any case.
+    const added = ["by_end", "doomed", "by_queue", "by_func", "by_schedule"].map((name) => `DROP INDEX ${schema}.idx_tasks_${name}`);
+    await admin.query(`${added.join("; ")}; UPDATE ${schema}.omniq_meta SET value = 1 WHERE key = 'schema_version'`);
+    const backends = await Promise.all([open(), open(), open()]);
+    await current();
+    expect(await shapeOf(admin, schema)).toBe(readFileSync(FIXTURE, "utf8"));
+    expect((await backends[0]?.desk.get(["a", "b"]))?.map((task) => task?.phase)).toEqual(["ready", "blocked"]);
+    expect(await backends[0]?.events.newest({ limit: 9 })).toHaveLength(2);
+    for (const backend of backends) await backend.close();
+  });
+
   test("eight processes that start at once make it once", { tags: ["slow"] }, async () => {
     const said = await Promise.all(Array.from({ length: 8 }, () => omniq(["migrate"], { cwd, env })));
     expect(said.map(({ code, stderr }) => [code, stderr])).toEqual(Array.from({ length: 8 }, () => [0, ""]));
