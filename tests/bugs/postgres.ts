@@ -96,7 +96,13 @@ export const POSTGRES_BUGS: readonly Bug[] = [
   {
     what: "a parent with open children is swept",
     file: "src/backends/postgres/sweep.ts",
-    find: "\n  AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER",
+    find: '      const rows = old.filter((row) => !kept.has(str(row["id"])));',
+    replace: "      const rows = old;",
+  },
+  {
+    what: "a parent that a child came to has gone",
+    file: "src/backends/postgres/sweep.ts",
+    find: '\n  AND NOT ${hasDependents("t.id")} ORDER',
     replace: " ORDER",
   },
   {

@@ -161,8 +161,8 @@ export const SQLITE_BUGS: readonly Bug[] = [
   {
     what: "a parent that waits for a retry counts as ended",
     file: "src/backends/sqlite/enqueue.ts",
-    find: 'if (row["stage"] !== STAGE.finished) open.push(edge);',
-    replace: 'if (row["stage"] !== STAGE.finished && row["status"] !== "failed") open.push(edge);',
+    find: 'if (row["stage"] !== STAGE.finished) {',
+    replace: 'if (row["stage"] !== STAGE.finished && row["status"] !== "failed") {',
   },
   {
     what: "the result of an older claim replaces a newer one",
@@ -217,7 +217,7 @@ export const SQLITE_BUGS: readonly Bug[] = [
   {
     what: "a parent with open children is swept",
     file: "src/backends/sqlite/sweep.ts",
-    find: " AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = t.id) ORDER",
+    find: ' AND NOT ${hasDependents("t.id")} ORDER',
     replace: " ORDER",
   },
   {

@@ -178,7 +178,7 @@ export class PostgresBackend implements Backend<PostgresTx> {
         ),
       settle: (set, thenClaim) => this.#settle(set, thenClaim),
       progress: (set) => this.#single((db) => progress(db, set)),
-      release: (limit) => this.#whole((db) => release(db, limit)),
+      release: (limit) => release(this.#open().engine, limit),
     };
   }
 

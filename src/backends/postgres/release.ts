@@ -1,9 +1,15 @@
 /** Setting free what waits for a parent that has ended: whoever deletes the edge lowers the child's counter, so it is done once. */
-import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
+import type { Patience } from "./engine.ts";
 import { markParents, recall } from "./parents.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
 import { int, str } from "../shared/values.ts";
+
+/** A part of the whole that can be done by itself: what is left in between is known to the database (`releases`). */
+export interface Steps {
+  single<R>(step: (db: Db) => Promise<R>, patience: Patience): Promise<R>;
+  transact<R>(step: (db: Db) => Promise<R>, patience: Patience): Promise<R>;
+}
 
 /**
  * A child that the parent's end takes along is marked; the others wait for one parent less. Locked are the note, then the children's rows in
@@ -33,26 +39,35 @@ export async function freeDependents(db: Db, parent: string, status: string, lim
   return found;
 }
 
-const NOTES: Sql = "SELECT parent, status FROM {releases} LIMIT $1 FOR UPDATE SKIP LOCKED";
-const STATES: Sql = `SELECT id, status, stage FROM {tasks} WHERE id = ANY(${LIST(1)})`;
+const NOTE: Sql = "SELECT parent, status FROM {releases} LIMIT 1 FOR UPDATE SKIP LOCKED";
+const STATE: Sql = "SELECT status, stage FROM {tasks} WHERE id = $1";
 
-export async function release(db: Db, limit: number): Promise<boolean> {
-  await recall(db, limit);
-  let left = limit;
-  const notes = await db.all(NOTES, limit);
-  const rows = notes.length === 0 ? [] : await db.all(STATES, list(notes.map((row) => str(row["parent"]))));
-  const states = new Map(rows.map((row) => [str(row["id"]), row]));
-  for (const note of notes) {
-    if (left <= 0) return true;
-    const parent = str(note["parent"]);
-    const row = states.get(parent);
-    // Of one that is gone, the note tells how it ended.
-    const ended = row === undefined || int(row["stage"]) === STAGE.finished;
-    if (ended) left -= await freeDependents(db, parent, finalOf(str((row ?? note)["status"])), left);
-    // One that has not ended (any more) releases nobody; when it has ended meanwhile, the note is for the next time.
-    else if ((await markParents(db, [parent])).length > 0) await db.run("DELETE FROM {releases} WHERE parent = $1", parent);
+/** Each note in a transaction of its own: locked together with others, it would be behind the children of theirs. */
+export async function release(steps: Steps, limit: number): Promise<boolean> {
+  await steps.transact((db) => recall(db, limit), "harmless");
+  for (let left = limit; left > 0;) {
+    const freed = await steps.transact((db) => releaseOne(db, left), "harmless");
+    if (freed === undefined) break;
+    left -= Math.max(1, freed);
   }
-  return (await db.get("SELECT 1 FROM {releases} UNION ALL SELECT 1 FROM {reminders} LIMIT 1")) !== undefined;
+  return steps.single(
+    async (db) => (await db.get("SELECT 1 FROM {releases} UNION ALL SELECT 1 FROM {reminders} LIMIT 1")) !== undefined,
+    "harmless",
+  );
+}
+
+/** Answers how many were freed; undefined where there is no note that nobody else has. */
+async function releaseOne(db: Db, limit: number): Promise<number | undefined> {
+  const note = await db.get(NOTE);
+  if (note === undefined) return undefined;
+  const parent = str(note["parent"]);
+  const row = await db.get(STATE, parent);
+  // Of one that is gone, the note tells how it ended.
+  if (row === undefined || int(row["stage"]) === STAGE.finished)
+    return await freeDependents(db, parent, finalOf(str((row ?? note)["status"])), limit);
+  // One that has not ended (any more) releases nobody; when it has ended meanwhile, the note is for the next time.
+  if ((await markParents(db, [parent])).length > 0) await db.run("DELETE FROM {releases} WHERE parent = $1", parent);
+  return 0;
 }
 
 function finalOf(status: string): string {

@@ -6,13 +6,13 @@ import { claim, claiming, expectKnown, take, taken } from "./claim.ts";
 import type { DueAsk } from "./claim.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import type { Patience } from "./engine.ts";
 import { addOne } from "./enqueue.ts";
 import type { Heads } from "./heads.ts";
 import type { Param, Row, Value } from "./link.ts";
 import { EVENT_COLUMNS, EVENTS, EVENT_VALUES } from "./events.ts";
 import { Sheet } from "./sheet.ts";
 import { freeDependents } from "./release.ts";
+import type { Steps } from "./release.ts";
 import { putResults, RESULTS } from "./results.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int, json, str } from "../shared/values.ts";
@@ -91,12 +91,6 @@ export function isPlainEnd(set: readonly Settlement[], thenClaim?: ClaimAsk): bo
   return set.length > 0 && ends && ids.size === set.length && (thenClaim === undefined || "due" in thenClaim.of);
 }
 
-/** A part of the whole that can be done by itself: what is left in between is known to the database (`releases`). */
-export interface Steps {
-  single<R>(step: (db: Db) => Promise<R>, patience: Patience): Promise<R>;
-  transact<R>(step: (db: Db) => Promise<R>, patience: Patience): Promise<R>;
-}
-
 /** The common end: one statement, in one round trip; only where a parent has ended its children are freed, and the claim made, behind it. */
 export async function settlePlain(steps: Steps, set: readonly Settlement[], thenClaim?: ClaimAsk, heads?: Heads): Promise<Answer> {
   // With a claim behind it a set is not repeated by itself: it may have been claimed already.
@@ -107,7 +101,7 @@ export async function settlePlain(steps: Steps, set: readonly Settlement[], then
     const answer = first === undefined ? await db.get(SETTLE, ...sentOf(set)) : first.facts;
     const done = doneOf(answer);
     tellOf(db, set);
-    const ended = [...done].filter(([, { frees }]) => frees);
+    const ended = freeing(done);
     const isClaimed = first !== undefined && thenClaim !== undefined && of !== undefined && ended.length === 0;
     return {
       parents: ended,
@@ -116,10 +110,16 @@ export async function settlePlain(steps: Steps, set: readonly Settlement[], then
     };
   }, patience);
   if (parents.length === 0) return next === undefined ? { settled } : { settled, next };
-  await steps.transact(async (db) => {
-    for (const [id, { status }] of parents) await freeDependents(db, id, status, INLINE_RELEASES);
-  }, "harmless");
+  await freeAll(steps, parents);
   return thenClaim === undefined ? { settled } : { settled, next: await claimBehind(steps, thenClaim, heads) };
+}
+
+/**
+ * Each parent in a transaction of its own: note, children, edges are locked in this order, and of two parents together the notes of one
+ * would be locked behind the children of the other (120 of 400 tasks in 30 s, 44 deadlocks, where each waited for a whole layer).
+ */
+async function freeAll(steps: Steps, parents: readonly Ended[]): Promise<void> {
+  for (const [id, { status }] of parents) await steps.transact((db) => freeDependents(db, id, status, INLINE_RELEASES), "harmless");
 }
 
 /**
@@ -137,18 +137,24 @@ function settleAndTake(db: Db, set: readonly Settlement[], ask: ClaimAsk, of: Du
 
 /** Any set, inside a transaction; for a worker that is unknown nothing is done. */
 export async function settleWhole(steps: Steps, set: readonly Settlement[], thenClaim?: ClaimAsk, heads?: Heads): Promise<Answer> {
-  const settled = await steps.transact(async (db) => {
+  const { settled, parents } = await steps.transact(async (db) => {
     if (thenClaim !== undefined) await expectKnown(db, thenClaim.worker);
     return await settleAll(db, set);
   }, "harmless");
+  await freeAll(steps, parents);
   return thenClaim === undefined ? { settled } : { settled, next: await claimBehind(steps, thenClaim, heads) };
 }
 
 /** A set holds at most one settlement of each task that can be written: of two for one claim, the second is `repeated`. */
-async function settleAll(db: Db, set: readonly Settlement[]): Promise<readonly Settled[]> {
-  const answers: Settled[] = [];
-  for (const some of apart(set)) answers.push(...(await settleSome(db, some)));
-  return answers;
+async function settleAll(db: Db, set: readonly Settlement[]): Promise<Whole> {
+  const settled: Settled[] = [];
+  const parents: Ended[] = [];
+  for (const some of apart(set)) {
+    const part = await settleSome(db, some);
+    settled.push(...part.settled);
+    parents.push(...part.parents);
+  }
+  return { settled, parents };
 }
 
 /** Cut where a task comes a second time: one statement can change a row only once. */
@@ -166,16 +172,15 @@ function apart(set: readonly Settlement[]): readonly (readonly Settlement[])[] {
   return parts;
 }
 
-async function settleSome(db: Db, set: readonly Settlement[]): Promise<readonly Settled[]> {
-  if (set.length === 0) return [];
+async function settleSome(db: Db, set: readonly Settlement[]): Promise<Whole> {
+  if (set.length === 0) return { settled: [], parents: [] };
   const done = doneOf(await db.get(SETTLE, ...sentOf(set)));
-  for (const [id, { status, frees }] of done) if (frees) await freeDependents(db, id, status, INLINE_RELEASES);
   for (const each of set) {
     if (each.to === "again" || !done.has(each.id)) continue;
     for (const task of each.enqueue ?? []) await addCallback(db, task);
   }
   tellOf(db, set);
-  return await answersOf(db, set, done);
+  return { settled: await answersOf(db, set, done), parents: freeing(done) };
 }
 
 function tellOf(db: Db, set: readonly Settlement[]): void {
@@ -185,6 +190,16 @@ function tellOf(db: Db, set: readonly Settlement[]): void {
 
 /** What was settled, by id. */
 type Done = ReadonlyMap<string, { readonly status: string; readonly frees: boolean }>;
+type Ended = readonly [id: string, { readonly status: string }];
+/** A part of a set, and the parents in it whose children are to be freed. */
+interface Whole {
+  readonly settled: readonly Settled[];
+  readonly parents: readonly Ended[];
+}
+
+function freeing(done: Done): readonly Ended[] {
+  return [...done].filter(([, { frees }]) => frees);
+}
 
 function listOf(value: Value | undefined): readonly unknown[] {
   const entries = json(value);
