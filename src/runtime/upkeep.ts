@@ -50,6 +50,8 @@ export class Upkeep {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #cleanAt: Ms;
   #look: Promise<boolean> | undefined;
+  /** What they hold is being taken over. */
+  #dead: readonly Beat[] = [];
   /** Where the next look at the workers goes on. */
   #next: string | undefined;
 
@@ -84,10 +86,10 @@ export class Upkeep {
   async #step(): Promise<Ms> {
     try {
       // Asked together they share a transaction: most looks find nothing, and are all that an idle worker does.
-      const [, more] = await Promise.all([this.#recover(), this.#tendOnce()]);
+      const more = await Promise.all([this.#recover(), this.#tendOnce()]);
       await this.#clean();
       this.#waits.reset();
-      return more ? SOON : EVERY;
+      return more.includes(true) ? SOON : EVERY;
     } catch (error) {
       this.#options.throttle.warn("Upkeep could not be done; it is tried again", errorFields(error));
       return this.#waits.next();
@@ -117,17 +119,24 @@ export class Upkeep {
     return true;
   }
 
-  /** Takes over what dead workers hold. */
-  async #recover(): Promise<void> {
+  /** Takes over what dead workers hold. True while there is more: all of it is begun anew within the same 20 s, however much it is. */
+  async #recover(): Promise<boolean> {
+    if (this.#dead.length === 0) this.#dead = await this.#lookForDead();
+    if (this.#dead.length === 0) return false;
+    const { more } = await this.#endAll({ lost: this.#dead });
+    if (!more) this.#dead = [];
+    return more;
+  }
+
+  async #lookForDead(): Promise<readonly Beat[]> {
     const { stores, clock, lookout, worker } = this.#options;
-    if (clock.monotonic() - this.#lookedAt < EVERY) return;
+    if (clock.monotonic() - this.#lookedAt < EVERY) return [];
     const { presence } = stores.main;
     const [{ workers, next }, others] = await Promise.all([presence.holding(WORKERS, this.#next), presence.workers(WORKERS)]);
     this.#lookedAt = clock.monotonic();
     this.#next = next;
     const holders = workers.filter((row) => row.worker !== worker);
-    const dead = lookout.dead(holders, { others, more: next !== undefined });
-    if (dead.length > 0) await this.#endAll({ lost: dead });
+    return lookout.dead(holders, { others, more: next !== undefined });
   }
 
   /** Ends all claims of a kind, batch by batch. `more`: the budget was spent before. */

@@ -92,6 +92,21 @@ describe("workers that died", () => {
     await worker.stop();
   });
 
+  test("all that one held is begun anew at once, however much it was", async () => {
+    const rig = new Rig();
+    const ids = await rig.enqueue(...Array.from({ length: 4_500 }, () => ({ func: "t", queue: "q" })));
+    await arrive(rig, "dead");
+    await rig.backend.work.claim({ worker: "dead", limit: 4_500, of: { due: true, queues: ["q"], names: ["t"], announce: false } });
+    const worker = rig.worker([task("other", () => 1)], { queues: ["q"] });
+    await worker.start();
+    const crashed = async (): Promise<number> => (await rig.backend.desk.get(ids)).filter((row) => row?.crashCount === 1).length;
+    while ((await crashed()) === 0) await rig.pass(100);
+    // One look, which comes every 3 s, takes over 2,000.
+    for (let passed = 0; passed < 2_500 && (await crashed()) < 4_500; passed += 50) await rig.pass(50);
+    expect(await crashed()).toBe(4_500);
+    await worker.stop();
+  });
+
   test("more of them than one look is at are all seen", async () => {
     const rig = new Rig();
     const ids = await rig.enqueue(...Array.from({ length: 3 }, () => ({ func: "t", queue: "q" })));
