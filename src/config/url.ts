@@ -24,9 +24,15 @@ function decode(path: string): string | undefined {
   }
 }
 
+/** From the first `://` to the last `@`, by search: an expression for it took 9 s for 200 KB without an `@`. */
+function withoutUser(word: string): string {
+  const [from, to] = [word.indexOf("://") + 3, word.lastIndexOf("@")];
+  return from < 3 || to < from ? word : `${word.slice(0, from)}***${word.slice(to)}`;
+}
+
 /** A text that may be shown: what stands before the `@` of a URL, and what a query calls a secret, is taken out. */
 export function withoutSecrets(text: string): string {
   return text
-    .replaceAll(/:\/\/\S*@/g, "://***@")
+    .replaceAll(/\S+/g, withoutUser)
     .replaceAll(/(?<name>[?&;\s](?:password|passwd|pwd|pass|token|secret|key)=)[^&;\s"']*/gi, "$<name>***");
 }

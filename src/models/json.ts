@@ -76,12 +76,13 @@ function known<K extends string>(given: string, shape: Shape<K>, of: string): K 
   return key;
 }
 
-const ISO = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?<zone>Z|[+-]\d{2}:?\d{2})?)?$/;
+/** Years that are not of four digits as `toISOString` writes them. */
+const ISO = /^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?<zone>Z|[+-]\d{2}:?\d{2})?)?$/;
 
 /** A time in ISO 8601; without a zone it is UTC, as the data files have it. */
 function parseTime(value: string, name: string): Date {
   const match = ISO.exec(value);
-  const zoned = match?.groups?.["zone"] !== undefined || value.length === 10;
+  const zoned = match?.groups?.["zone"] !== undefined || !value.includes(":");
   const time = new Date(zoned ? value : `${value}Z`);
   if (match === null || Number.isNaN(time.getTime())) throw expected(name, "a time in ISO 8601", value);
   return time;

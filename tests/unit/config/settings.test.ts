@@ -221,6 +221,9 @@ describe("the URL of a store", () => {
     expect(withoutSecrets("at postgres://a:sec'r\"et@host/db")).toBe("at postgres://***@host/db");
     expect(withoutSecrets("host=x password=secret user=y")).toBe("host=x password=*** user=y");
     expect(withoutSecrets("sqlite:./data/shop.db")).toBe("sqlite:./data/shop.db");
+    expect(withoutSecrets("a@b://c, d://e:f@g@h,i://j k://l@m")).toBe("a@b://c, d://***@h,i://j k://***@m");
+    // Quadratic, it took minutes.
+    expect(withoutSecrets("://a".repeat(500_000))).toHaveLength(2_000_000);
   });
 });
 

@@ -337,6 +337,10 @@ describe("JSON", () => {
     expect(task).toMatchObject({ funcArgs: { inner_key: 1 }, queueName: "q", maxRetries: 1, dependsOn: ["p"], callbackArgs: { k: 1 } });
     expect(task.createdAt.toISOString()).toBe("2024-03-01T12:30:45.123Z");
     expect(task.runAt?.toISOString()).toBe("2024-03-01T10:30:00.000Z");
+    for (const at of [-8.64e15, Date.UTC(-1, 0), Date.UTC(10_000, 0), 8.64e15]) {
+      const far = new Task({ func: "f", runAt: new Date(at) });
+      expect(Task.fromJSON(far.toJSON()).runAt).toEqual(far.runAt);
+    }
     expect(Task.fromJSON({ func: "f", runAt: "2024-03-01" }).runAt?.toISOString()).toBe("2024-03-01T00:00:00.000Z");
   });
 
