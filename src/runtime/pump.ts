@@ -6,7 +6,7 @@
 import type { Claim, ClaimAsk, Claims } from "../core/backend.ts";
 import { LONGEST_WAIT } from "../core/clock.ts";
 import type { Clock, Random } from "../core/clock.ts";
-import { WorkerUnknownError } from "../core/errors.ts";
+import { StorageError, WorkerUnknownError } from "../core/errors.ts";
 import type { Ms } from "../core/record.ts";
 import { Waits } from "./backoff.ts";
 import { errorFields } from "./logger.ts";
@@ -17,6 +17,13 @@ import type { Stores } from "./stores.ts";
 
 /** The least wait for a due time, by how often in a row it came to nothing: what is due but cannot be claimed is not polled for. */
 const LEAST_WAITS: readonly Ms[] = [1, 50, 1_000];
+
+/** No time mends it: a person has to. */
+const DAMAGED =
+  "The database is damaged: `omniq doctor` says how much, `omniq doctor --salvage` saves what can be read; the worker tries again";
+function isDamage(error: unknown): boolean {
+  return error instanceof StorageError && (error.code === "STORAGE_CORRUPT" || error.code === "NOT_A_DATABASE");
+}
 
 export interface PumpOptions {
   readonly stores: Stores;
@@ -52,7 +59,7 @@ export class Pump {
   #byTimer = false;
   #wakeUp: (() => void) | undefined;
   #disarm: (() => void) | undefined;
-  #rests: (() => void)[] = [];
+  #rests: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
   #loop: Promise<void> | undefined;
   /** The write under way; it never rejects. */
   #ticking: Promise<void> | undefined;
@@ -77,11 +84,11 @@ export class Pump {
     this.wake();
   }
 
-  /** Resolves when nothing runs or waits, and a claim made after this call found nothing more. */
+  /** Resolves when nothing runs or waits, and a claim made after this call found nothing more. Rejects where the store is damaged. */
   async rest(): Promise<void> {
     this.hint();
-    await new Promise<void>((resolve) => {
-      this.#rests.push(resolve);
+    await new Promise<void>((resolve, reject) => {
+      this.#rests.push({ resolve, reject });
     });
   }
 
@@ -99,7 +106,7 @@ export class Pump {
     this.#open = false;
     await this.refuse();
     await this.#loop;
-    for (const resolve of this.#rests) resolve();
+    for (const { resolve } of this.#rests) resolve();
   }
 
   async #run(): Promise<void> {
@@ -196,8 +203,11 @@ export class Pump {
     const { throttle, arriveAgain, failed, isSilent } = this.#options;
     this.#failures++;
     if (error instanceof WorkerUnknownError && (await arriveAgain()) && this.#failures === 1) return;
-    throttle.warn("The store could not be reached; the worker tries again", errorFields(error));
+    const damaged = isDamage(error);
+    throttle.warn(damaged ? DAMAGED : "The store could not be reached; the worker tries again", errorFields(error));
     failed(error);
+    // Whoever waits for the end of the work would wait for ever.
+    if (damaged) for (const { reject } of this.#rests.splice(0)) reject(error);
     const { clock } = this.#options;
     const until = clock.monotonic() + this.#waits.next();
     const accepting = this.#accepting;
@@ -241,6 +251,6 @@ export class Pump {
     }
     const rests = this.#rests;
     this.#rests = [];
-    for (const resolve of rests) resolve();
+    for (const { resolve } of rests) resolve();
   }
 }

@@ -57,6 +57,22 @@ describe("a store that fails", () => {
     await worker.stop();
   });
 
+  test.each(["STORAGE_CORRUPT", "NOT_A_DATABASE"])("for good (%s): whoever drains is told, and a line says what to do", async (code) => {
+    const rig = new Rig();
+    await rig.enqueue("t");
+    const work = { ...rig.backend.work };
+    Object.assign(rig.backend.work, { claim: () => Promise.reject(new StorageError(code, "damaged")) });
+    const worker = rig.worker([task("t", () => 1)]);
+    const told = expect(worker.drain()).rejects.toMatchObject({ code });
+    await rig.pass(2_000);
+    await told;
+    expect(rig.logs.map(({ message }) => message)).toContainEqual(expect.stringContaining("omniq doctor --salvage"));
+    expect(worker.isRunning).toBe(false);
+    Object.assign(rig.backend.work, work);
+    await worker.drain();
+    expect((await rig.backend.desk.find({ limit: 9, status: "completed" })).items).toHaveLength(1);
+  });
+
   test("a claim that fails does not keep what has ended from being written", async () => {
     const rig = new Rig();
     const work = { ...rig.backend.work };
