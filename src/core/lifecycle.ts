@@ -21,8 +21,8 @@ export type Outcome =
   | { readonly kind: "retry"; readonly after?: Ms }
   | { readonly kind: "snooze"; readonly after: Ms }
   | { readonly kind: "discard"; readonly reason: string }
-  /** The worker stops: the attempt is given back. */
-  | { readonly kind: "interrupted" }
+  /** The worker stops, or cannot run it now: the attempt is given back. `after`: not to be claimed before. */
+  | { readonly kind: "interrupted"; readonly after?: Ms }
   /** The handler stopped because it was cancelled. */
   | { readonly kind: "cancelled" }
   /** The claim was handed out to end the task: `claim.for` says how. */
@@ -54,7 +54,7 @@ export function decide(claim: Claim, outcome: Outcome, run: Run): Settlement {
     case "discard":
       return end(claim, run, "cancelled", { reason: outcome.reason });
     case "interrupted":
-      return interrupted(claim, run);
+      return interrupted(claim, run, outcome.after);
     case "cancelled":
       return end(claim, run, "cancelled", claim.task.reason === undefined ? {} : { reason: claim.task.reason });
     case "ended":
@@ -87,8 +87,8 @@ function crashed(claim: Claim, run: Run, failure: Failure): Settlement {
 }
 
 /** The worker stopped first. A handler that has begun may have had its effect: what must not run twice is failed, not given back. */
-function interrupted(claim: Claim, run: Run): Settlement {
-  if (!claim.task.atMostOnce || run.executionMs === undefined) return again(claim, run, "give-back", 0, "released");
+function interrupted(claim: Claim, run: Run, after: Ms = 0): Settlement {
+  if (!claim.task.atMostOnce || run.executionMs === undefined) return again(claim, run, "give-back", after, "released");
   const failure = { name: "InterruptedError", message: "its worker stopped while it ran, and it must not run twice (atMostOnce)" };
   return end(claim, run, "failed", { failure, reason: "interrupted" });
 }

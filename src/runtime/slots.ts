@@ -3,7 +3,9 @@
  * which is `running` has its handler running (but for `prefetch`, the stated trade for speed).
  */
 import type { Clock } from "../core/clock.ts";
+import type { Ms } from "../core/record.ts";
 import type { Execution } from "./execution.ts";
+import { NONE_AHEAD } from "./fragile.ts";
 
 /** Synchronous handlers one after the other hold the event loop at most so long, so that beats go on. */
 const LONGEST_TURN = 15;
@@ -23,6 +25,8 @@ export class Slots {
   /** Claimed and not started: those that were prefetched, or that wait for the turn to end. */
   #next: Execution[] = [];
   #filling = false;
+  /** From when on as many are claimed ahead as there may be. */
+  #aheadFrom: Ms = 0;
 
   constructor(options: SlotsOptions) {
     this.#options = options;
@@ -30,8 +34,19 @@ export class Slots {
 
   /** How many more may be claimed. */
   get room(): number {
-    const { concurrency, prefetch } = this.#options;
-    return concurrency + prefetch - this.#running.size - this.#next.length;
+    const { concurrency, prefetch, clock } = this.#options;
+    const ahead = clock.monotonic() < this.#aheadFrom ? 0 : prefetch;
+    return concurrency + ahead - this.#running.size - this.#next.length;
+  }
+
+  /** Whether what comes now comes ahead. */
+  get isFull(): boolean {
+    return this.#running.size + this.#next.length >= this.#options.concurrency;
+  }
+
+  /** Nothing is claimed ahead for a while. */
+  claimNoneAhead(): void {
+    this.#aheadFrom = this.#options.clock.monotonic() + NONE_AHEAD;
   }
 
   get running(): ReadonlySet<Execution> {
