@@ -44,12 +44,18 @@ const STATE: Sql = "SELECT status, stage FROM {tasks} WHERE id = $1";
 
 /** Each note in a transaction of its own: locked together with others, it would be behind the children of theirs. */
 export async function release(steps: Steps, limit: number): Promise<boolean> {
+  if (!(await isAnyLeft(steps))) return false;
   await steps.transact((db) => recall(db, limit), "harmless");
   for (let left = limit; left > 0;) {
     const freed = await steps.transact((db) => releaseOne(db, left), "harmless");
     if (freed === undefined) break;
     left -= Math.max(1, freed);
   }
+  return await isAnyLeft(steps);
+}
+
+/** All that an idle worker asks. */
+function isAnyLeft(steps: Steps): Promise<boolean> {
   return steps.single(
     async (db) => (await db.get("SELECT 1 FROM {releases} UNION ALL SELECT 1 FROM {reminders} LIMIT 1")) !== undefined,
     "harmless",
