@@ -95,15 +95,15 @@ export const POSTGRES_BUGS: readonly Bug[] = [
   },
   {
     what: "a parent with open children is swept",
-    file: "src/backends/postgres/sweep.ts",
-    find: '      const rows = old.filter((row) => !kept.has(str(row["id"])));',
-    replace: "      const rows = old;",
+    file: "src/backends/postgres/desk.ts",
+    find: "(EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = ${id})\n  OR",
+    replace: "(false AND EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = ${id})\n  OR",
   },
   {
-    what: "a parent that a child came to has gone",
-    file: "src/backends/postgres/sweep.ts",
-    find: '\n  AND NOT ${hasDependents("t.id")} ORDER',
-    replace: " ORDER",
+    what: "a child that was freed does not keep its parent",
+    file: "src/backends/postgres/release.ts",
+    find: "SELECT $1, child FROM cut ON",
+    replace: "SELECT $1, child FROM cut WHERE false ON",
   },
   {
     what: "part of a call that was refused is written",

@@ -34,7 +34,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "runtime",
     bugs: RUNTIME_BUGS,
-    suites: [{ files: filesOf("unit/runtime", "trouble", "stop", "stores", "upkeep", "worker", "scheduler") }],
+    suites: [{ files: filesOf("unit/runtime", "trouble", "stop", "stores", "upkeep", "worker", "scheduler", "fragile") }],
   },
   {
     name: "sqlite",

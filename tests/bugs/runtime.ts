@@ -92,4 +92,10 @@ export const RUNTIME_BUGS: readonly Bug[] = [
     find: "    for (const run of this.#slots.withdrawAll()) this.#giveBack(run);\n    const looks",
     replace: "    this.#slots.withdrawAll();\n    const looks",
   },
+  {
+    what: "two tasks that one more crash would end run together",
+    file: "src/runtime/session.ts",
+    find: "else if (isSuspect(claim.task) && this.#otherSuspects(run).length > 0) this.#keepApart(run);",
+    replace: "",
+  },
 ];

@@ -215,6 +215,12 @@ export const SQLITE_BUGS: readonly Bug[] = [
     replace: "t WHERE worker IS NULL AND status = '${status}' AND coalesce(completed_at, created_at) <= ?",
   },
   {
+    what: "a child that was freed does not keep its parent",
+    file: "src/backends/sqlite/settle.ts",
+    find: "    keepFor(db, parent, rid);\n",
+    replace: "",
+  },
+  {
     what: "a parent with open children is swept",
     file: "src/backends/sqlite/sweep.ts",
     find: ' AND NOT ${hasDependents("t.id")} ORDER',

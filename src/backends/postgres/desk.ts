@@ -5,7 +5,7 @@ import type { Phase, StoredTask } from "../../core/task.ts";
 import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import { addEdges, keepFor, lookMarked } from "./parents.ts";
+import { addEdges, holdEnded, keepFor, lookMarked } from "./parents.ts";
 import type { NewEdge } from "./parents.ts";
 import type { Row } from "./link.ts";
 import { MARK, STAGE } from "../shared/stage.ts";
@@ -176,6 +176,7 @@ async function waitAgain(db: Db, ids: readonly string[], rows: readonly Row[]): 
 
 async function wait(db: Db, rid: number, parents: ReadonlyMap<string, NewEdge["edge"]>): Promise<void> {
   const ids = [...parents.keys()];
+  await holdEnded(db, ids);
   const rows = await lookMarked(db, new Set(ids), () => db.all(OLDER_PARENTS, list(ids), rid));
   const ended = rows.filter((row) => int(row["stage"]) === STAGE.finished);
   await keepFor(

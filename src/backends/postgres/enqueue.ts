@@ -14,7 +14,7 @@ import { holder, holdersOf, outlived } from "./holders.ts";
 import type { Holder } from "./holders.ts";
 import type { Param, Row } from "./link.ts";
 import { arrayOf, Sheet } from "./sheet.ts";
-import { addEdges, keepFor, lookMarked, markParents, remindOf } from "./parents.ts";
+import { addEdges, holdEnded, keepFor, lookMarked, markParents, remindOf } from "./parents.ts";
 import { edgesText } from "../shared/task-row.ts";
 
 /** Whether calls can go in one statement: nothing has to be looked up before, and all of them are announced or none. */
@@ -191,6 +191,7 @@ class Look {
     for (const row of holders) if (holding.has(str(row["unique_key"]))) parents.add(str(row["id"]));
     const ids = new Set([...tasks.map(({ id }) => id), ...parents, ...holders.map((row) => str(row["id"]))]);
     const look = (): Promise<readonly Row[]> => db.all(IDS, list([...ids]));
+    await holdEnded(db, [...parents]);
     return new Look(db, call, hold, hold === "mark" ? await lookMarked(db, parents, look) : await look(), holders);
   }
 

@@ -22,12 +22,18 @@ export async function addEdges(db: Db, edges: readonly NewEdge[]): Promise<void>
   await db.run(ADD_EDGES, list(edges.map(({ edge, child }) => ({ p: edge.id, c: child, r: edge.ifFailed === "run" ? 1 : 0 }))));
 }
 
-/** Parents that have ended, each with one of its children. They are locked: who takes one away looks for its children behind the lock. */
-const KEEP: Sql = `INSERT INTO {dependents}(parent, child) SELECT t.id, e.c FROM json_to_recordset($1::json) AS e(p text, c bigint)
-  JOIN {tasks} t ON t.id = e.p ORDER BY t.id FOR SHARE OF t ON CONFLICT DO NOTHING`;
+const KEEP: Sql = `INSERT INTO {dependents}(parent, child) SELECT e.p, e.c FROM json_to_recordset($1::json) AS e(p text, c bigint) ON CONFLICT DO NOTHING`;
 
+/** Parents that have ended, and are held, stay as long as these children may ask what they came to. */
 export async function keepFor(db: Db, kept: readonly { readonly parent: string; readonly child: number }[]): Promise<void> {
   if (kept.length > 0) await db.run(KEEP, list(kept.map(({ parent, child }) => ({ p: parent, c: child }))));
+}
+
+/** Those that have ended, locked until we commit: who takes one away looks for its children behind the lock. */
+const HOLD: Sql = `SELECT 1 FROM {tasks} WHERE id = ANY(${LIST(1)}) AND stage = ${STAGE.finished} ORDER BY id FOR SHARE`;
+
+export async function holdEnded(db: Db, parents: readonly string[]): Promise<void> {
+  if (parents.length > 0) await db.all(HOLD, list(parents));
 }
 
 /** Those that have not ended, locked until we commit: their ends see the mark. */

@@ -346,6 +346,19 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     expect(await phases("x", "c")).toEqual(["x completed", "c ready"]);
   });
 
+  test("a parent that has ended is not deleted while a child is being written behind it", async () => {
+    await b.work.enqueue([call(newTask("P"))]);
+    await end(await due());
+    const gate = new Gate(/INSERT INTO .*tasks AS t/s);
+    const other = await gated(gate);
+    const written = other.work.enqueue([call(child("c", "P"))]);
+    await gate.reached;
+    const removed = b.desk.remove(["P"]);
+    await waiting(1);
+    gate.open();
+    expect([await written, await removed]).toEqual([[[{ is: "added", id: "c" }]], ["has-dependents"]]);
+  });
+
   test("one id from two processes at once: one added it, the other knows it", async () => {
     const other = await opened();
     for (let i = 0; i < 30; i++) {
