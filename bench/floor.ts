@@ -27,7 +27,7 @@ const CLAIM = `UPDATE tasks SET
   stage = iif(expires_at <= ?1, ${STAGE.doomed}, ${STAGE.running}), mark = iif(expires_at <= ?1, ${MARK.expired}, NULL),
   status = iif(expires_at <= ?1, status, 'running'), attempt = attempt + iif(expires_at <= ?1, 0, 1),
   started_at = iif(expires_at <= ?1, started_at, ?1), next_retry_at = iif(expires_at <= ?1, next_retry_at, NULL),
-  unique_key = iif(unique_until = ${UNTIL.started} AND NOT coalesce(expires_at <= ?1, 0), NULL, unique_key),
+  unique_key = iif(unique_until = ${UNTIL.started} OR expires_at <= ?1, NULL, unique_key),
   fence = fence + 1, revision = revision + 1, worker = 1
   WHERE rid IN (SELECT rid FROM tasks INDEXED BY idx_tasks_queue_status WHERE stage = ${STAGE.ready} AND queue_name = (SELECT ?2)
     AND func = (SELECT ?3) ORDER BY priority DESC, due_at, rid LIMIT (?4+0))

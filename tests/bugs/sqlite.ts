@@ -131,8 +131,8 @@ export const SQLITE_BUGS: readonly Bug[] = [
   {
     what: "the start lets go of a key that is held until the end",
     file: "src/backends/sqlite/claim.ts",
-    find: "unique_key = iif(unique_until = ${UNTIL.started} AND NOT",
-    replace: "unique_key = iif(unique_until < 0 AND NOT",
+    find: "unique_key = iif(unique_until = ${UNTIL.started} OR",
+    replace: "unique_key = iif(unique_until < 0 OR",
   },
   {
     what: "a task is claimed by a worker that does not know its name",
@@ -154,9 +154,9 @@ export const SQLITE_BUGS: readonly Bug[] = [
   },
   {
     what: "a key that is held for a time is held for ever",
-    file: "src/backends/sqlite/enqueue.ts",
-    find: "return until >= 0 && until <= db.now;",
-    replace: "return until < 0 && until <= db.now - 1e15;",
+    file: "src/backends/shared/replace.ts",
+    find: "return (until >= 0 && until <= now) ||",
+    replace: "return (until < 0 && until <= now - 1e15) ||",
   },
   {
     what: "a parent that waits for a retry counts as ended",

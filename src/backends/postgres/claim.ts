@@ -87,7 +87,7 @@ const taking = (
     attempt = t.attempt + CASE WHEN t.expires_at <= {now} THEN 0 ELSE 1 END,
     started_at = CASE WHEN t.expires_at <= {now} THEN t.started_at ELSE {now} END,
     next_retry_at = CASE WHEN t.expires_at <= {now} THEN t.next_retry_at END,
-    unique_key = CASE WHEN t.unique_until = ${UNTIL.started} AND NOT coalesce(t.expires_at <= {now}, false) THEN NULL ELSE t.unique_key END,
+    unique_key = CASE WHEN t.unique_until = ${UNTIL.started} OR t.expires_at <= {now} THEN NULL ELSE t.unique_key END,
     fence = greatest(t.fence, (SELECT floor FROM facts)) + 1, revision = t.revision + 1, worker = $1::text, taken_over = false
     FROM picked WHERE t.rid = picked.rid RETURNING ${CLAIMED_COLUMNS})`;
 
@@ -233,7 +233,7 @@ function claimTo(why: Claim["for"], task: StoredTask, now: number): Claim {
 
 // ---------------------------------------------------------------- what is to be ended
 
-const MARK_EXPIRED: Sql = `UPDATE {tasks} SET stage = ${STAGE.doomed}, mark = ${MARK.expired} WHERE rid IN (SELECT rid FROM {tasks}
+const MARK_EXPIRED: Sql = `UPDATE {tasks} SET stage = ${STAGE.doomed}, mark = ${MARK.expired}, unique_key = NULL WHERE rid IN (SELECT rid FROM {tasks}
   WHERE stage < 3 AND expires_at IS NOT NULL AND expires_at <= {now} ORDER BY expires_at, rid LIMIT $1 FOR UPDATE SKIP LOCKED)`;
 /** With what nobody can be found to hold: the row of its worker went while the claim was being written. */
 const DOOMED: Sql = `SELECT rid FROM {tasks} t WHERE stage > 3 AND stage < 6 AND (worker IS NULL OR NOT EXISTS (SELECT 1 FROM {workers} w WHERE w.id = t.worker))

@@ -7,7 +7,7 @@ import { expected } from "../../core/errors.ts";
 import type { NewTask, Unique } from "../../core/task.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
-import { whyKept } from "../shared/replace.ts";
+import { isOutlived, whyKept } from "../shared/replace.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { int, optionalStr, str } from "../shared/values.ts";
 import { holder, holdersOf, outlived } from "./holders.ts";
@@ -223,7 +223,7 @@ class Look {
     const { unique } = task;
     const held = unique === undefined ? undefined : this.#holders.get(unique.key);
     if (unique === undefined || held === undefined) return undefined;
-    if (held.until >= 0 && held.until <= this.#now) {
+    if (isOutlived(this.#now, held)) {
       await this.#settle(held);
       this.#outlived.push(held.id);
       return undefined;
@@ -234,7 +234,7 @@ class Look {
       await this.#settle(held);
       await replace(this.#db, task, held);
       this.#rows.set(held.id, { ...rowOf(task), stage: held.stage });
-      this.#holders.set(unique.key, { ...held, until: this.#untilOf(unique) });
+      this.#holders.set(unique.key, { ...held, ...this.#times(task, unique) });
       const of = { id: held.id, ...(held.scheduleId === undefined ? {} : { scheduleId: held.scheduleId }) };
       this.#tell(of, task.queue);
       return { is: "replaced", ...of };
@@ -260,12 +260,11 @@ class Look {
     this.#new.push({ task, open: open.length, failed, parents: open, ended });
     this.#rows.set(task.id, { ...rowOf(task), stage });
     if (task.unique !== undefined) {
-      const until = this.#untilOf(task.unique);
       this.#holders.set(task.unique.key, {
         id: task.id,
         rid: undefined,
         stage,
-        until,
+        ...this.#times(task, task.unique),
         scheduleId: task.scheduleId,
         edges: edgesText(task.dependsOn) ?? undefined,
       });
@@ -273,8 +272,11 @@ class Look {
     return { is: "added", id: task.id };
   }
 
-  #untilOf({ until }: Unique): number {
-    return typeof until === "number" ? this.#now + until : UNTIL[until];
+  #times({ createdAt, expiresAt, ttl }: NewTask, { until }: Unique): Pick<Holder, "until" | "expiresAt"> {
+    return {
+      until: typeof until === "number" ? this.#now + until : UNTIL[until],
+      expiresAt: expiresAt ?? (ttl === undefined ? undefined : (createdAt ?? this.#now) + ttl),
+    };
   }
 
   /** Which parents are still to end. A failed one with a retry due has not ended. */

@@ -1,6 +1,6 @@
 /** Who holds a unique key, and what is locked of it while a call is weighed. */
-import { STAGE } from "../shared/stage.ts";
-import { int, optionalStr, str } from "../shared/values.ts";
+import { MARK, STAGE } from "../shared/stage.ts";
+import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
 import type { Row } from "./link.ts";
@@ -11,6 +11,7 @@ export interface Holder {
   readonly rid: number | undefined;
   readonly stage: number;
   readonly until: number;
+  readonly expiresAt: number | undefined;
   readonly scheduleId: string | undefined;
   /** What it waits for, as stored. */
   readonly edges: string | undefined;
@@ -22,12 +23,13 @@ export function holder(row: Row): Holder {
     rid: int(row["rid"]),
     stage: int(row["stage"]),
     until: int(row["unique_until"]),
+    expiresAt: optionalInt(row["expires_at"]),
     scheduleId: optionalStr(row["schedule_id"]),
     edges: optionalStr(row["depends_on"]),
   };
 }
 
-const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, schedule_id, depends_on FROM {tasks} WHERE unique_key = ANY(${LIST(1)})`;
+const HOLDERS: Sql = `SELECT rid, id, unique_key, stage, unique_until, expires_at, schedule_id, depends_on FROM {tasks} WHERE unique_key = ANY(${LIST(1)})`;
 const WAITING: Sql = `${HOLDERS} AND (stage < 4 OR stage = ${STAGE.finished}) ORDER BY id FOR UPDATE`;
 
 /**
@@ -48,9 +50,11 @@ function isHeld(row: Row): boolean {
   return stage === STAGE.running || stage === STAGE.doomed;
 }
 
-const OUTLIVED: Sql = `UPDATE {tasks} SET unique_key = NULL WHERE id = ANY(${LIST(1)})`;
+const HAS_EXPIRED: Sql = "stage < 3 AND expires_at <= {now}";
+const OUTLIVED: Sql = `UPDATE {tasks} SET unique_key = NULL, mark = CASE WHEN ${HAS_EXPIRED} THEN ${MARK.expired} ELSE mark END,
+  stage = CASE WHEN ${HAS_EXPIRED} THEN ${STAGE.doomed} ELSE stage END WHERE id = ANY(${LIST(1)})`;
 
-/** Takes the key of tasks whose time to hold it is over. */
+/** Takes the key of tasks that have outlived it; what has expired unseen and waits is marked to be ended. */
 export async function outlived(db: Db, ids: readonly string[]): Promise<void> {
   if (ids.length > 0) await db.run(OUTLIVED, list(ids));
 }

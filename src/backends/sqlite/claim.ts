@@ -72,7 +72,7 @@ const takeOf = (isOneOf: "=" | "IN", itsName: string): Sql => `UPDATE {tasks} SE
   attempt = iif(expires_at <= ?1, attempt, ${grown("attempt")}),
   started_at = iif(expires_at <= ?1, started_at, ?1),
   next_retry_at = iif(expires_at <= ?1, next_retry_at, NULL),
-  unique_key = iif(unique_until = ${UNTIL.started} AND NOT coalesce(expires_at <= ?1, 0), NULL, unique_key),
+  unique_key = iif(unique_until = ${UNTIL.started} OR expires_at <= ?1, NULL, unique_key),
   fence = ${grown("max(fence, ?6)")}, revision = ${grown("revision")}, worker = ?2
   WHERE rid ${isOneOf} (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_queue_status} WHERE stage = ${STAGE.ready} AND queue_name = (SELECT ?3)
     AND ${itsName} ORDER BY priority DESC, due_at, rid LIMIT (?5+0))
@@ -144,7 +144,7 @@ function claimTo(why: Claim["for"], task: StoredTask, now: number): Claim {
   return task.expiresAt === undefined ? claim : { ...claim, expiresIn: task.expiresAt - now };
 }
 
-const MARK_EXPIRED = `UPDATE {tasks} SET stage = ${STAGE.doomed}, mark = ${MARK.expired} WHERE rid IN (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_expires_at}
+const MARK_EXPIRED = `UPDATE {tasks} SET stage = ${STAGE.doomed}, mark = ${MARK.expired}, unique_key = NULL WHERE rid IN (SELECT rid FROM {tasks} INDEXED BY {idx_tasks_expires_at}
   WHERE stage < 3 AND expires_at IS NOT NULL AND expires_at <= (SELECT ?) ORDER BY expires_at, rid LIMIT (?+0))`;
 const DOOMED = `SELECT rid FROM {tasks} INDEXED BY {idx_tasks_held} WHERE stage > 3 AND stage < 6 AND worker IS NULL ORDER BY rid LIMIT (?+0)`;
 

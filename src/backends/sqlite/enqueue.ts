@@ -1,12 +1,12 @@
 /** Writing new tasks: one user's call is all or nothing, and calls that share a commit cannot refuse each other. */
 import type { Enqueued, EnqueueCall, Refused } from "../../core/backend.ts";
 import type { NewTask } from "../../core/task.ts";
-import { whyKept } from "../shared/replace.ts";
+import { isOutlived, whyKept } from "../shared/replace.ts";
 import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { edgesText } from "../shared/task-row.ts";
-import { int, optionalStr, str } from "../shared/values.ts";
+import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
 import type { Row } from "../shared/values.ts";
-import type { Db } from "./db.ts";
+import type { Db, Sql } from "./db.ts";
 import type { Param } from "./library.ts";
 import { isPlain, PLAIN_COLUMNS, plainParams, RARE_COLUMNS, rareParams, taskChecksum } from "./task-row.ts";
 
@@ -72,7 +72,7 @@ export function addTask(db: Db, task: NewTask, announce: boolean): Enqueued {
   if (task.unique !== undefined && holder !== undefined && !outlived) return onConflict(db, task, holder, task.unique.onConflict, announce);
   const parents = task.dependsOn.length === 0 ? NO_PARENTS : parentsOf(db, task);
   if ("why" in parents) return parents;
-  if (outlived) db.run("UPDATE {tasks} SET unique_key = NULL WHERE rid = ?", int(holder["rid"]));
+  if (outlived) db.run(OUTLIVED, db.now, int(holder["rid"]));
   if (insert(db, task, parents) === 0) return sameId(db, task);
   if (parents.open.length + parents.ended.length > 0) {
     const rid = int(db.get("SELECT rid FROM {tasks} WHERE id = ?", task.id)?.["rid"]);
@@ -223,15 +223,21 @@ function sameId(db: Db, task: NewTask): Enqueued {
   };
 }
 
+/** Takes the key away; what has expired unseen and waits is marked to be ended. */
+const OUTLIVED: Sql = `UPDATE {tasks} SET unique_key = NULL, mark = iif(stage < 3 AND expires_at <= ?1, ${MARK.expired}, mark),
+  stage = iif(stage < 3 AND expires_at <= ?1, ${STAGE.doomed}, stage) WHERE rid = ?2`;
+
 /** The row that holds a unique key, also one whose time is over. */
 function holderOf(db: Db, key: string): Row | undefined {
-  return db.get("SELECT rid, id, stage, unique_until, created_at, schedule_id, depends_on FROM {tasks} WHERE unique_key = ?", key);
+  return db.get(
+    "SELECT rid, id, stage, unique_until, created_at, expires_at, schedule_id, depends_on FROM {tasks} WHERE unique_key = ?",
+    key,
+  );
 }
 
-/** Whether its hold was for a length of time that is over. */
-function hasOutlived(db: Db, holder: Row): boolean {
-  const until = int(holder["unique_until"]);
-  return until >= 0 && until <= db.now;
+/** Whether its hold was for a length of time that is over, or it will not start any more. */
+function hasOutlived({ now }: Db, holder: Row): boolean {
+  return isOutlived(now, { stage: int(holder["stage"]), until: int(holder["unique_until"]), expiresAt: optionalInt(holder["expires_at"]) });
 }
 
 function onConflict(db: Db, task: NewTask, holder: Row, what: "keep" | "replace" | "refuse", announce: boolean): Enqueued {

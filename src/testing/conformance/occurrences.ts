@@ -25,6 +25,18 @@ export const occurrences: Chapter = {
       }
       b.expect((await b.events()).toSorted()).toEqual(["holder-k schedule_fired", "holder-r enqueued", "holder-r schedule_fired"]);
     },
+    "an occurrence that meets a holder past its TTL has a task of its own: what is counted as a run is one": async (b) => {
+      const [unique, ttl] = [{ key: "k", until: "finished", onConflict: "keep" } as const, 100];
+      let row = await put(b, "s");
+      for (const id of ["x", "y", "z"]) {
+        const [fired] = await b.backend.schedules.fire([firing(row, { enqueue: [newTask(id, { scheduleId: "s", unique, ttl })] })]);
+        b.expect(fired).toMatchObject({ is: "fired", occurrences: [{ is: "added", id }] });
+        await b.clock.advance(ttl);
+        row = (await read(b, "s")) ?? row;
+      }
+      b.expect(row).toMatchObject({ runCount: 3, lastTaskId: "z" });
+      b.expect([await b.phase("x"), await b.phase("y")]).toEqual(["expired", "expired"]);
+    },
     "an occurrence whose unique key is held is passed over where that is to be refused: told as skipped, not a run": async (b) => {
       const unique = { key: "k", until: "finished", onConflict: "refuse" } as const;
       await b.add(newTask("holder", { unique }));

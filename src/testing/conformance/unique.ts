@@ -147,12 +147,70 @@ export const unique: Chapter = {
       await b.one();
       b.expect(await b.add(keyed("b", { until: "started", on: "refuse" }))).toEqual(added("b"));
     },
-    "until started: an expired task holds its key until it is ended": async (b) => {
-      await b.add(keyed("a", { until: "started", ttl: 0 }));
-      const claim = await b.one();
-      b.expect(await b.add(keyed("b"))).toEqual(known("a"));
-      await b.end(claim, { kind: "ended" });
+    "a task that a claim finds expired lets go of its key, however long that was to be held": async (b) => {
+      for (const [i, until] of (["finished", "started", 1_000] as const).entries()) {
+        const key = `key ${i}`;
+        const one = (id: string): NewTask => newTask(id, { ttl: 5, unique: { key, until, onConflict: "refuse" } });
+        await b.add(one(`a${i}`));
+        await b.clock.advance(5);
+        const claim = await b.one();
+        b.expect(claim.for).toBe("expired");
+        b.expect(await b.add(one(`b${i}`))).toEqual(added(`b${i}`));
+        await b.end(claim, { kind: "ended" });
+        b.expect(await b.add(one(`c${i}`))).toMatchObject(REFUSED);
+        await b.backend.desk.remove([`b${i}`]);
+      }
+    },
+    "a task that is swept as expired lets go of its key": async (b) => {
+      await b.add(keyed("a", { ttl: 5, due: { in: 1 } }));
+      await b.clock.advance(5);
+      const { claims } = await b.backend.work.claim({ worker: "w1", limit: 10, of: { ended: true } });
+      b.expect(claims.map(({ task }) => task.id)).toEqual(["a"]);
       b.expect(await b.add(keyed("b"))).toEqual(added("b"));
+    },
+    "a holder past its TTL that nobody has met yet is marked, and lets go of its key to the new task": async (b) => {
+      for (const on of ["keep", "replace", "refuse"] as const) {
+        await b.add(newTask("parent", { queue: "other" }), keyed("a", { ttl: 5, dependsOn: [{ id: "parent", ifFailed: "run" }] }));
+        await b.clock.advance(4);
+        b.expect(await b.add(keyed("b", { on: "keep" }))).toEqual(known("a"));
+        await b.clock.advance(1);
+        b.expect(await b.call([keyed("b", { on, args: "2" })], true)).toEqual(added("b"));
+        b.expect(await b.phase("a")).toBe("expired");
+        const claim = b.only(await b.marked("a"));
+        b.expect(claim.for).toBe("expired");
+        await b.end(claim, { kind: "ended" });
+        b.expect([await b.phase("a"), await b.phase("b")]).toEqual(["expired", "ready"]);
+        b.expect(await b.add(keyed("c"))).toEqual(known("b"));
+        await b.backend.desk.remove(["parent", "a", "b"]);
+      }
+    },
+    "a holder that waits for its retry past its TTL lets go of its key": async (b) => {
+      await b.run(keyed("a", { ttl: 50, retryDelay: 20 }), { kind: "threw", failure: { name: "E", message: "" } });
+      b.expect(await b.phase("a")).toBe("retrying");
+      await b.clock.advance(50);
+      b.expect(await b.add(keyed("b"))).toEqual(added("b"));
+      b.expect(await b.phase("a")).toBe("expired");
+    },
+    "a holder that runs past its TTL holds its key": async (b) => {
+      await b.add(keyed("a", { ttl: 5 }));
+      await b.one();
+      await b.clock.advance(5);
+      b.expect(await b.add(keyed("b"))).toEqual(known("a"));
+    },
+    "a task that has expired when it is made lets go of its key in the same call": async (b) => {
+      b.expect(await b.add(keyed("a", { ttl: 0 }), keyed("b"))).toEqual([
+        { is: "added", id: "a" },
+        { is: "added", id: "b" },
+      ]);
+      b.expect(await b.phase("a")).toBe("expired");
+    },
+    "a call that is refused leaves a holder past its TTL as it was": async (b) => {
+      await b.add(keyed("a", { ttl: 5 }));
+      await b.clock.advance(5);
+      const before = await b.everything();
+      const orphan = keyed("b", { dependsOn: [{ id: "nobody", ifFailed: "run" }] });
+      b.expect(await b.add(orphan)).toMatchObject([{ is: "refused", why: "unknown-parent" }]);
+      b.expect(await b.everything()).toEqual(before);
     },
     "until a time: free when it is over, to the millisecond": async (b) => {
       await b.add(keyed("a", { until: 100 }));

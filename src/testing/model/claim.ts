@@ -4,7 +4,7 @@ import { WorkerUnknownError } from "../../core/errors.ts";
 import type { TaskId } from "../../core/record.ts";
 import { tell } from "./events.ts";
 import type { Moment, Row } from "./state.ts";
-import { change, claimOrder, defined, isExpired, isHeld, taskOf } from "./state.ts";
+import { change, claimOrder, defined, expire, isExpired, isHeld, taskOf } from "./state.ts";
 
 /** Hands out claims. `more`: the limit (or the bound of promotions or marks) was reached, so there may be more. */
 export function claim(moment: Moment, ask: ClaimAsk): Claims {
@@ -57,7 +57,7 @@ function nextFence({ state }: Moment, row: Row): number {
 
 /** A ready row is started, or handed out to be ended when its TTL has passed: it is never started late. */
 function start(moment: Moment, row: Row, worker: string, announce: boolean): Claim {
-  if (isExpired(row, moment.now)) return handOut(moment, change(moment, row, { stage: "doomed", mark: "expired" }), worker);
+  if (isExpired(row, moment.now)) return handOut(moment, expire(moment, row), worker);
   const running = change(moment, row, {
     stage: "running",
     status: "running",
@@ -79,7 +79,7 @@ function claimEnded(moment: Moment, { worker, limit }: ClaimAsk): Claims {
     .filter((row) => (row.stage === "ready" || row.stage === "timed" || row.stage === "blocked") && isExpired(row, moment.now))
     .toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0) || a.order - b.order)
     .slice(0, limit);
-  for (const row of expired) change(moment, row, { stage: "doomed", mark: "expired" });
+  for (const row of expired) expire(moment, row);
   const claims = all()
     .filter((row) => row.stage === "doomed" && !isHeld(row))
     .slice(0, limit)

@@ -4,7 +4,7 @@ import type { Ms, TaskId } from "../../core/record.ts";
 import type { Edge, NewTask } from "../../core/task.ts";
 import { tell } from "./events.ts";
 import type { Moment, Row } from "./state.ts";
-import { change, copyOf, defined, stageAt } from "./state.ts";
+import { change, copyOf, defined, expire, isExpired, isWaiting, stageAt } from "./state.ts";
 
 /** Ids of this call's tasks that became the holder of their unique key instead: a child of one is a child of the holder. */
 type Aliases = Map<TaskId, TaskId>;
@@ -48,10 +48,14 @@ function refused(why: "unique" | "id-reused" | "unknown-parent", detail: string)
   return { is: "refused", why, detail };
 }
 
-/** Who holds the key; a holder that has outlived its window is freed of it. */
+/** Who holds the key; a holder that has outlived its window, or was not started before it expired, is freed of it. */
 function holderOf(moment: Moment, key: string): Row | undefined {
   const holder = [...moment.state.tasks.values()].find((row) => row.holds?.key === key);
   if (holder?.holds === undefined) return undefined;
+  if (isExpired(holder, moment.now) && isWaiting(holder)) {
+    expire(moment, holder);
+    return undefined;
+  }
   const { since, until } = holder.holds;
   if (typeof until === "string" || moment.now < since + until) return holder;
   change(moment, holder, { holds: undefined });
@@ -61,8 +65,7 @@ function holderOf(moment: Moment, key: string): Row | undefined {
 function meetHolder(moment: Moment, holder: Row, task: NewTask): Enqueued {
   const conflict = task.unique?.onConflict;
   if (conflict === "keep") return { is: "known", id: holder.id };
-  const replaceable = holder.stage === "ready" || holder.stage === "timed" || holder.stage === "blocked";
-  if (conflict === "refuse" || !replaceable) {
+  if (conflict === "refuse" || !isWaiting(holder)) {
     const over = conflict === "refuse" ? "" : " and can no longer be replaced";
     return refused("unique", `task ${holder.id} holds the unique key ${task.unique?.key}${over}`);
   }

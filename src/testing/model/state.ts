@@ -106,6 +106,15 @@ export function isExpired(row: Row, now: Ms): boolean {
   return row.expiresAt !== undefined && row.expiresAt <= now;
 }
 
+export function isWaiting(row: Row): boolean {
+  return row.stage === "ready" || row.stage === "timed" || row.stage === "blocked";
+}
+
+/** It will not start any more: it waits to be ended, and keeps no other away. */
+export function expire(moment: Moment, row: Row): Row {
+  return change(moment, row, { stage: "doomed", mark: "expired", holds: undefined });
+}
+
 export function phaseOf(row: Row, now: Ms): Phase {
   if (row.stage === "doomed") return row.mark === "expired" ? "expired" : "cancelled";
   if (row.stage === "timed" && row.dueAt > now) return row.status === "failed" ? "retrying" : "delayed";
