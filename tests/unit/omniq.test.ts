@@ -117,6 +117,16 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       expect((await omniq.enqueue(parse, { n: 1 }, { unique })).created).toBe(true);
     });
 
+    test("a replacement that would be due only after its TTL is refused like any other, and the holder stays", async () => {
+      const unique = { key: "k", onConflict: "replace" } as const;
+      const first = await omniq.enqueue(add, { x: 1, y: 1 }, { runIn: "5m", ttl: "10m", unique });
+      for (const late of [{ runIn: "10m" }, { runAt: new Date(Date.now() + 700_000) }] as const) {
+        const put = omniq.enqueue(add, { x: 2, y: 2 }, { ...late, ttl: "10m", unique });
+        await expect(put).rejects.toMatchObject({ code: "INVALID_OPTION" });
+      }
+      expect((await first.get())?.funcArgs).toEqual({ x: 1, y: 1 });
+    });
+
     test("by name", async () => {
       const handle = await omniq.enqueueNamed<number>("add", { x: 1, y: 2 }, { tags: ["named"] });
       await drain();

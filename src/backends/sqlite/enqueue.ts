@@ -229,10 +229,7 @@ const OUTLIVED: Sql = `UPDATE {tasks} SET unique_key = NULL, mark = iif(stage < 
 
 /** The row that holds a unique key, also one whose time is over. */
 function holderOf(db: Db, key: string): Row | undefined {
-  return db.get(
-    "SELECT rid, id, stage, unique_until, created_at, expires_at, schedule_id, depends_on FROM {tasks} WHERE unique_key = ?",
-    key,
-  );
+  return db.get("SELECT rid, id, stage, unique_until, expires_at, schedule_id, depends_on FROM {tasks} WHERE unique_key = ?", key);
 }
 
 /** Whether its hold was for a length of time that is over, or it will not start any more. */
@@ -264,8 +261,7 @@ const REPLACE = `UPDATE {tasks} SET func = ?, queue_name = ?, stage = iif(stage 
   next_retry_at = NULL, expires_at = ?, ttl = ?, unique_until = ?, revision = revision + 1, ${ASSIGN(PLAIN_COLUMNS)}, ${ASSIGN(RARE_COLUMNS)} WHERE rid = ?`;
 
 function replace(db: Db, task: NewTask, holder: Row): void {
-  const { runAt, dueAt } = times(db, task);
-  const expiresAt = task.expiresAt ?? (task.ttl === undefined ? null : int(holder["created_at"]) + task.ttl);
+  const { runAt, dueAt, expiresAt } = times(db, task);
   db.run(
     REPLACE,
     task.func,

@@ -37,6 +37,20 @@ export const occurrences: Chapter = {
       b.expect(row).toMatchObject({ runCount: 3, lastTaskId: "z" });
       b.expect([await b.phase("x"), await b.phase("y")]).toEqual(["expired", "expired"]);
     },
+    "an occurrence that puts off a holder gives it its TTL anew": async (b) => {
+      const unique = { key: "k", until: "finished", onConflict: "replace" } as const;
+      const template = { scheduleId: "s", unique, ttl: 100 } as const;
+      let row = await put(b, "s");
+      for (const id of ["x", "y", "z"]) {
+        await b.backend.schedules.fire([firing(row, { enqueue: [newTask(id, { ...template, due: { in: 70 } })] })]);
+        b.expect(await b.get("x")).toMatchObject({ runAt: b.now + 70, expiresAt: b.now + 100 });
+        await b.clock.advance(60);
+        row = (await read(b, "s")) ?? row;
+      }
+      await b.clock.advance(10);
+      b.expect(row).toMatchObject({ runCount: 3, lastTaskId: "x" });
+      b.expect((await b.one()).for).toBe("run");
+    },
     "an occurrence whose unique key is held is passed over where that is to be refused: told as skipped, not a run": async (b) => {
       const unique = { key: "k", until: "finished", onConflict: "refuse" } as const;
       await b.add(newTask("holder", { unique }));

@@ -60,7 +60,7 @@ export const unique: Chapter = {
         ...fresh,
         id: "a",
         createdAt,
-        expiresAt: createdAt + 100,
+        expiresAt: b.now + 100,
         dueAt: b.now,
         status: "pending",
         phase: "blocked",
@@ -111,6 +111,22 @@ export const unique: Chapter = {
       await b.add(keyed("b", { on: "replace" }));
       b.expect(await b.phase("a")).toBe("ready");
       b.expect("runAt" in (await b.get("a"))).toBe(false);
+    },
+    "replace: a TTL counts from the replacing, so that a task put off again and again runs": async (b) => {
+      const put = (id: string): NewTask => keyed(id, { on: "replace", ttl: 30, due: { in: 10 } });
+      await b.add(put("a"));
+      for (let i = 0; i < 6; i++) {
+        await b.clock.advance(9);
+        b.expect(await b.add(put("b"))).toEqual([{ is: "replaced", id: "a" }]);
+        b.expect(await b.get("a")).toMatchObject({ runAt: b.now + 10, expiresAt: b.now + 30 });
+      }
+      await b.clock.advance(10);
+      b.expect((await b.one()).for).toBe("run");
+    },
+    "replace: a creation that is given with a TTL counts": async (b) => {
+      await b.add(keyed("a"));
+      await b.add(keyed("b", { on: "replace", ttl: 100, createdAt: b.now - 40 }));
+      b.expect((await b.get("a")).expiresAt).toBe(b.now + 60);
     },
     "replace: a wait for a retry is over": async (b) => {
       await b.run(keyed("a"), { kind: "threw", failure: { name: "E", message: "" } });

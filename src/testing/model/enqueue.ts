@@ -94,7 +94,7 @@ function replace(moment: Moment, holder: Row, task: NewTask): void {
     stage: holder.stage === "blocked" ? "blocked" : stageAt(due.dueAt, now),
     status: "pending",
     nextRetryAt: undefined,
-    expiresAt: expiryOf(task, holder.createdAt),
+    expiresAt: expiryOf(task, task.createdAt ?? now),
     holds: unique === undefined ? holder.holds : { key: unique.key, since: now, until: unique.until },
     revision: holder.revision + 1,
   });
