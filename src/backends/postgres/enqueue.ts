@@ -335,10 +335,11 @@ function known(row: Row): Known {
   };
 }
 
-/** The holder is the new task now, but for its id, creation, parents and counts. */
+/** The holder is the new task now, but for its id, creation, fence and parents; counts start anew. */
 const REPLACE: Sql = `UPDATE {tasks} t SET func = s.f, queue_name = s.q,
   stage = CASE WHEN t.stage = ${STAGE.blocked} THEN ${STAGE.blocked} WHEN ${DUE} > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END, status = 'pending',
-  priority = s.p, due_at = ${DUE}, run_at = coalesce(s.ra, {now} + s.ri), next_retry_at = NULL, expires_at = coalesce(s.ea, coalesce(s.ca, {now}) + s.tt),
+  priority = s.p, due_at = ${DUE}, run_at = coalesce(s.ra, {now} + s.ri), next_retry_at = NULL, started_at = NULL,
+  attempt = 0, retry_count = 0, crash_count = 0, expires_at = coalesce(s.ea, coalesce(s.ca, {now}) + s.tt),
   ttl = s.tt, unique_until = coalesce(s.uu, {now} + s.uw), revision = t.revision + 1, args = s.a, max_retries = s.mr, retry_delay = s.rd,
   max_crashes = s.mc, store_result = s.sr, kwargs = s.kw, name = s.n, description = s.ds, tags = s.tg::text[], callback = s.cb, backoff = s.bo,
   timeout = s."to", at_most_once = s.amo, result_ttl = s.rt FROM ${TASKS.from(1)} WHERE t.id = $${TASKS.width + 1}`;

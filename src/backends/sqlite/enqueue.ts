@@ -258,7 +258,7 @@ const ASSIGN = (columns: string): string =>
     .join(", ");
 
 const REPLACE = `UPDATE {tasks} SET func = ?, queue_name = ?, stage = iif(stage = 2, 2, ?), status = 'pending', priority = ?, due_at = ?, run_at = ?,
-  next_retry_at = NULL, expires_at = ?, ttl = ?, unique_until = ?, revision = revision + 1, ${ASSIGN(PLAIN_COLUMNS)}, ${ASSIGN(RARE_COLUMNS)} WHERE rid = ?`;
+  next_retry_at = NULL, started_at = NULL, attempt = 0, retry_count = 0, crash_count = 0, expires_at = ?, ttl = ?, unique_until = ?, revision = revision + 1, ${ASSIGN(PLAIN_COLUMNS)}, ${ASSIGN(RARE_COLUMNS)} WHERE rid = ?`;
 
 function replace(db: Db, task: NewTask, holder: Row): void {
   const { runAt, dueAt, expiresAt } = times(db, task);

@@ -14,9 +14,10 @@
  * other verbs nothing is said. A task that is expired already is added; the claim takes it as `expired`. A parent that has ended
  * other than completed dooms a child whose edge says `cancel` at once (`parent-failed`, reason `parent <id> <status>`). `unique`: a
  * window of milliseconds counts from the enqueue, is over when `now >= since + window`, and outlasts the holder's end; `finished` and
- * `started` are let go at the end, `started` also by a claim to run. `replace` makes the holder the new task but for id, creation,
- * parents and counts: revision + 1, pending, a new window, `expiresAt` from the old `createdAt`; a blocked one stays blocked. A holder
- * that runs, is doomed or has ended cannot be replaced: `unique`.
+ * `started` are let go at the end, `started` also by a claim to run. What is marked as expired lets go of its key, whatever that was held
+ * until; a holder that is ready, timed or blocked and has expired is marked by the call that meets it. `replace` makes the holder the new
+ * task but for id, creation, fence and parents: revision + 1, pending, counts and `startedAt` as of a new one, a new window, `expiresAt`
+ * as of a new one; a blocked one stays blocked. A holder that runs, is doomed or has ended cannot be replaced: `unique`.
  *
  * **Claims.** Every claim is revision + 1, and fence + 1 or more. To run: attempt + 1, `startedAt`, `nextRetryAt` gone. `more` is true when
  * `limit` was reached, when a batch of promotions was full, or (ended) when `limit` rows were marked. `nextDueIn` belongs to `due`

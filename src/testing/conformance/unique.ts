@@ -134,6 +134,18 @@ export const unique: Chapter = {
       b.expect(await b.get("a")).toMatchObject({ status: "pending", phase: "ready" });
       b.expect("nextRetryAt" in (await b.get("a"))).toBe(false);
     },
+    "replace: counts start anew, as at any new request; the fence goes on": async (b) => {
+      await b.add(keyed("a", { maxRetries: 1, retryDelay: 50 }));
+      await b.one({ worker: "w1" });
+      await b.end(b.only(await b.takeOver("w1")), { kind: "ended" });
+      const claim = await b.one();
+      await b.end(claim, { kind: "threw", failure: { name: "E", message: "" } });
+      b.expect(await b.get("a")).toMatchObject({ phase: "retrying", attempt: 2, retryCount: 1, crashCount: 1 });
+      await b.add(keyed("b", { on: "replace", maxRetries: 1, retryDelay: 50, args: "2" }));
+      const task = await b.get("a");
+      b.expect(task).toMatchObject({ phase: "ready", attempt: 0, retryCount: 0, crashCount: 0, fence: claim.fence });
+      b.expect("startedAt" in task).toBe(false);
+    },
     "a running holder is kept, or refuses": async (b) => {
       await b.add(keyed("a"));
       await b.one();

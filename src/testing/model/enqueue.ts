@@ -82,7 +82,7 @@ function sameEdges(some: readonly Edge[], others: readonly Edge[]): boolean {
   return these === those;
 }
 
-/** The holder is the new task now, but for its id, creation, parents and counts; a wait for a retry is over, a window begins anew. */
+/** The holder is the new task now, but for its id, creation, fence and parents; a wait for a retry is over, counts and a window begin anew. */
 function replace(moment: Moment, holder: Row, task: NewTask): void {
   const { now } = moment;
   const { due: _due, unique, dependsOn: _dependsOn, scheduleId: _scheduleId, id: _id, createdAt: _createdAt, ...given } = task;
@@ -94,6 +94,10 @@ function replace(moment: Moment, holder: Row, task: NewTask): void {
     stage: holder.stage === "blocked" ? "blocked" : stageAt(due.dueAt, now),
     status: "pending",
     nextRetryAt: undefined,
+    startedAt: undefined,
+    attempt: 0,
+    retryCount: 0,
+    crashCount: 0,
     expiresAt: expiryOf(task, task.createdAt ?? now),
     holds: unique === undefined ? holder.holds : { key: unique.key, since: now, until: unique.until },
     revision: holder.revision + 1,
