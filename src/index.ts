@@ -44,7 +44,7 @@ export type { ScheduleOptions, TimingOptions } from "./runtime/schedule-options.
 export type { ResumeOptions, ScheduleFind, ScheduleInfo, SchedulesDesk } from "./runtime/schedules-desk.ts";
 export type { OmniQOptions } from "./runtime/setup.ts";
 export type { CleanedUp, CleanupOptions, Stats } from "./runtime/stats.ts";
-export type { Counts, Deleted, Found, Retried, TaskInfo, TasksDesk } from "./runtime/tasks-desk.ts";
+export type { Counts, Deleted, Found, Retried, RetryConflict, TaskInfo, TasksDesk } from "./runtime/tasks-desk.ts";
 export type { WaitOptions } from "./runtime/waiter.ts";
 export type { OpenParent, Why, WhyCase, WhyReason } from "./runtime/why.ts";
 export type { RunOptions, StopOptions } from "./runtime/worker.ts";

@@ -16,8 +16,8 @@ export interface Change {
   readonly verb: "cancel" | "retry" | "delete";
   /** The phases in which it can be done. */
   readonly from: readonly Phase[];
-  /** Answers an outcome. */
-  readonly act: (omniq: OmniQ, id: string, given: Given) => Promise<string>;
+  /** Answers an outcome, with its reason where that is not always the same. */
+  readonly act: (omniq: OmniQ, id: string, given: Given) => Promise<string | Omit<Outcome, "id">>;
   /** The outcomes that were wanted. */
   readonly done: readonly string[];
   /** Every outcome in words: `{tasks} cancelled`. */
@@ -55,6 +55,7 @@ interface Asked {
 interface Outcome {
   readonly id: string;
   readonly outcome: string;
+  readonly reason?: string;
 }
 
 async function changeNamed(asked: Asked, ids: readonly string[]): Promise<ExitCode> {
@@ -69,7 +70,8 @@ async function changeNamed(asked: Asked, ids: readonly string[]): Promise<ExitCo
   else {
     const done = outcomes.filter(({ outcome }) => change.done.includes(outcome));
     if (done.length > 0) terminal.line(`${sentence(change, done)}.`);
-    for (const { id, outcome } of refused) terminal.note(`${terminal.paintNote("red", plain(id))}: ${reasonOf(outcome)}`);
+    for (const { id, outcome, reason = reasonOf(outcome) } of refused)
+      terminal.note(`${terminal.paintNote("red", plain(id))}: ${plain(reason)}`);
   }
   if (interrupted) return EXIT.interrupted;
   return refused.length === 0 ? EXIT.fine : EXIT.failed;
@@ -161,7 +163,8 @@ async function changeOne(omniq: OmniQ, given: Given, change: Change, { id, phase
     const now = await omniq.tasks.get(id);
     if (now !== undefined && now.phase !== phase) return { id, outcome: "changed" };
   }
-  return { id, outcome: await change.act(omniq, id, given) };
+  const answer = await change.act(omniq, id, given);
+  return typeof answer === "string" ? { id, outcome: answer } : { id, ...answer };
 }
 
 function dryRun({ change, given, terminal }: Asked, tasks: readonly { readonly phase: Phase }[]): ExitCode {

@@ -199,6 +199,13 @@ export interface QueueRow {
   readonly name: string;
   readonly pausedAt?: Ms;
 }
+/** `over`: what the other task keeps it away by. */
+export interface RequeueConflict {
+  readonly is: "conflict";
+  readonly over: "unique" | "overlap";
+  readonly taskId: TaskId;
+}
+export type Requeued = "requeued" | "not-final" | "missing" | RequeueConflict;
 export interface Desk {
   get(ids: readonly TaskId[]): Promise<readonly (StoredTask | undefined)[]>;
   find(query: TaskQuery): Promise<TaskPage>;
@@ -210,9 +217,10 @@ export interface Desk {
   cancel(ids: readonly TaskId[], reason?: string): Promise<readonly ("marked" | "asked" | "final" | "missing")[]>;
   /**
    * From an end back to pending: counts start anew, the fence and the history go on. A completed task is `not-final` for this.
-   * It waits again for those of its parents that have not ended; one that has ended, however it did, is done with.
+   * It waits again for those of its parents that have not ended; one that has ended, however it did, is done with. It takes its unique
+   * key again, or is refused with the task that holds it; likewise where none of its schedule may overlap and one is open.
    */
-  requeue(ids: readonly TaskId[]): Promise<readonly ("requeued" | "not-final" | "missing")[]>;
+  requeue(ids: readonly TaskId[]): Promise<readonly Requeued[]>;
   edit(set: readonly Edit[]): Promise<readonly ("edited" | "stale" | "running" | "final" | "missing")[]>;
   /** Takes the row, its result and its edges away; a running task or one with open dependents is kept. */
   remove(ids: readonly TaskId[]): Promise<readonly ("removed" | "running" | "has-dependents" | "missing")[]>;

@@ -15,8 +15,15 @@ import type { Stores } from "./stores.ts";
 import { whyOf } from "./why.ts";
 import type { Why } from "./why.ts";
 
+/** Another task keeps one from running again: it holds its unique key, or is open in a schedule of which none may overlap. */
+export interface RetryConflict {
+  readonly is: "conflict";
+  readonly over: "unique" | "overlap";
+  readonly taskId: TaskId;
+}
 /** `not-final`: it has not ended, or it completed. */
-export type Retried = "retried" | "not-final" | "missing";
+export type Retried = "retried" | "not-final" | "missing" | RetryConflict;
+type RetriedWord = Exclude<Retried, RetryConflict> | RetryConflict["is"];
 /** `running` and `has-dependents` (open ones) are kept. */
 export type Deleted = "deleted" | "running" | "has-dependents" | "missing";
 /** How many tasks came to each answer; those that no task came to are absent. */
@@ -89,38 +96,53 @@ export class TasksDesk {
     refuseUnknown(options, ["reason"], "the options of cancel()");
     const { reason } = options;
     if (reason !== undefined && typeof reason !== "string") throw expected("reason", "a text", reason);
-    return this.#each(target, async (stores, ids) => {
-      const answers = await stores.main.desk.cancel(ids, reason === undefined ? undefined : storable(reason).slice(0, 500));
-      const marked = ids.filter((_, i) => answers[i] === "marked");
-      await this.#ender.end(stores, marked);
-      return answers.map((answer): Cancelled => (answer === "marked" ? "cancelled" : answer));
-    });
+    return this.#each(
+      target,
+      async (stores, ids) => {
+        const answers = await stores.main.desk.cancel(ids, reason === undefined ? undefined : storable(reason).slice(0, 500));
+        const marked = ids.filter((_, i) => answers[i] === "marked");
+        await this.#ender.end(stores, marked);
+        return answers.map((answer): Cancelled => (answer === "marked" ? "cancelled" : answer));
+      },
+      itself,
+    );
   }
 
-  /** Lets tasks that failed, were cancelled or expired run again: counts start anew, the history stays. */
+  /**
+   * Lets tasks that failed, were cancelled or expired run again: counts start anew, the history stays. One whose unique key another task
+   * holds, or beside which a task of its schedule is open where none may overlap, stays as it is: `{ is: "conflict", over, taskId }`.
+   */
   retry(id: TaskId): Promise<Retried>;
-  retry(filter: TaskFilter): Promise<Counts<Retried>>;
-  async retry(target: TaskId | TaskFilter): Promise<Retried | Counts<Retried>> {
-    return this.#each(target, async (stores, ids) => {
-      const answers = await stores.main.desk.requeue(ids);
-      await announceRequeued(
-        stores,
-        ids.filter((_, i) => answers[i] === "requeued"),
-      );
-      return answers.map((answer): Retried => (answer === "requeued" ? "retried" : answer));
-    });
+  retry(filter: TaskFilter): Promise<Counts<RetriedWord>>;
+  async retry(target: TaskId | TaskFilter): Promise<Retried | Counts<RetriedWord>> {
+    return this.#each(
+      target,
+      async (stores, ids) => {
+        const answers = await stores.main.desk.requeue(ids);
+        await announceRequeued(
+          stores,
+          ids.filter((_, i) => answers[i] === "requeued"),
+        );
+        return answers.map((answer): Retried => (answer === "requeued" ? "retried" : answer));
+      },
+      wordOf,
+    );
   }
 
   /** Takes tasks away with their results; what runs or has open dependents is kept. Their events stay. */
   delete(id: TaskId): Promise<Deleted>;
   delete(filter: TaskFilter): Promise<Counts<Deleted>>;
   async delete(target: TaskId | TaskFilter): Promise<Deleted | Counts<Deleted>> {
-    return this.#each(target, async (stores, ids) => {
-      const answers = await stores.main.desk.remove(ids);
-      const removed = ids.filter((_, i) => answers[i] === "removed");
-      if (stores.results !== stores.main && removed.length > 0) await stores.results.results.remove(removed);
-      return answers.map((answer): Deleted => (answer === "removed" ? "deleted" : answer));
-    });
+    return this.#each(
+      target,
+      async (stores, ids) => {
+        const answers = await stores.main.desk.remove(ids);
+        const removed = ids.filter((_, i) => answers[i] === "removed");
+        if (stores.results !== stores.main && removed.length > 0) await stores.results.results.remove(removed);
+        return answers.map((answer): Deleted => (answer === "removed" ? "deleted" : answer));
+      },
+      itself,
+    );
   }
 
   /** Why a task is not running, in a sentence and in a typed object. */
@@ -129,10 +151,11 @@ export class TasksDesk {
     return this.#shared.access.use((stores) => whyOf(stores, id, this.#shared.isGone));
   }
 
-  async #each<A extends string>(
+  async #each<A, W extends string>(
     target: TaskId | TaskFilter,
     act: (stores: Stores, ids: readonly TaskId[]) => Promise<readonly A[]>,
-  ): Promise<A | Counts<A>> {
+    wordFor: (answer: A) => W,
+  ): Promise<A | Counts<W>> {
     if (typeof target === "string") {
       checkTarget(target);
       const [answer] = await this.#shared.access.use((stores) => act(stores, [target]));
@@ -140,7 +163,7 @@ export class TasksDesk {
       return answer;
     }
     const query = targetQuery(target);
-    const counts: Partial<Record<A, number>> = {};
+    const counts: Partial<Record<W, number>> = {};
     await this.#shared.access.use(async (stores) => {
       let after: string | undefined;
       do {
@@ -152,7 +175,10 @@ export class TasksDesk {
                 stores,
                 page.items.map((task) => task.id),
               );
-        for (const answer of answers) counts[answer] = (counts[answer] ?? 0) + 1;
+        for (const answer of answers) {
+          const word = wordFor(answer);
+          counts[word] = (counts[word] ?? 0) + 1;
+        }
         after = page.next;
       } while (after !== undefined && !this.#shared.access.closed);
     });
@@ -174,6 +200,14 @@ async function announceRequeued(stores: Stores, ids: readonly TaskId[]): Promise
       row === undefined ? [] : [{ type: "requeued" as const, taskId: row.id, queue: row.queue, id: `${row.id}.${row.revision}.requeued` }],
     ),
   );
+}
+
+function itself<A>(answer: A): A {
+  return answer;
+}
+
+function wordOf(answer: Retried): RetriedWord {
+  return typeof answer === "string" ? answer : answer.is;
 }
 
 function checkTarget(id: unknown): void {

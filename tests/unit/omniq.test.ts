@@ -127,6 +127,18 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       expect((await first.get())?.funcArgs).toEqual({ x: 1, y: 1 });
     });
 
+    test("a task is not retried while another holds its unique key; a filter counts it", async () => {
+      const unique = { key: "k" };
+      const one = await omniq.enqueue(add, { x: 1, y: 1 }, { unique });
+      await one.cancel();
+      const other = await omniq.enqueue(add, { x: 2, y: 2 }, { unique });
+      expect(await omniq.tasks.retry(one.id)).toEqual({ is: "conflict", over: "unique", taskId: other.id });
+      expect(await omniq.tasks.retry({ phase: "cancelled" })).toEqual({ conflict: 1 });
+      await drain();
+      expect(await omniq.tasks.retry({ phase: "cancelled" })).toEqual({ retried: 1 });
+      expect((await omniq.enqueue(add, { x: 3, y: 3 }, { unique })).id).toBe(one.id);
+    });
+
     test("by name", async () => {
       const handle = await omniq.enqueueNamed<number>("add", { x: 1, y: 2 }, { tags: ["named"] });
       await drain();

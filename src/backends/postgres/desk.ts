@@ -5,10 +5,11 @@ import type { Phase, StoredTask } from "../../core/task.ts";
 import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
 import { LIST, list } from "./db.ts";
 import type { Db, Sql } from "./db.ts";
+import { lockExclusive, obstaclesTo } from "./obstacles.ts";
 import { addEdges, holdEnded, keepFor, lookMarked } from "./parents.ts";
 import type { NewEdge } from "./parents.ts";
 import type { Row } from "./link.ts";
-import { MARK, STAGE } from "../shared/stage.ts";
+import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { TASK_COLUMNS } from "./task-row.ts";
 import { edgesOf, storedTask } from "../shared/task-row.ts";
 import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
@@ -130,21 +131,25 @@ export async function cancel(db: Db, ids: readonly string[], reason?: string): R
   });
 }
 
+/** It takes its key again: for the rest of a length of time that is not over, else until its end. */
 const REQUEUE: Sql = `UPDATE {tasks} SET stage = CASE WHEN coalesce(run_at, 0) > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END, status = 'pending',
   due_at = greatest({now}, coalesce(run_at, {now})), attempt = 0, retry_count = 0, crash_count = 0, reason = NULL, completed_at = NULL, started_at = NULL,
+  unique_key = coalesce(unique_key, asked_key), unique_until = CASE WHEN unique_until BETWEEN 0 AND {now} THEN ${UNTIL.finished} ELSE unique_until END,
   expires_at = {now} + ttl, revision = revision + 1 WHERE id = ANY(${LIST(1)}) AND stage + 0 = ${STAGE.finished} AND status <> 'completed'
   RETURNING rid, id, queue_name, schedule_id, depends_on`;
 /** What was left of its end to release waits for it again. */
 const FORGET_RELEASES: Sql = `DELETE FROM {releases} WHERE parent = ANY(${LIST(1)})`;
 
 export async function requeue(db: Db, ids: readonly string[]): ReturnType<Desk["requeue"]> {
-  const there = await lock(db, ids, "stage");
-  const rows = await db.all(REQUEUE, list(ids));
+  const exclusive = await lockExclusive(db, ids);
+  const there = await lock(db, ids, "stage, status, unique_key, asked_key, schedule_id");
+  const obstacles = await obstaclesTo(db, ids, there, exclusive);
+  const rows = await db.all(REQUEUE, list(ids.filter((id) => !obstacles.has(id))));
   const done = new Map(rows.map((row) => [str(row["id"]), row]));
   await db.run(FORGET_RELEASES, list([...done.keys()]));
   const answers = ids.map((id) => {
     const row = done.get(id);
-    if (row === undefined) return there.has(id) ? "not-final" : "missing";
+    if (row === undefined) return obstacles.get(id) ?? (there.has(id) ? "not-final" : "missing");
     done.delete(id);
     const scheduleId = optionalStr(row["schedule_id"]);
     db.events.push({ type: "requeued", taskId: id, queue: str(row["queue_name"]), ...(scheduleId === undefined ? {} : { scheduleId }) });

@@ -82,12 +82,12 @@ const DUE = "coalesce(s.ra, {now} + s.ri, s.ca, {now})";
 export const added = (
   only = "",
 ): Sql => `INSERT INTO {tasks} AS t (id, func, queue_name, priority, args, max_retries, retry_delay, max_crashes, store_result, created_at,
-  due_at, run_at, expires_at, ttl, stage, status, open_parents, mark, reason, unique_key, unique_until, depends_on, schedule_id, kwargs, name,
+  due_at, run_at, expires_at, ttl, stage, status, open_parents, mark, reason, unique_key, asked_key, unique_until, depends_on, schedule_id, kwargs, name,
   description, tags, callback, backoff, timeout, at_most_once, result_ttl)
   SELECT s.i, s.f, s.q, s.p, s.a, s.mr, s.rd, s.mc, s.sr, coalesce(s.ca, {now}), ${DUE}, coalesce(s.ra, {now} + s.ri),
   coalesce(s.ea, coalesce(s.ca, {now}) + s.tt), s.tt,
   CASE WHEN s.pf IS NOT NULL THEN ${STAGE.doomed} WHEN s.op > 0 THEN ${STAGE.blocked} WHEN ${DUE} > {now} THEN ${STAGE.timed} ELSE ${STAGE.ready} END,
-  'pending', coalesce(s.op, 0), CASE WHEN s.pf IS NOT NULL THEN ${MARK["parent-failed"]} END, s.pf, s.uk, coalesce(s.uu, {now} + s.uw), s.dp, s.ss,
+  'pending', coalesce(s.op, 0), CASE WHEN s.pf IS NOT NULL THEN ${MARK["parent-failed"]} END, s.pf, s.uk, s.uk, coalesce(s.uu, {now} + s.uw), s.dp, s.ss,
   s.kw, s.n, s.ds, s.tg::text[], s.cb, s.bo, s."to", s.amo, s.rt FROM ${TASKS.from(1)} ${only} RETURNING t.id, t.rid, t.queue_name, t.schedule_id`;
 const ADD: Sql = `WITH added AS (${added()})`;
 export const TELL = `told AS (INSERT INTO {events}(event_type, task_id, queue_name, schedule_id, timestamp)

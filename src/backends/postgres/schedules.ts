@@ -81,7 +81,7 @@ export async function fire(db: Db, set: readonly FireAsk[]): Promise<readonly Fi
 
 /** Compared so that no index of the active ones is read from end to end for it. */
 const CURRENT: Sql = "SELECT 1 FROM {schedules} WHERE id = $1 AND revision = $2 AND status IS NOT DISTINCT FROM 'active' FOR UPDATE";
-const OPEN: Sql = `SELECT id FROM {tasks} WHERE schedule_id = $1 AND stage < ${STAGE.finished} ORDER BY rid LIMIT 1`;
+export const OPEN: Sql = `SELECT id FROM {tasks} WHERE schedule_id = $1 AND stage < ${STAGE.finished} ORDER BY rid LIMIT 1`;
 const ADVANCE: Sql = `UPDATE {schedules} SET revision = revision + 1, run_count = run_count + $1,
   last_run_at = CASE WHEN $1 > 0 THEN {now} ELSE last_run_at END, next_run_at = $2,
   status = CASE WHEN $2::bigint IS NULL THEN 'completed' ELSE status END, last_task_id = coalesce($3, last_task_id) WHERE id = $4`;

@@ -187,8 +187,14 @@ INSERT INTO {dependents}(parent, child) SELECT p.id, c.rid FROM {tasks} c
   WHERE c.depends_on IS NOT NULL AND c.stage < 6 AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = p.id AND d.child = c.rid) ON CONFLICT DO NOTHING;
 `;
 
+/** The unique key that a task was enqueued with, also when it has let go of it: one that is requeued takes it again. No index, so that an end costs nothing more. */
+const ASKED_KEY = `
+ALTER TABLE {tasks} ADD COLUMN asked_key ${TEXT};
+UPDATE {tasks} SET asked_key = unique_key WHERE unique_key IS NOT NULL;
+`;
+
 /** Step n leads from version n to n + 1. Never changed once released: a new step is added. */
-export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, FINDING + DEPENDENTS];
+export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, FINDING + DEPENDENTS + ASKED_KEY];
 
 /** The tables that make a schema ours; one of these names without our meta table is somebody else's. */
 export const TABLES = [

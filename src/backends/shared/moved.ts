@@ -58,7 +58,7 @@ export const SHAPES: Readonly<Record<MovedTable, Shape>> = {
         /\s+/g,
         " ",
       ),
-      "id func queue_name status worker reason backoff unique_key limit_key name description tags depends_on callback schedule_id args kwargs",
+      "id func queue_name status worker reason backoff unique_key asked_key limit_key name description tags depends_on callback schedule_id args kwargs",
     ),
   },
 };

@@ -156,6 +156,11 @@ function isRule(value: unknown): value is Rule {
 }
 
 /** Absent in rows of the first version of the schema. */
+/** Whether tasks of a schedule with this `policy`, as it is stored, may be open beside each other. */
+export function allowsOverlap(policy: Value | undefined): boolean {
+  return policyOf(policy)?.overlap !== "skip";
+}
+
 function policyOf(text: Value | undefined): SchedulePolicy | undefined {
   if (text === null) return DEFAULT_SCHEDULE_POLICY;
   const policy = json(text);

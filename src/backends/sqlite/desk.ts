@@ -3,12 +3,13 @@ import type { Count, Desk, QueueRow, Sync } from "../../core/backend.ts";
 import type { Edge, Final, Phase, StoredTask } from "../../core/task.ts";
 import { FINALS } from "../../core/task.ts";
 import { PAUSED_FOR_MOVE } from "../../core/transfer.ts";
-import { MARK, STAGE } from "../shared/stage.ts";
+import { MARK, STAGE, UNTIL } from "../shared/stage.ts";
 import { edgesOf } from "../shared/task-row.ts";
 import { int, optionalInt, optionalStr, str } from "../shared/values.ts";
 import type { Db, Sql } from "./db.ts";
 import { addEdges, keepFor } from "./enqueue.ts";
 import type { Param } from "./library.ts";
+import { obstacleTo } from "./obstacle.ts";
 import { NAMED_PARENT } from "./schema.ts";
 import { TASK_COLUMNS, taskOf } from "./task-row.ts";
 
@@ -102,8 +103,9 @@ export function cancel(db: Db, ids: readonly string[], reason?: string): ReturnT
   });
 }
 
+/** It takes its key again: for the rest of a length of time that is not over, else until its end. */
 const REQUEUE = `UPDATE {tasks} SET stage = iif(coalesce(run_at, 0) > ?1, ${STAGE.timed}, ${STAGE.ready}), status = 'pending', due_at = max(?1, coalesce(run_at, ?1)), attempt = 0, retry_count = 0,
-  crash_count = 0, reason = NULL, completed_at = NULL, started_at = NULL, expires_at = iif(ttl IS NULL, NULL, ?1 + ttl), revision = revision + 1
+  crash_count = 0, unique_key = coalesce(unique_key, asked_key), unique_until = iif(unique_until BETWEEN 0 AND ?1, ${UNTIL.finished}, unique_until), reason = NULL, completed_at = NULL, started_at = NULL, expires_at = iif(ttl IS NULL, NULL, ?1 + ttl), revision = revision + 1
   WHERE id = ?2 AND stage = ${STAGE.finished} AND status <> 'completed'`;
 
 /** What was left of its end to release waits for it again. */
@@ -111,6 +113,8 @@ const FORGET_RELEASE = "DELETE FROM {releases} WHERE parent = ?";
 
 export function requeue(db: Db, ids: readonly string[]): ReturnType<SyncDesk["requeue"]> {
   return ids.map((id) => {
+    const obstacle = obstacleTo(db, id);
+    if (obstacle !== undefined) return obstacle;
     if (db.run(REQUEUE, db.now, id) === 0) return db.get("SELECT 1 FROM {tasks} WHERE id = ?", id) === undefined ? "missing" : "not-final";
     db.run(FORGET_RELEASE, id);
     const row = db.get("SELECT rid, queue_name, schedule_id, depends_on FROM {tasks} WHERE id = ?", id);

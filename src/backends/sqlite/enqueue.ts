@@ -141,8 +141,8 @@ const INSERT_PLAIN = insertPlain(1);
 /** Rows of one statement; more of them make it no faster. */
 const TOGETHER = 16;
 const INSERT_TOGETHER = insertPlain(TOGETHER);
-const INSERT = `INSERT INTO {tasks}(${PLAIN}, status, stage, open_parents, mark, reason, unique_key, unique_until, run_at, expires_at, ttl,
-  depends_on, schedule_id, ${RARE_COLUMNS}) VALUES (${MARKS(13)}, 'pending', ${MARKS(20)}) ON CONFLICT(id) DO NOTHING`;
+const INSERT = `INSERT INTO {tasks}(${PLAIN}, status, stage, open_parents, mark, reason, unique_key, asked_key, unique_until, run_at, expires_at, ttl,
+  depends_on, schedule_id, ${RARE_COLUMNS}) VALUES (${MARKS(13)}, 'pending', ${MARKS(21)}) ON CONFLICT(id) DO NOTHING`;
 
 /** When the task is due and when it expires: delays count from now, dates are the user's own. */
 function times(db: Db, task: NewTask): { runAt: number | null; dueAt: number; expiresAt: number | null } {
@@ -175,6 +175,7 @@ function insert(db: Db, task: NewTask, parents: Parents): number {
     parents.open.length,
     parents.failed === undefined ? null : MARK["parent-failed"],
     parents.failed ?? null,
+    task.unique?.key ?? null,
     task.unique?.key ?? null,
     uniqueUntil(db, task),
     runAt,
@@ -235,6 +236,14 @@ function holderOf(db: Db, key: string): Row | undefined {
 /** Whether its hold was for a length of time that is over, or it will not start any more. */
 function hasOutlived({ now }: Db, holder: Row): boolean {
   return isOutlived(now, { stage: int(holder["stage"]), until: int(holder["unique_until"]), expiresAt: optionalInt(holder["expires_at"]) });
+}
+
+/** Who holds the key now; one that has outlived it lets go of it. */
+export function freeHolder(db: Db, key: string): string | undefined {
+  const holder = holderOf(db, key);
+  if (holder === undefined || !hasOutlived(db, holder)) return optionalStr(holder?.["id"]);
+  db.run(OUTLIVED, db.now, int(holder["rid"]));
+  return undefined;
 }
 
 function onConflict(db: Db, task: NewTask, holder: Row, what: "keep" | "replace" | "refuse", announce: boolean): Enqueued {

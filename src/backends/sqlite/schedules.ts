@@ -96,7 +96,7 @@ export function fire(db: Db, set: readonly FireAsk[]): readonly Fired[] {
 }
 
 const CURRENT = "SELECT 1 FROM {schedules} WHERE id = ? AND revision = ? AND status = 'active'";
-const OPEN = "SELECT id FROM {tasks} INDEXED BY {idx_tasks_schedule} WHERE schedule_id = ? AND stage < 6 LIMIT 1";
+export const OPEN: Sql = "SELECT id FROM {tasks} INDEXED BY {idx_tasks_schedule} WHERE schedule_id = ? AND stage < 6 LIMIT 1";
 const ADVANCE = `UPDATE {schedules} SET revision = revision + 1, run_count = run_count + ?1, last_run_at = iif(?1 > 0, ?2, last_run_at), next_run_at = ?3,
   status = iif(?3 IS NULL, 'completed', status), last_task_id = ifnull(?4, last_task_id) WHERE id = ?5`;
 const OCCURRENCE = "INSERT INTO {occurrences}(schedule_id, at, fired_at, task_id) VALUES (?, ?, ?, ?)";

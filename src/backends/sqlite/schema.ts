@@ -217,8 +217,14 @@ INSERT OR IGNORE INTO {dependents}(parent, child) SELECT p.id, c.rid FROM {tasks
   AND NOT EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = p.id AND d.child = c.rid);
 `;
 
+/** The unique key that a task was enqueued with, also when it has let go of it: one that is requeued takes it again. No index, so that an end costs nothing more. */
+const ASKED_KEY = `
+ALTER TABLE {tasks} ADD COLUMN asked_key TEXT;
+UPDATE {tasks} SET asked_key = unique_key WHERE unique_key IS NOT NULL;
+`;
+
 /** Step n leads from version n to n + 1. Never changed once released: a new step is added. */
-export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, SCHEDULE_POLICY, CHECKSUMS + FINDING + DEPENDENTS];
+export const MIGRATIONS: readonly string[] = [TASKS + THE_REST, SCHEDULE_POLICY, CHECKSUMS + FINDING + DEPENDENTS + ASKED_KEY];
 
 /** The tables that make a database ours; one of these names without our meta table is somebody else's. */
 export const TABLES = [

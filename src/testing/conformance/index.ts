@@ -34,7 +34,8 @@
  * **Desk.** `cancel` leaves what is doomed already as it is. `edit` with `runAt`: `dueAt` is the new time, `null` is now; what waits
  * for a retry goes on waiting, so `nextRetryAt` is `dueAt` then. `requeue`: due now, or at a `runAt` still to come; `expiresAt` is now
  * + ttl, or none; blocked while a parent has not ended (one that is gone, or whose id a younger task has now, has); a parent that has
- * failed does not take it along again. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A
+ * failed does not take it along again. It is a `conflict` with the first open task of its schedule where none may overlap, else with the
+ * holder of its key, which it takes again: for the rest of a window, or else until its end. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A
  * removed or swept task leaves its fence behind: that of every later claim is higher than the highest of these.
  *
  * **Others.** The revision of a new schedule is the backend's to choose, so use the row that `put` answers; each change is + 1. A dropped

@@ -1,4 +1,6 @@
 /** What becomes of occurrences, and what is told of schedules. */
+import { DEFAULT_SCHEDULE_POLICY } from "../../core/schedule.ts";
+import type { NewTask } from "../../core/task.ts";
 import type { Chapter } from "./bench.ts";
 import { newSchedule, newTask } from "./bench.ts";
 import { fire, firing, put, read } from "./schedules.ts";
@@ -75,6 +77,29 @@ export const occurrences: Chapter = {
       if (after === undefined) throw new Error("Expected the schedule");
       b.expect(await fire(b, [firing(after, { occurrences: [at, at + 1_000], enqueue: [newTask("y"), newTask("z")] })])).toEqual(["fired"]);
       b.expect(await read(b, "s")).toMatchObject({ runCount: 2, lastTaskId: "z" });
+    },
+    "where none may overlap, no task of the schedule is requeued beside an open one: which one is told": async (b) => {
+      await put(b, "s", { policy: { ...DEFAULT_SCHEDULE_POLICY, overlap: "skip" } });
+      await put(b, "free");
+      const of = (id: string, scheduleId: string): NewTask => newTask(id, { scheduleId });
+      for (const [id, scheduleId] of [
+        ["a", "s"],
+        ["b", "s"],
+        ["f", "free"],
+        ["gone", "dropped"],
+      ] as const) {
+        await b.add(of(id, scheduleId));
+        await b.cancel(id);
+      }
+      const conflict = (taskId: string): object => ({ is: "conflict", over: "overlap", taskId });
+      await b.add(of("open", "s"), of("other", "free"), of("another", "dropped"));
+      const before = await b.everything();
+      b.expect(await b.backend.desk.requeue(["a"])).toEqual([conflict("open")]);
+      b.expect(await b.everything()).toEqual(before);
+      b.expect(await b.backend.desk.requeue(["f", "a", "gone"])).toEqual(["requeued", conflict("open"), "requeued"]);
+      await b.cancel("open");
+      b.expect(await b.backend.desk.requeue(["b", "a"])).toEqual(["requeued", conflict("b")]);
+      b.expect(await b.backend.desk.requeue(["a"])).toEqual([conflict("b")]);
     },
     "of several occurrences those that were refused are passed over alone": async (b) => {
       const unique = { key: "k", until: "finished", onConflict: "refuse" } as const;

@@ -287,14 +287,81 @@ export const unique: Chapter = {
       b.expect(await b.add(keyed("a"))).toEqual(known("a"));
       b.expect(await b.add(keyed("a", { on: "refuse" }))).toEqual(known("a"));
     },
-    "a requeued task does not take its key again": async (b) => {
+    "a requeued task takes its key again, as it was to be held": async (b) => {
+      for (const until of ["finished", "started"] as const) {
+        const [one, other] = [`a ${until}`, `b ${until}`].map((id) => newTask(id, { unique: { key: until, until, onConflict: "keep" } }));
+        if (one === undefined || other === undefined) throw new Error("Expected two");
+        await b.run(one, { kind: "threw", failure: { name: "E", message: "" }, final: true });
+        b.expect(await b.backend.desk.requeue([one.id])).toEqual(["requeued"]);
+        b.expect(await b.add(other)).toEqual(known(one.id));
+        const claim = await b.one();
+        b.expect(await b.add(other)).toEqual(until === "started" ? added(other.id) : known(one.id));
+        await b.backend.desk.remove([other.id]);
+        await b.end(claim);
+        b.expect(await b.add(other)).toEqual(added(other.id));
+        await b.backend.desk.remove([other.id]);
+      }
+    },
+    "a task is not requeued while another holds its key: which one is told, and it stays as it is": async (b) => {
+      for (const until of ["finished", "started"] as const) {
+        await b.add(keyed("a", { until }));
+        await b.cancel("a");
+        await b.add(keyed("b", { until }));
+        const before = await b.everything();
+        b.expect(await b.backend.desk.requeue(["a"])).toEqual([{ is: "conflict", over: "unique", taskId: "b" }]);
+        b.expect(await b.everything()).toEqual(before);
+        await b.cancel("b");
+        b.expect(await b.backend.desk.requeue(["a", "b"])).toEqual(["requeued", { is: "conflict", over: "unique", taskId: "a" }]);
+        b.expect(await b.add(keyed("c"))).toEqual(known("a"));
+        await b.backend.desk.remove(["a", "b"]);
+      }
+    },
+    "a task that expired takes its key again, too": async (b) => {
+      for (const until of ["finished", "started", 1_000] as const) {
+        await b.add(keyed("a", { until, ttl: 5 }));
+        await b.clock.advance(5);
+        await b.end(await b.ended(), { kind: "ended" });
+        await b.add(keyed("b"));
+        b.expect(await b.backend.desk.requeue(["a"])).toEqual([{ is: "conflict", over: "unique", taskId: "b" }]);
+        await b.backend.desk.remove(["b"]);
+        b.expect(await b.backend.desk.requeue(["a"])).toEqual(["requeued"]);
+        b.expect(await b.add(keyed("b"))).toEqual(known("a"));
+        await b.backend.desk.remove(["a"]);
+      }
+    },
+    "a requeued task whose window is open holds its key for the rest of it, else until its end": async (b) => {
+      const fails = { kind: "threw", failure: { name: "E", message: "" }, final: true } as const;
+      await b.run(keyed("a", { until: 100 }), fails);
+      b.expect(await b.backend.desk.requeue(["a"])).toEqual(["requeued"]);
+      await b.clock.advance(99);
+      b.expect(await b.add(keyed("b"))).toEqual(known("a"));
+      await b.end(await b.one(), fails);
+      await b.clock.advance(1);
+      b.expect(await b.backend.desk.requeue(["a"])).toEqual(["requeued"]);
+      await b.clock.advance(1_000);
+      b.expect(await b.add(keyed("b"))).toEqual(known("a"));
+      await b.end(await b.one(), fails);
+      await b.add(keyed("b", { until: 100 }));
+      b.expect(await b.backend.desk.requeue(["a"])).toEqual([{ is: "conflict", over: "unique", taskId: "b" }]);
+      await b.clock.advance(100);
+      b.expect(await b.backend.desk.requeue(["a"])).toEqual(["requeued"]);
+      b.expect(await b.add(keyed("c"))).toEqual(known("a"));
+    },
+    "a holder past its TTL keeps no task from being requeued": async (b) => {
       await b.add(keyed("a"));
       await b.cancel("a");
-      await b.add(keyed("b"));
+      await b.add(keyed("b", { ttl: 5 }));
+      await b.clock.advance(5);
       b.expect(await b.backend.desk.requeue(["a"])).toEqual(["requeued"]);
-      b.expect(await b.add(keyed("c"))).toEqual(known("b"));
-      await b.cancel("b");
-      b.expect(await b.add(keyed("c"))).toEqual(added("c"));
+      b.expect([await b.phase("a"), await b.phase("b")]).toEqual(["ready", "expired"]);
+    },
+    "a task without a key is requeued beside those that have one": async (b) => {
+      await b.add(newTask("a"), keyed("b"), newTask("c"));
+      for (const id of ["a", "b", "c"]) await b.cancel(id);
+      await b.add(keyed("d"));
+      const conflict = { is: "conflict", over: "unique", taskId: "d" };
+      b.expect(await b.backend.desk.requeue(["a", "b", "c", "b", "x"])).toEqual(["requeued", conflict, "requeued", conflict, "missing"]);
+      b.expect(await b.eventsOf("b")).toEqual(["cancelled"]);
     },
     "keys are apart": async (b) => {
       await b.add(keyed("a"));

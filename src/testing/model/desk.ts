@@ -1,9 +1,11 @@
-import type { Count, Edit, QueueRow, TaskPage, TaskPatch, TaskQuery } from "../../core/backend.ts";
+import type { Count, Edit, QueueRow, Requeued, TaskPage, TaskPatch, TaskQuery } from "../../core/backend.ts";
 import { pageOf, placeAfter, wayOf } from "../../core/find.ts";
 import type { Place } from "../../core/find.ts";
 import type { Ms, TaskId } from "../../core/record.ts";
 import type { Edge, Phase } from "../../core/task.ts";
+import { holderOf } from "./enqueue.ts";
 import { tell } from "./events.ts";
+import { openTask } from "./schedules.ts";
 import type { Moment, Row } from "./state.ts";
 import { change, claimOrder, defined, forget, hasDependents, isHeld, phaseOf, stageAt, taskOf } from "./state.ts";
 
@@ -18,15 +20,20 @@ export function cancel(moment: Moment, id: TaskId, reason: string | undefined): 
   return row.stage === "running" ? "asked" : "marked";
 }
 
-/** Counts start anew; fence, creation and history go on. A key is not taken again; parents that are open are waited for again. */
-export function requeue(moment: Moment, id: TaskId): "requeued" | "not-final" | "missing" {
+/** Counts start anew; fence, creation and history go on. Its key is taken again; parents that are open are waited for again. */
+export function requeue(moment: Moment, id: TaskId): Requeued {
   const { now } = moment;
   const row = moment.state.tasks.get(id);
   if (row === undefined) return "missing";
   if (row.stage !== "finished" || row.status === "completed") return "not-final";
+  const obstacle = obstacleTo(moment, row);
+  if (obstacle !== undefined) return obstacle;
   const dueAt = Math.max(now, row.runAt ?? now);
   const open = openParentsOf(moment, row);
+  const holds = retaken(row, now);
   const requeued = change(moment, row, {
+    holds,
+    asked: holds,
     stage: open.length > 0 ? "blocked" : stageAt(dueAt, now),
     openParents: open.length,
     status: "pending",
@@ -44,6 +51,20 @@ export function requeue(moment: Moment, id: TaskId): "requeued" | "not-final" | 
   tell(moment, "requeued", requeued);
   moment.hints.add("task");
   return "requeued";
+}
+
+function obstacleTo(moment: Moment, row: Row): Requeued | undefined {
+  const exclusive = moment.state.schedules.get(row.scheduleId ?? "")?.policy.overlap === "skip";
+  const open = exclusive && row.scheduleId !== undefined ? openTask(moment, row.scheduleId) : undefined;
+  if (open !== undefined) return { is: "conflict", over: "overlap", taskId: open };
+  const holder = row.asked === undefined || row.holds !== undefined ? undefined : holderOf(moment, row.asked.key);
+  return holder === undefined ? undefined : { is: "conflict", over: "unique", taskId: holder.id };
+}
+
+/** For the rest of a length of time that is not over, else until its end. */
+function retaken({ asked }: Row, now: Ms): Row["asked"] {
+  const isOver = typeof asked?.until === "number" && asked.since + asked.until <= now;
+  return asked !== undefined && isOver ? { ...asked, until: "finished" } : asked;
 }
 
 /** A younger task under a parent's id is not the one that was meant: that one is gone. So no cycle can arise either. */

@@ -49,7 +49,7 @@ function refused(why: "unique" | "id-reused" | "unknown-parent", detail: string)
 }
 
 /** Who holds the key; a holder that has outlived its window, or was not started before it expired, is freed of it. */
-function holderOf(moment: Moment, key: string): Row | undefined {
+export function holderOf(moment: Moment, key: string): Row | undefined {
   const holder = [...moment.state.tasks.values()].find((row) => row.holds?.key === key);
   if (holder?.holds === undefined) return undefined;
   if (isExpired(holder, moment.now) && isWaiting(holder)) {
@@ -87,6 +87,7 @@ function replace(moment: Moment, holder: Row, task: NewTask): void {
   const { now } = moment;
   const { due: _due, unique, dependsOn: _dependsOn, scheduleId: _scheduleId, id: _id, createdAt: _createdAt, ...given } = task;
   const due = dueOf(task, now, task.createdAt ?? now);
+  const holds = unique === undefined ? holder.holds : { key: unique.key, since: now, until: unique.until };
   change(moment, holder, {
     ...NO_OPTIONS,
     ...given,
@@ -99,7 +100,8 @@ function replace(moment: Moment, holder: Row, task: NewTask): void {
     retryCount: 0,
     crashCount: 0,
     expiresAt: expiryOf(task, task.createdAt ?? now),
-    holds: unique === undefined ? holder.holds : { key: unique.key, since: now, until: unique.until },
+    holds,
+    asked: holds,
     revision: holder.revision + 1,
   });
 }
@@ -129,13 +131,15 @@ function add(moment: Moment, task: NewTask): Enqueued {
   const open = edges.filter((edge) => state.tasks.get(edge.id)?.stage !== "finished");
   const failed = edges.find((edge) => edge.ifFailed === "cancel" && hasFailed(state.tasks.get(edge.id)));
   for (const edge of open) state.dependencies.set(JSON.stringify([edge.id, task.id]), { ...edge, child: task.id });
+  const holds = unique === undefined ? undefined : { key: unique.key, since: now, until: unique.until };
   const waiting = open.length > 0 ? "blocked" : stageAt(due.dueAt, now);
   state.tasks.set(task.id, {
     ...given,
     ...due,
     order: ++state.counted,
     stage: failed === undefined ? waiting : "doomed",
-    holds: unique === undefined ? undefined : { key: unique.key, since: now, until: unique.until },
+    holds,
+    asked: holds,
     status: "pending",
     mark: failed === undefined ? undefined : "parent-failed",
     reason: failed === undefined ? undefined : parentReason(failed.id, state.tasks.get(failed.id)),

@@ -69,7 +69,7 @@ export function fire(moment: Moment, ask: FireAsk): Fired {
   return { is: fewer === undefined ? "fired" : "fewer", occurrences };
 }
 
-function openTask({ state }: Moment, scheduleId: string): TaskId | undefined {
+export function openTask({ state }: Moment, scheduleId: string): TaskId | undefined {
   return [...state.tasks.values()]
     .filter((row) => row.scheduleId === scheduleId && row.stage !== "finished")
     .toSorted((a, b) => a.order - b.order)[0]?.id;

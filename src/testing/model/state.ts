@@ -12,13 +12,21 @@ export type Stage = "ready" | "timed" | "blocked" | "running" | "doomed" | "fini
 /** The same record, whose optional fields may also be set to `undefined`: so a change can take one away. */
 type Loose<T> = { readonly [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] };
 
+interface Hold {
+  readonly key: string;
+  readonly since: Ms;
+  readonly until: Unique["until"];
+}
+
 /** A task and what people do not see of it. */
 export interface Row extends Loose<Omit<StoredTask, "phase">> {
   /** Grows with each task added. */
   readonly order: number;
   readonly stage: Stage;
   /** The unique key it holds, from when on, and until when. */
-  readonly holds: { readonly key: string; readonly since: Ms; readonly until: Unique["until"] } | undefined;
+  readonly holds: Hold | undefined;
+  /** What it took when it was enqueued, or requeued, also when it has let go of it. */
+  readonly asked: Hold | undefined;
 }
 
 export interface Dependency extends Edge {
@@ -130,7 +138,7 @@ export function claimOrder(a: Row, b: Row): number {
 
 /** A row as the contract shows it. */
 export function taskOf(row: Row, now: Ms): StoredTask {
-  const { order: _order, stage: _stage, holds: _holds, ...task } = row;
+  const { order: _order, stage: _stage, holds: _holds, asked: _asked, ...task } = row;
   return defined<StoredTask>({ ...task, phase: phaseOf(row, now) });
 }
 

@@ -2,6 +2,7 @@
 import { Client, Pool } from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Claim, EnqueueCall } from "../../../src/core/backend.ts";
+import { DEFAULT_SCHEDULE_POLICY } from "../../../src/core/schedule.ts";
 import type { Edge, NewTask } from "../../../src/core/task.ts";
 import { defineTask, OmniQ } from "../../../src/index.ts";
 import { PostgresBackend } from "../../../src/postgres.ts";
@@ -319,6 +320,42 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
       expect(await kept).toEqual([[{ is: "known", id: "x" }]]);
       expect(await end(claims)).toEqual({ settled: ["settled"] });
       await tx.query("COMMIT");
+    });
+  });
+
+  describe("a task that is retried while another comes", () => {
+    test("with its unique key: it is told of the one that was faster", async () => {
+      const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+      await b.work.enqueue([call(newTask("x", { unique }))]);
+      await end(await due(), "failed");
+      const gate = new Gate(/unique_key = coalesce\(unique_key, asked_key\)/);
+      const other = await gated(gate);
+      const retried = other.desk.requeue(["x"]);
+      await gate.reached;
+      expect(await b.work.enqueue([call(newTask("y", { unique }))])).toEqual([[{ is: "added", id: "y" }]]);
+      gate.open();
+      expect(await retried).toEqual([{ is: "conflict", over: "unique", taskId: "y" }]);
+      expect(await phases("x", "y")).toEqual(["x failed", "y ready"]);
+    });
+
+    test("of its schedule, of which none may overlap: only one of them finds nothing open", async () => {
+      const policy = { ...DEFAULT_SCHEDULE_POLICY, overlap: "skip" } as const;
+      await b.schedules.put(newSchedule("s", Date.now(), { policy }));
+      await b.work.enqueue([call(newTask("x", { scheduleId: "s" }))]);
+      await end(await due(), "failed");
+      const gate = new Gate(/unique_key = coalesce\(unique_key, asked_key\)/);
+      const other = await gated(gate);
+      const retried = other.desk.requeue(["x"]);
+      await gate.reached;
+      const ran = b.schedules.run({ id: "s", task: newTask("y", { scheduleId: "s" }), events: [], unlessOpen: true });
+      const locks = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
+      const isWaiting = async (): Promise<boolean> => (await pool.query(locks, [`%${schema}%schedules%`])).rows.length > 0;
+      let isOver = false;
+      void ran.then(() => (isOver = true));
+      await until(async () => isOver || (await isWaiting()));
+      gate.open();
+      expect(await retried).toEqual(["requeued"]);
+      expect(await ran).toEqual({ is: "open", taskId: "x" });
     });
   });
 

@@ -83,6 +83,27 @@ describe("tasks by their ids", () => {
     expect(await phaseOf("failed-1")).toBe("ready");
   });
 
+  test("do not run again beside another that keeps them back: which one is told, and why", async () => {
+    const unique = { key: "k" };
+    const one = await omniq.enqueueNamed("resize", {}, { id: "one", unique });
+    await one.cancel();
+    await omniq.enqueueNamed("resize", {}, { id: "other", unique });
+    const named = await said(["tasks", "retry", "one"]);
+    expect(named).toMatchObject({ code: 1, text: "one: task other holds its unique key" });
+    expect(await json(["tasks", "retry", "one"])).toEqual({
+      outcomes: { conflict: 1 },
+      tasks: [{ id: "one", outcome: "conflict", reason: "task other holds its unique key" }],
+    });
+    const text = "1 task kept back by another of the same unique key or schedule.";
+    expect(await said(["tasks", "retry", "--phase", "cancelled", "--yes"])).toMatchObject({ code: 0, text });
+    await omniq.scheduleNamed("resize", {}, { id: "often", every: "1h", overlap: "skip" });
+    const first = await omniq.schedules.runNow("often");
+    await first.cancel();
+    const open = await omniq.schedules.runNow("often");
+    const why = `${first.id}: task ${open.id} of its schedule has not ended, and none of them may overlap`;
+    expect(await said(["tasks", "retry", first.id])).toMatchObject({ code: 1, text: why });
+  });
+
   test("are deleted", async () => {
     await fill();
     expect(await said(["tasks", "delete", "done-1"])).toMatchObject({ code: 0, text: "1 task deleted." });

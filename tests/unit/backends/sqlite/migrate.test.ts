@@ -11,6 +11,7 @@ import { DEFAULT_SCHEDULE_POLICY } from "../../../../src/core/schedule.ts";
 import { defineTask, OmniQ } from "../../../../src/index.ts";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
 import { TestClock } from "../../../../src/testing/clock.ts";
+import { newTask } from "../../../../src/testing/conformance/bench.ts";
 import { until } from "../../../fixtures/helpers.ts";
 
 const FIXTURES = new URL("../../../fixtures/schema/", import.meta.url);
@@ -98,6 +99,24 @@ describe.each(later)("a database of version %d", (version) => {
     expect(db.prepare("SELECT count(*) AS n FROM queues WHERE name GLOB 'q[0-9]*'").get()).toEqual({ n: 5 });
     expect(db.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
     db.close();
+  });
+
+  test("knows the keys of its tasks also after their ends", async () => {
+    const path = restored(version);
+    const db = new DatabaseSync(path);
+    db.exec("UPDATE tasks SET unique_key = 'k', unique_until = -1 WHERE id = 'ready'");
+    db.close();
+    const backend = new SQLiteBackend({ path });
+    await backend.initialize();
+    const omniq = new OmniQ({ backend });
+    expect(await omniq.tasks.cancel("ready")).toBe("cancelled");
+    const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+    expect(await backend.work.enqueue([{ tasks: [newTask("other", { unique })], announce: false }])).toEqual([
+      [{ is: "added", id: "other" }],
+    ]);
+    expect(await omniq.tasks.retry("ready")).toEqual({ is: "conflict", over: "unique", taskId: "other" });
+    await omniq.close();
+    await backend.close();
   });
 
   test("keeps its tasks, results, events and schedules, and goes on with them", async () => {
