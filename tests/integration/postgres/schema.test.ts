@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { SETTINGS } from "../../../src/backends/postgres/options.ts";
 import { defineTask, OmniQ } from "../../../src/index.ts";
 import { PostgresBackend } from "../../../src/postgres.ts";
-import { newTask } from "../../../src/testing/conformance/bench.ts";
+import { newTask, workerRow } from "../../../src/testing/conformance/bench.ts";
 import { ended, omniq, start } from "../../fixtures/bin.ts";
 import { until } from "../../fixtures/helpers.ts";
 import { shapeOf } from "../../fixtures/postgres-schema.ts";
@@ -98,15 +98,27 @@ describe.skipIf(POSTGRES_URL === "")("the schema", () => {
     };
     const before = await open();
     await before.work.enqueue([{ tasks: [newTask("a"), newTask("b", { dependsOn: [{ id: "a", ifFailed: "run" }] })], announce: true }]);
+    const unique = { key: "k", until: "finished", onConflict: "keep" } as const;
+    await before.work.enqueue([{ tasks: [newTask("ended", { queue: "other", unique })], announce: false }]);
+    await before.presence.arrive(workerRow("w"));
+    const of = { due: true, queues: ["other"], names: ["f"], announce: false } as const;
+    const { claims } = await before.work.claim({ worker: "w", limit: 1, of });
+    await before.work.settle(claims.map(({ fence }) => ({ id: "ended", fence, to: "completed", events: [] })));
+    await before.work.enqueue([{ tasks: [newTask("child", { dependsOn: [{ id: "ended", ifFailed: "run" }], unique })], announce: false }]);
     await before.close();
     // Back to what version 1 had; the index of events that it had differently is made anew in any case.
     const added = ["by_end", "doomed", "by_queue", "by_func", "by_schedule"].map((name) => `DROP INDEX ${schema}.idx_tasks_${name}`);
-    await admin.query(`${added.join("; ")}; UPDATE ${schema}.omniq_meta SET value = 1 WHERE key = 'schema_version'`);
+    const more = `DROP TABLE ${schema}.dependents; ALTER TABLE ${schema}.tasks DROP COLUMN asked_key`;
+    await admin.query(`${added.join("; ")}; ${more}; UPDATE ${schema}.omniq_meta SET value = 1 WHERE key = 'schema_version'`);
     const backends = await Promise.all([open(), open(), open()]);
     await current();
     expect(await shapeOf(admin, schema)).toBe(readFileSync(FIXTURE, "utf8"));
     expect((await backends[0]?.desk.get(["a", "b"]))?.map((task) => task?.phase)).toEqual(["ready", "blocked"]);
     expect(await backends[0]?.events.newest({ limit: 9 })).toHaveLength(2);
+    expect(await backends[0]?.desk.remove(["ended"])).toEqual(["has-dependents"]);
+    expect((await admin.query(`SELECT id, asked_key FROM ${schema}.tasks WHERE asked_key IS NOT NULL`)).rows).toEqual([
+      { id: "child", asked_key: "k" },
+    ]);
     for (const backend of backends) await backend.close();
   });
 

@@ -54,11 +54,14 @@ describe("broken schedules", () => {
     expect(row("rule")).toMatch(/^rule +tick +\? +active, broken +in /);
     expect(row("good")).toMatch(/^good +tick +every 2h +active +in /);
     expect(lines.slice(-2)).toEqual(["rule: Expected `rule` to be as OmniQ wrote it, got something else", `zone: ${WHY}`]);
-    expect((await json("schedules", "list")).map(({ id, broken }) => [id, typeof broken])).toEqual([
-      ["rule", "string"],
-      ["good", "undefined"],
-      ["zone", "string"],
-    ]);
+    // By the next time, which for one of them depends on when this runs.
+    expect(new Map((await json("schedules", "list")).map(({ id, broken }) => [id, typeof broken]))).toEqual(
+      new Map([
+        ["rule", "string"],
+        ["good", "undefined"],
+        ["zone", "string"],
+      ]),
+    );
   });
 
   test("are named where they cannot be shown, previewed or resumed: 1", async () => {
