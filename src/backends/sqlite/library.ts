@@ -34,6 +34,8 @@ export interface OpenOptions {
   readonly readOnly?: boolean;
   /** Milliseconds that SQLite itself waits for a lock, blocking the event loop. Default 0: the engine retries without blocking. */
   readonly wait?: number;
+  /** Reads what is left of a file that is shorter than its header says, too: SQLite refuses it whole unless its schema may be written. */
+  readonly evenCutOff?: boolean;
 }
 
 /** One library: opens connections, recognises its own handles. */
@@ -68,9 +70,13 @@ export const nodeLibrary: Library = {
   maker: "node:sqlite",
   open(path, options = {}) {
     const { DatabaseSync: Database } = nodeSqlite();
-    return wrapNode(
-      new Database(path, { timeout: options.wait ?? 0, readOnly: options.readOnly ?? false, enableForeignKeyConstraints: false }),
-    );
+    const { wait = 0, readOnly = false, evenCutOff = false } = options;
+    const common = { timeout: wait, readOnly, enableForeignKeyConstraints: false };
+    if (!evenCutOff) return wrapNode(new Database(path, common));
+    // A defensive connection takes the pragma without a word, and does nothing.
+    const database = new Database(path, { ...common, defensive: false });
+    database.exec("PRAGMA writable_schema = ON");
+    return wrapNode(database);
   },
   owns: (handle) => handle instanceof nodeSqlite().DatabaseSync,
   wrap(handle) {

@@ -1,6 +1,7 @@
 /**
  * What can still be read of a damaged file, in a new one. The file itself is only read. A page that cannot be read hides its rows, and those
- * behind it from whoever reads on: so each table is read from both ends, and what lies between is asked for by the keys that indexes know.
+ * behind it from whoever reads on: so each table is read from both ends, and what lies between from the keys on that stand on the pages
+ * themselves. Which rows are lost is told by the keys that indexes know.
  */
 import { StorageError } from "../../core/errors.ts";
 import { int } from "../shared/values.ts";
@@ -16,6 +17,9 @@ import type { Param } from "./library.ts";
 import { mend } from "./mend.ts";
 import { isCurrent, migrate } from "./migrate.ts";
 import { refuseHollow } from "./open.ts";
+import { pageKeysOf } from "./page-keys.ts";
+import type { PageKeys } from "./page-keys.ts";
+import { realFile } from "./real-file.ts";
 import { TABLES } from "./schema.ts";
 
 export interface SalvagedTable {
@@ -80,6 +84,7 @@ export async function salvage(place: Where, target: string, overwrite = false): 
 }
 
 function salvageInto({ path, tablePrefix }: Where, copy: string): readonly SalvagedTable[] {
+  const keys = pageKeysOf(realFile(path));
   const from = new Db(opened(path, true), tablePrefix);
   try {
     refuseStrangers(from, path);
@@ -88,7 +93,7 @@ function salvageInto({ path, tablePrefix }: Where, copy: string): readonly Salva
       // One transaction, brought to disk at its end: nobody reads it before it has its name.
       to.connection.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = FULL; BEGIN IMMEDIATE");
       migrate(to, copy);
-      const tables = TABLES.map((table) => salvageTable(from, to, table));
+      const tables = TABLES.map((table) => salvageTable(from, to, table, keys));
       raiseFloors(from, to);
       mend(to);
       to.connection.exec("COMMIT");
@@ -103,7 +108,8 @@ function salvageInto({ path, tablePrefix }: Where, copy: string): readonly Salva
 
 function opened(path: string, readOnly: boolean) {
   try {
-    return nodeLibrary.open(path, { readOnly, wait: READ_WAIT });
+    // Only what is read: nothing may write a schema by hand.
+    return nodeLibrary.open(path, { readOnly, wait: READ_WAIT, evenCutOff: readOnly });
   } catch (error) {
     throw storageError(error, path);
   }
@@ -118,6 +124,8 @@ function refuseStrangers(from: Db, path: string): void {
   }
   try {
     if (columnsOf(from, "tasks").length > 0) return;
+    // This connection takes what is left of a damaged schema for the whole of it.
+    from.connection.prepare("SELECT count(*) FROM sqlite_schema").get();
   } catch (error) {
     throw storageError(error, path);
   }
@@ -125,28 +133,42 @@ function refuseStrangers(from: Db, path: string): void {
 }
 
 /** One table, in the columns that both have. */
-function salvageTable(from: Db, to: Db, table: (typeof TABLES)[number]): SalvagedTable {
+function salvageTable(from: Db, to: Db, table: (typeof TABLES)[number], keys: PageKeys): SalvagedTable {
   const { key, known } = KEYS[table];
   const common = columnsOf(from, table, columnsOf(to, table));
   if (common.length === 0) return { table, rows: 0, lost: 0, names: [], isTorn: true, damaged: 0 };
   const columns = [...new Set([...key, ...common])];
-  const selected = columns.join(", ");
   const catching = new Catching(to, table, key, columns);
-  let isTorn = false;
-  if (
-    columns.length > 0 &&
-    !walk(from, `SELECT ${selected} FROM {${table}} NOT INDEXED ORDER BY ${key.join(", ")}`, (row) => catching.put(row))
-  ) {
-    isTorn = true;
-    const down = `SELECT ${selected} FROM {${table}} NOT INDEXED ORDER BY ${key.map((column) => `${column} DESC`).join(", ")}`;
-    walk(from, down, (row) => catching.put(row));
-    const one = `SELECT ${selected} FROM {${table}} WHERE ${key[0]} = ?`;
+  const select = `SELECT ${columns.join(", ")} FROM {${table}}`;
+  const isTorn = !walk(from, `${select} NOT INDEXED ORDER BY ${key.join(", ")}`, (row) => catching.put(row));
+  if (isTorn) {
+    walk(from, `${select} NOT INDEXED ORDER BY ${downwards(key)}`, (row) => catching.put(row));
+    walkBetween(from, select, key, catching, keys);
+    const one = `${select} WHERE ${key[0]} = ?`;
     for (const each of keysOf(from, known)) {
       if (catching.has([each]) || catching.isLost(each)) continue;
       if (!walk(from, one, (row) => catching.put(row), each)) catching.lose(String(each));
     }
   }
   return { table, isTorn, ...catching.told };
+}
+
+function downwards(key: readonly string[]): string {
+  return key.map((column) => `${column} DESC`).join(", ");
+}
+
+/** From every place that a page names, in both directions, until a page that cannot be read or rows that are there already. */
+function walkBetween(from: Db, select: string, key: readonly string[], catching: Catching, { rowIds, entries }: PageKeys): void {
+  const isByRowId = ["rid", "rowid", "seq"].includes(key[0] ?? "");
+  const [columns, marks] = [key.join(", "), key.map(() => "?").join(", ")];
+  const walks = [`>= (${marks}) ORDER BY ${columns}`, `<= (${marks}) ORDER BY ${downwards(key)}`].map(
+    (where) => `${select} NOT INDEXED WHERE (${columns}) ${where}`,
+  );
+  for (const place of isByRowId ? [...rowIds].map((id) => [id]) : entries) {
+    const at = place.slice(0, key.length);
+    if (at.length < key.length || catching.has(at)) continue;
+    for (const sql of walks) walk(from, sql, (row) => catching.put(row), ...at);
+  }
 }
 
 function columnsOf(db: Db, table: string, among?: readonly string[]): readonly string[] {

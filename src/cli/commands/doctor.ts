@@ -215,7 +215,9 @@ async function lookAtFile(place: FilePlace, { given, terminal, tell }: Look): Pr
         problem(
           "database",
           `${error.message} (${error.code})`,
-          "docs/sqlite.md says what to do about each code; restore a backup if it is damaged",
+          error.code === "STORAGE_CORRUPT"
+            ? "stop the workers and keep the file; restore a backup, or save what can be read: omniq doctor --salvage FILE"
+            : "docs/sqlite.md says what to do about each code",
         ),
       );
     return undefined;

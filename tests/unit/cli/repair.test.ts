@@ -1,5 +1,5 @@
 /** `omniq doctor --repair` and `--salvage`, as they ask and answer. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -115,6 +115,14 @@ describe("salvage", () => {
     expect(readFileSync(file)).toEqual(before);
     const again = await said(["--salvage", target]);
     expect([again.code, again.lines.join("\n")]).toEqual([1, expect.stringContaining("BACKUP_REFUSED")]);
+  });
+
+  test("is what doctor names for a file that was cut off", async () => {
+    truncateSync(file, statSync(file).size - 5 * 4_096);
+    const { code, lines } = await said([]);
+    expect([code, lines.join("\n")]).toEqual([1, expect.stringMatching(/STORAGE_CORRUPT[^]*keep the file[^]*omniq doctor --salvage FILE/)]);
+    const saved = await said(["--salvage", join(dir, "saved.db")]);
+    expect(saved.lines.find((line) => line.startsWith("tasks: "))).toMatch(/^tasks: [1-9]\d* rows/);
   });
 
   test("of a whole one is 0, also as JSON", async () => {

@@ -1,5 +1,5 @@
 /** What is got out of damaged files, and that they are left as they are. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -106,6 +106,71 @@ describe("salvage", () => {
     for (const row of before) if (saved.has(row.id)) expect(saved.get(row.id)).toEqual(row);
     expect(readFileSync(path)).toEqual(broken);
     expect(integrity(target)).toEqual([{ integrity_check: "ok" }]);
+  });
+
+  /** Rows of a table on leaves up to this page. */
+  function rowsUpTo(name: string, last: number): number {
+    const db = new DatabaseSync(path);
+    const rows = db.prepare("SELECT total(ncell) AS n FROM dbstat WHERE name = ? AND pageno <= ? AND pagetype = 'leaf'").get(name, last);
+    db.close();
+    return Number(rows?.["n"]);
+  }
+
+  test.each([
+    ["its last page", () => 1],
+    ["a third of its pages", (pages: number) => Math.floor(pages / 3)],
+    ["half of its pages", (pages: number) => Math.floor(pages / 2)],
+    ["nearly all of its pages", (pages: number) => pages - 50],
+  ])("of a file that has lost %s gets every row on the leaves that are left", async (_, lostOf) => {
+    await fill();
+    const pages = statSync(path).size / PAGE;
+    const kept = pages - lostOf(pages);
+    const there = new Map(["tasks", "events", "results"].map((table) => [table, rowsUpTo(table, kept)]));
+    const whole = rowsOf(path, "tasks").length;
+    truncateSync(path, kept * PAGE);
+    const broken = readFileSync(path);
+    const found = await salvage({ path, tablePrefix: "" }, target);
+    expect(tableOf(found, "tasks")?.rows).toBe(there.get("tasks"));
+    expect(tableOf(found, "events")?.rows).toBe(there.get("events"));
+    // Some rows of it stand between the leaves.
+    expect(tableOf(found, "results")?.rows).toBeGreaterThanOrEqual(there.get("results") ?? 0);
+    expect(tableOf(found, "tasks")).toMatchObject({ isTorn: there.get("tasks") !== whole });
+    expect(readFileSync(path)).toEqual(broken);
+    expect(integrity(target)).toEqual([{ integrity_check: "ok" }]);
+    const omniq = open(target);
+    await omniq.worker({ tasks: [echo] }).drain();
+    await omniq.close();
+  });
+
+  test("is what is left of a file that was cut off: whoever opens it, or has it open, is told and takes nothing away", async () => {
+    await fill();
+    const running = open(path);
+    await running.tasks.get("open-0");
+    truncateSync(path, 50 * PAGE);
+    const files = () => ["", "-wal", "-shm"].map((ending) => existsSync(`${path}${ending}`) && statSync(`${path}${ending}`).size);
+    const left = [files(), readFileSync(path)];
+    await expect(open(path).tasks.get("open-0")).rejects.toEqual(withCode("STORAGE_CORRUPT"));
+    await expect(open(path).enqueue(echo, { n: 1 })).rejects.toEqual(withCode("STORAGE_CORRUPT"));
+    await expect(running.tasks.find({ limit: 1_000 })).rejects.toEqual(withCode("STORAGE_CORRUPT"));
+    expect([files(), readFileSync(path)]).toEqual(left);
+    await running.close();
+    expect(readFileSync(path)).toEqual(left[1]);
+  });
+
+  test("of a table with a readable page between lost ones, where the indexes are lost, too", async () => {
+    await fill();
+    const [tasks, events, results] = ["tasks", "events", "results"].map((name) => leavesOf(name));
+    const all = (name: string) => rowsOf(path, name).length;
+    const [allTasks, allEvents] = [all("tasks"), all("events")];
+    const odd = (leaves: readonly Leaf[] = []) => leaves.filter((_, i) => i % 2 === 1);
+    const indexes = ["sqlite_autoindex_tasks_1", "idx_events_timestamp", "idx_events_task_id"].flatMap((name) => leavesOf(name));
+    const [lostTasks, lostEvents] = [destroy(...odd(tasks)), destroy(...odd(events))];
+    destroy(...indexes, ...odd(results));
+    const found = await salvage({ path, tablePrefix: "" }, target);
+    expect(tableOf(found, "tasks")?.rows).toBe(allTasks - lostTasks);
+    expect(tableOf(found, "events")?.rows).toBe(allEvents - lostEvents);
+    const lostResults = odd(results).reduce((sum, { cells }) => sum + cells, 0);
+    expect(tableOf(found, "results")?.rows).toBe(300 - lostResults);
   });
 
   test("of results and events, whose tables are of another kind", async () => {
