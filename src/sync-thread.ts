@@ -48,6 +48,8 @@ export interface SyncThreadOptions {
   readonly worker: Pick<ThreadPlan, "options" | "modules" | "taskDefaults" | "payloadLimit">;
   readonly logger: Logger;
   readonly emit: (event: WorkerEvent, args: readonly unknown[]) => void;
+  /** Told once, when the thread has ended though nobody asked it to. */
+  readonly ended: () => void;
 }
 
 /** A module that is not imported by then never will be. */
@@ -63,6 +65,11 @@ export class SyncThread {
   readonly #port: MessagePort;
   readonly #thread: Thread;
   readonly #options: SyncThreadOptions;
+  readonly #exited: Promise<void>;
+  /** What nobody in the thread caught. */
+  #failure: string | undefined;
+  /** Its end is no surprise. */
+  #mayEnd = true;
 
   /** Returns when the worker runs. @throws SyncUnsupportedError, or what its start threw there. */
   constructor(options: SyncThreadOptions) {
@@ -72,8 +79,14 @@ export class SyncThread {
     this.#port = port1;
     const workerData: ThreadPlan = { state: this.#state, port: port2, ...placesOf(options.stores), ...options.worker };
     this.#thread = startThread("thread", { workerData, transferList: [port2] });
-    this.#thread.on("error", (error) => {
-      options.logger.error("The thread of a worker failed", { ...OWN, error: error.message });
+    this.#thread.on("error", (error: unknown) => {
+      this.#failure = error instanceof Error ? error.message : String(error);
+    });
+    this.#exited = new Promise((resolve) => {
+      this.#thread.once("exit", (code) => {
+        this.#exit(code);
+        resolve();
+      });
     });
     if (Atomics.wait(this.#state, 0, STATE.starting, LONGEST_START) === "timed-out") {
       void this.#thread.terminate();
@@ -92,9 +105,15 @@ export class SyncThread {
       this.#hear(message);
     });
     port1.unref();
+    this.#mayEnd = false;
   }
 
-  /** Blocks until the worker has stopped. */
+  /** Whether it runs, as far as it told: this thread may have been blocked since. */
+  get isRunning(): boolean {
+    return Atomics.load(this.#state, 0) === STATE.running;
+  }
+
+  /** Blocks until the worker has stopped, or its thread has ended. */
   stopSync(grace: number): void {
     this.#ask(grace);
     const ended = Atomics.wait(this.#state, 0, STATE.running, grace + AFTER_GRACE);
@@ -109,17 +128,28 @@ export class SyncThread {
   /** The same without blocking. */
   async stop(grace: number): Promise<void> {
     this.#ask(grace);
-    const thread = this.#thread;
-    await new Promise<void>((resolve) => {
-      const late = setTimeout(() => void thread.terminate(), grace + AFTER_GRACE);
-      thread.once("exit", () => {
-        clearTimeout(late);
-        resolve();
-      });
-    });
+    const late = setTimeout(() => void this.#thread.terminate(), grace + AFTER_GRACE);
+    await this.#exited;
+    clearTimeout(late);
+  }
+
+  /** An error that nobody caught, `process.exit()`, no memory left: the thread is gone with all that ran in it. */
+  #exit(exitCode: number): void {
+    // Out of memory, it could not say so itself.
+    Atomics.store(this.#state, 0, STATE.stopped);
+    const { logger, emit, ended } = this.#options;
+    const error = this.#failure;
+    if (error !== undefined) logger.error("The thread of a worker failed", { ...OWN, error });
+    if (this.#mayEnd) return;
+    this.#mayEnd = true;
+    if (error === undefined) logger.error("The thread of a worker ended, though nobody stopped it", { ...OWN, exitCode });
+    ended();
+    const why = error ?? `it was ended with exit code ${exitCode}`;
+    emit("error", [new OmniQError("THREAD_ENDED", `Expected the worker's thread to run until it is stopped, but it ended: ${why}`)]);
   }
 
   #ask(grace: number): void {
+    this.#mayEnd = true;
     const message: ToThread = { stop: grace };
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port has no origin
     this.#port.postMessage(message);

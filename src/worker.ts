@@ -111,9 +111,9 @@ export class Worker implements AsyncDisposable {
     );
   }
 
-  /** Whether it was started and not stopped. */
+  /** Whether it was started and not stopped, and the thread that startSync() gave it has not ended. */
   get isRunning(): boolean {
-    return this.#runtime.isRunning || this.#thread !== undefined;
+    return this.#runtime.isRunning || this.#thread?.isRunning === true;
   }
 
   /** What its handlers run now; empty for a worker on a thread of its own. */
@@ -134,7 +134,7 @@ export class Worker implements AsyncDisposable {
    * @throws StorageError when a store cannot be opened; ModuleError for one of `modules`.
    */
   async start(): Promise<void> {
-    if (this.#thread === undefined) await this.#runtime.start();
+    if (this.#thread?.isRunning !== true) await this.#runtime.start();
   }
 
   /**
@@ -153,7 +153,7 @@ export class Worker implements AsyncDisposable {
 
   /** Runs until nothing of its queues is ready or being run here. Starts the worker if need be, and then stops it again. */
   async drain(): Promise<void> {
-    if (this.#thread !== undefined)
+    if (this.#thread?.isRunning === true)
       throw new SyncUnsupportedError("Expected `drain()` on a worker of this thread, but startSync() gave it its own");
     await this.#runtime.drain();
   }
@@ -164,11 +164,12 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Starts the worker on a thread of its own and returns when it runs there. Needs `modules`, and backends on files.
+   * Starts the worker on a thread of its own and returns when it runs there. Needs `modules`, and backends on files. A thread that ends by
+   * itself (an error that nobody caught, `process.exit()` in a handler) is logged and told to `on("error")`; then it can be started again.
    * @throws SyncUnsupportedError where that cannot be; whatever `start` throws.
    */
   startSync(): void {
-    if (this.#thread !== undefined) return;
+    if (this.#thread?.isRunning === true) return;
     if (this.#runtime.isRunning) throw new SyncUnsupportedError("Expected the worker not to run yet, but start() has started it here");
     if (!("modules" in this.#tasks)) {
       throw new SyncUnsupportedError(
@@ -179,12 +180,17 @@ export class Worker implements AsyncDisposable {
     if (clock !== systemClock)
       throw new SyncUnsupportedError("Expected the machine's clock for startSync(), got another: a thread has its own");
     const { tasks: _tasks, modules: _modules, ...options } = this.#options;
-    this.#thread = new SyncThread({
+    const thread = new SyncThread({
       stores: this.#home.now(),
       worker: { options, modules: this.#tasks.modules, taskDefaults, payloadLimit },
       logger,
       emit: (event, args) => this.#runtime.repeat(event, args),
+      ended: () => {
+        // Another one may have been started since.
+        if (this.#thread === thread) this.#thread = undefined;
+      },
     });
+    this.#thread = thread;
   }
 
   /**

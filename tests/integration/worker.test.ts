@@ -21,6 +21,8 @@ import { until } from "../fixtures/helpers.ts";
 import { exit, work } from "../fixtures/worker-tasks.ts";
 
 const MODULES = [new URL("../fixtures/worker-tasks.ts", import.meta.url)];
+const ENDING = [...MODULES, new URL("../fixtures/ending-tasks.ts", import.meta.url)];
+const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const SCRIPT = fileURLToPath(new URL("../fixtures/worker-process.ts", import.meta.url));
 
 let dir = "";
@@ -359,6 +361,47 @@ describe("on a thread of its own", () => {
     expect(heard).toEqual(["add"]);
     await worker.stop();
     expect(lines).toEqual([]);
+  });
+
+  test.each([
+    ["an error that nobody catches", "fail-late", "The thread of a worker failed", "late"],
+    ["process.exit()", "exit", "The thread of a worker ended, though nobody stopped it", "exit code 3"],
+  ])("that ends by %s is told, and can be started again and stopped", async (_, func, line, why) => {
+    const lines: string[] = [];
+    const keep = (message: string): void => void lines.push(message);
+    const errors: Error[] = [];
+    const worker = onThread({ modules: ENDING, logger: { debug: keep, info: keep, warn: keep, error: keep } });
+    worker.on("error", (error) => errors.push(error));
+    worker.startSync();
+    await enqueue({}, { func });
+    await until(() => errors.length === 1);
+    expect(errors[0]).toMatchObject({ code: "THREAD_ENDED", message: expect.stringContaining(why) as unknown });
+    expect([lines, worker.isRunning]).toEqual([[line], false]);
+    await worker.stop();
+    worker.startSync();
+    expect(worker.isRunning).toBe(true);
+    const id = await enqueue({ x: 1, y: 2 }, { func: "add" });
+    await ended(id);
+    await worker.stop();
+    expect([lines.length, errors.length, worker.isRunning]).toEqual([1, 1, false]);
+  });
+
+  test("that ends while this thread blocks is seen at once, and stops in both ways", async () => {
+    const worker = onThread({ modules: ENDING, logger: SILENT });
+    for (const stop of [() => worker.stopSync(), () => worker.stop(), undefined]) {
+      worker.startSync();
+      backend.taskQueue(["default"]).enqueueSync(new Task({ func: "exit" }));
+      for (let i = 0; i < 1_000 && worker.isRunning; i++) block(5);
+      expect(worker.isRunning).toBe(false);
+      await Promise.resolve(stop?.());
+    }
+    // Nor does the end of the one before, told only now, count as the end of this one.
+    worker.startSync();
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    expect(worker.isRunning).toBe(true);
+    await worker.stop();
   });
 
   test("needs modules, files and the machine's clock", () => {
