@@ -344,7 +344,7 @@ export interface Slices<Tx> {
 export interface BackupOptions {
   /** Whether a file that is there may be replaced. Default false. */
   readonly overwrite?: boolean | undefined;
-  /** Told the bytes written so far, now and then. */
+  /** Told the bytes written so far, now and then. What it throws gives the backup up, and is what it rejects with. */
   readonly onProgress?: ((bytes: number) => void) | undefined;
   /** Gives up and takes away what was written. */
   readonly signal?: AbortSignal | undefined;

@@ -60,7 +60,7 @@ export async function statsOf(shared: Shared): Promise<Stats> {
 }
 
 export interface CleanupOptions {
-  /** Told after each batch what has been taken away so far. */
+  /** Told after each batch what has been taken away so far. What it throws ends the cleanup, and is what it rejects with. */
   readonly onProgress?: ((soFar: CleanedUp) => void) | undefined;
 }
 

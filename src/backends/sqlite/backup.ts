@@ -122,23 +122,23 @@ function makeEmpty(target: string): string {
 /** Runs the thread; answers how many tasks the copy holds. */
 async function copied(plan: BackupPlan, { onProgress, signal }: BackupOptions): Promise<number> {
   const thread = startThread("backends/sqlite/backup-thread", { workerData: plan });
-  const timer =
-    onProgress === undefined
-      ? undefined
-      : setInterval(() => {
-          onProgress(fs.statSync(plan.copy, { throwIfNoEntry: false })?.size ?? 0);
-        }, LOOK_EVERY);
+  const ended = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
   try {
     return await new Promise((resolve, reject) => {
-      signal?.addEventListener("abort", () => {
+      const giveUp = (why: unknown): void => {
         thread.unref();
         // What SQLite does cannot be interrupted: the thread ends behind it. It may have made the file anew.
         thread.once("exit", () => {
           forget(plan.copy);
         });
         void thread.terminate();
-        reject(signal.reason instanceof Error ? signal.reason : new OmniQError("BACKUP_STOPPED", "The backup was stopped"));
-      });
+        reject(why);
+      };
+      const stop = (): void =>
+        giveUp(signal?.reason instanceof Error ? signal.reason : new OmniQError("BACKUP_STOPPED", "The backup was stopped"));
+      signal?.addEventListener("abort", stop, { once: true, signal: ended.signal });
+      if (onProgress !== undefined) timer = setInterval(() => tell(plan, onProgress, giveUp), LOOK_EVERY);
       thread.on("message", (report: BackupReport) => {
         if ("tasks" in report) resolve(report.tasks);
         else reject(new StorageError(report.code, report.message));
@@ -150,6 +150,16 @@ async function copied(plan: BackupPlan, { onProgress, signal }: BackupOptions): 
     });
   } finally {
     clearInterval(timer);
+    ended.abort();
+  }
+}
+
+/** Whoever throws there gives up the whole: nobody else would hear of it. */
+function tell({ copy }: BackupPlan, onProgress: (bytes: number) => void, giveUp: (reason: unknown) => void): void {
+  try {
+    onProgress(fs.statSync(copy, { throwIfNoEntry: false })?.size ?? 0);
+  } catch (error) {
+    giveUp(error);
   }
 }
 

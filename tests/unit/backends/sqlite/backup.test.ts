@@ -1,13 +1,15 @@
 /** Backups in the library: on a thread, whole or not at all. */
+import { getEventListeners } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { salvage } from "../../../../src/backends/sqlite/salvage.ts";
 import { defineTask, OmniQ } from "../../../../src/index.ts";
 import { SQLiteBackend } from "../../../../src/sqlite.ts";
-import { withCode } from "../../../fixtures/helpers.ts";
+import { until, withCode } from "../../../fixtures/helpers.ts";
 
 const text = defineTask<{ text: string }>({ name: "text" });
 
@@ -111,6 +113,27 @@ describe("backup()", () => {
     await expect(backup).rejects.toThrow("changed my mind");
     await expect(backend.backup(at("copy.db"), { signal: controller.signal })).rejects.toThrow("changed my mind");
     expect(readdirSync(dir).filter((name) => name.startsWith("copy"))).toEqual([]);
+  });
+
+  test("given up by what onProgress throws rejects with that, and leaves nothing behind", async () => {
+    await backend.close();
+    // The copy waits for its lock meanwhile.
+    const holder = new DatabaseSync(at("shop.db"));
+    holder.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; DELETE FROM q_queues; COMMIT");
+    const onProgress = (): never => {
+      throw new Error("the bar broke");
+    };
+    await expect(backend.backup(at("copy.db"), { onProgress })).rejects.toThrow("the bar broke");
+    expect(readdirSync(dir).filter((name) => name.startsWith("copy"))).toEqual([]);
+    holder.close();
+    await expect(backend.backup(at("copy.db"))).resolves.toMatchObject({ tasks: 2_000 });
+    await until(() => readdirSync(dir).filter((name) => name.startsWith("copy")).length === 1);
+  });
+
+  test("leaves no listener on a signal that lives on", async () => {
+    const { signal } = new AbortController();
+    await backend.backup(at("copy.db"), { signal });
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   test("takes away what a killed one left long ago, and nothing else", async () => {
