@@ -137,6 +137,11 @@ export function yieldTurn(): Promise<void> {
   });
 }
 
+/** The signals that a process can listen to on this system: two of them nobody hears. */
+export function signalNames(): readonly string[] {
+  return Object.keys(os.constants.signals).filter((name) => name !== "SIGKILL" && name !== "SIGSTOP");
+}
+
 /** Calls `fn` on each such signal of the process; returns the function that ends it. */
 export function onSignal(signal: string, fn: () => void): () => void {
   process.on(signal, fn);

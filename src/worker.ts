@@ -6,7 +6,19 @@ import type { Clock } from "./core/clock.ts";
 import { expected, InvalidOptionError, SyncUnsupportedError } from "./core/errors.ts";
 import { LOG_LEVELS } from "./core/logging.ts";
 import { refuseUnknown } from "./core/nearest.ts";
-import { childId, hostIdentity, isGone, loadModule, newId, onSignal, stderrLogger, systemClock, systemRandom, yieldTurn } from "./host.ts";
+import {
+  childId,
+  hostIdentity,
+  isGone,
+  loadModule,
+  newId,
+  onSignal,
+  signalNames,
+  stderrLogger,
+  systemClock,
+  systemRandom,
+  yieldTurn,
+} from "./host.ts";
 import { Access } from "./runtime/access.ts";
 import { Client } from "./runtime/client.ts";
 import type { EnqueueChild } from "./runtime/context.ts";
@@ -103,6 +115,7 @@ export class Worker implements AsyncDisposable {
         host: hostIdentity(),
         isGone,
         yieldTurn,
+        signals: signalNames(),
         onSignal,
         load: loadModule,
       },

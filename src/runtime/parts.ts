@@ -26,6 +26,8 @@ export interface WorkerParts {
   readonly enqueueChild: EnqueueChild;
   /** Resolves in a later turn of the event loop. */
   readonly yieldTurn: () => Promise<void>;
+  /** The names of the signals that the process can listen to. */
+  readonly signals: readonly string[];
   /** Calls `fn` on each of these signals of the process; returns the function that ends it. */
   readonly onSignal: (signal: string, fn: () => void) => () => void;
   /** Imports a module by its URL. */

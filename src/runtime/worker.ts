@@ -2,7 +2,7 @@
 import { milliseconds } from "../core/duration.ts";
 import type { Duration } from "../core/duration.ts";
 import { expected } from "../core/errors.ts";
-import { refuseUnknown } from "../core/nearest.ts";
+import { nearest, refuseUnknown } from "../core/nearest.ts";
 import type { Ms } from "../core/record.ts";
 import { Emitter, WORKER_EVENTS } from "./emitter.ts";
 import type { Ran, WorkerEvent, WorkerEvents } from "./emitter.ts";
@@ -25,11 +25,30 @@ export interface RunOptions {
 }
 
 const DEFAULT_GRACE: Ms = 10_000;
+/** Names without a typo. */
+const UNHEARD: ReadonlySet<string> = new Set(["SIGKILL", "SIGSTOP"]);
 
 /** The grace that `stop` was given. @throws InvalidOptionError */
 export function graceOf(options: StopOptions): Ms {
   refuseUnknown(options, ["timeout"], "stop()");
   return options.timeout === undefined ? DEFAULT_GRACE : milliseconds(options.timeout, "timeout");
+}
+
+/** Each once: a signal that is named twice is no second signal. @throws InvalidOptionError */
+function signalsOf({ signals = ["SIGINT", "SIGTERM"] }: RunOptions, known: readonly string[]): ReadonlySet<string> {
+  if (!Array.isArray(signals)) throw expected("signals", "an array of names", signals);
+  const names = new Set<string>();
+  for (const signal of signals) {
+    if (typeof signal !== "string" || !known.includes(signal)) throw noSignal(signal, known);
+    names.add(signal);
+  }
+  return names;
+}
+
+function noSignal(got: unknown, known: readonly string[]): Error {
+  const near = typeof got === "string" && !UNHEARD.has(got) ? nearest(got, known) : undefined;
+  const hint = near === undefined ? "" : ` (did you mean "${near}"?)`;
+  return expected("signals[]", `the name of a signal that a process can listen to${hint}`, got);
 }
 
 export class WorkerRuntime {
@@ -95,16 +114,16 @@ export class WorkerRuntime {
 
   async run(options: RunOptions = {}): Promise<void> {
     refuseUnknown(options, ["signals"], "run()");
-    const { signals = ["SIGINT", "SIGTERM"] } = options;
-    if (!Array.isArray(signals)) throw expected("signals", "an array of names", signals);
+    const signals = signalsOf(options, this.#parts.signals);
+    const ends: (() => void)[] = [];
     let asked = 0;
-    const ends = signals.map((signal: unknown) => {
-      if (typeof signal !== "string") throw expected("signals[]", "the name of a signal", signal);
-      return this.#parts.onSignal(signal, () => {
-        void (asked++ === 0 ? this.#stop(DEFAULT_GRACE) : this.#stop(0, 0));
-      });
-    });
     try {
+      for (const signal of signals) {
+        const end = this.#parts.onSignal(signal, () => {
+          void (asked++ === 0 ? this.#stop(DEFAULT_GRACE) : this.#stop(0, 0));
+        });
+        ends.push(end);
+      }
       await this.start();
       await this.#untilStopped();
     } finally {

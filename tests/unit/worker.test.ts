@@ -131,6 +131,15 @@ describe("new Worker()", () => {
     expect(make({ tasks: [() => 1] })).toThrow(/defineTask/);
   });
 
+  test("run() refuses a signal that nobody can listen to, typed, and leaves no listener", async () => {
+    const { taskQueue } = components();
+    const worker = new Worker({ taskQueue, tasks: [add] });
+    const before = process.listenerCount("SIGINT");
+    for (const signal of ["SIGKILL", "SIGSTOP", "SIGNT"])
+      await expect(worker.run({ signals: ["SIGINT", signal] })).rejects.toMatchObject({ code: "INVALID_OPTION" });
+    expect(process.listenerCount("SIGINT")).toBe(before);
+  });
+
   test("stopSync without startSync is a no-op", () => {
     const { taskQueue } = components();
     new Worker({ taskQueue, tasks: [add] }).stopSync();

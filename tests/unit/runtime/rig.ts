@@ -77,6 +77,7 @@ export class Rig {
       logger: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") },
       enqueueChild: () => Promise.reject(new Error("no children here")),
       yieldTurn: turn,
+      signals: ["SIGINT", "SIGTERM", "SIGHUP", "SIGILL"],
       onSignal: (signal, fn) => {
         this.signals.set(signal, fn);
         return () => this.signals.delete(signal);

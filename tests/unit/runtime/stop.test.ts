@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { gate, quiet, Rig, task, turn, until, untilAborted } from "./rig.ts";
 
 describe("start and stop", () => {
@@ -221,6 +221,40 @@ describe("run", () => {
     const worker = new Rig().worker([]);
     await expect(worker.run({ signals: JSON.parse("[1]") })).rejects.toThrow(/signals/);
     await expect(worker.run({ signals: JSON.parse('"SIGINT"') })).rejects.toThrow(/signals/);
+  });
+
+  test.each([
+    ["SIGKILL", /a signal that a process can listen to, got "SIGKILL"/],
+    ["SIGINTT", /did you mean "SIGINT"\?\), got "SIGINTT"/],
+    ["sigterm", /did you mean "SIGTERM"\?/],
+  ])("%s is refused before anything listens", async (signal, why) => {
+    const rig = new Rig();
+    const listening = vi.fn();
+    const worker = rig.worker([], {}, { onSignal: listening });
+    await expect(worker.run({ signals: ["SIGINT", signal] })).rejects.toThrow(why);
+    expect([listening.mock.calls, worker.isRunning]).toEqual([[], false]);
+  });
+
+  test("a signal that the system refuses all the same leaves no listener", async () => {
+    const rig = new Rig();
+    const { onSignal } = rig.parts;
+    const refusing: typeof onSignal = (signal, fn) => {
+      if (signal === "SIGHUP") throw new Error("EINVAL");
+      return onSignal(signal, fn);
+    };
+    await expect(rig.worker([], {}, { onSignal: refusing }).run({ signals: ["SIGINT", "SIGHUP"] })).rejects.toThrow("EINVAL");
+    expect(rig.signals.size).toBe(0);
+  });
+
+  test("one that is named twice is listened to once", async () => {
+    const rig = new Rig();
+    const listened: string[] = [];
+    const worker = rig.worker([], {}, { onSignal: (signal, fn) => (listened.push(signal), rig.parts.onSignal(signal, fn)) });
+    const running = worker.run({ signals: ["SIGINT", "SIGINT"] });
+    await until(() => worker.isRunning);
+    rig.signals.get("SIGINT")?.();
+    await running;
+    expect(listened).toEqual(["SIGINT"]);
   });
 });
 
