@@ -51,8 +51,8 @@ export interface ClaimAsk {
     | { readonly due: true; readonly queues: readonly string[]; readonly names: readonly string[] | "any"; readonly announce: boolean }
     /** What waits to be ended: cancelled, expired, without its parent. Marks what has expired meanwhile, first. */
     | { readonly ended: true }
-    /** The claims of these workers, if their beat still is the one that was seen. */
-    | { readonly lost: readonly Beat[] }
+    /** The claims of these workers, if their beat still is the one that was seen; where `marked`, only of what is marked to be ended. */
+    | { readonly lost: readonly Beat[]; readonly marked?: boolean }
     /** These tasks, if they are marked and nobody holds them. */
     | { readonly ids: readonly TaskId[] };
 }

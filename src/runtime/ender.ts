@@ -1,10 +1,12 @@
 /** Ends marked tasks on behalf of a caller, who is a client among the workers: it claims, decides and settles within one turn. */
-import type { Claim, ClaimAsk, Claims } from "../core/backend.ts";
+import type { Beat, Claim, ClaimAsk, Claims } from "../core/backend.ts";
 import { StorageError, WorkerUnknownError } from "../core/errors.ts";
 import { decide } from "../core/lifecycle.ts";
-import type { TaskId } from "../core/record.ts";
+import type { Ms, TaskId } from "../core/record.ts";
+import type { StoredTask } from "../core/task.ts";
 import { Waits } from "./backoff.ts";
 import { componentLogger, errorFields } from "./logger.ts";
+import { Lookout } from "./lookout.ts";
 import { awake } from "./pending.ts";
 import type { Shared } from "./shared.ts";
 import type { Logger } from "./signatures.ts";
@@ -16,6 +18,9 @@ const AT_ONCE = 100;
 const TRIES = 4;
 /** A client that was cut off between its claim and its settlement is found by workers after so long. */
 const LEASE = 30_000;
+/** Between two looks at who holds claims, and how many one look is at. Where there are more, the next look goes on behind them. */
+const LOOK_EVERY: Ms = 1_000;
+const HOLDERS = 1_000;
 
 /** A claim whose end could not be written, and why. */
 interface Owed {
@@ -31,10 +36,16 @@ export class Ender {
   /** Nobody else may end these while this process lives: they are tried again whenever it is asked for anything. */
   readonly #owed = new Map<TaskId, Owed>();
   #paying: Promise<void> | undefined;
+  readonly #lookout: Lookout;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #dead: readonly Beat[] = [];
+  /** Where the next look at the holders goes on. */
+  #next: string | undefined;
 
   constructor(shared: Shared) {
     this.#shared = shared;
     this.#id = shared.newId();
+    this.#lookout = new Lookout(shared.clock, shared.isGone);
     this.#logger = componentLogger(shared.logger, "client");
   }
 
@@ -54,6 +65,27 @@ export class Ender {
   /** Ends tasks whose TTL has passed, and what their ends cancel in turn. */
   async endExpired(stores: Stores): Promise<void> {
     await this.#cascade(stores, { ended: true });
+  }
+
+  /** Ends those of these marked tasks whose worker is dead: it will not. Answers their ids. What else it held is left to the next worker. */
+  async endAbandoned(stores: Stores, tasks: readonly StoredTask[]): Promise<readonly TaskId[]> {
+    const dead = await this.#deadNow(stores);
+    const holders = new Set(tasks.map((task) => task.worker));
+    const lost = dead.filter(({ worker }) => holders.has(worker));
+    if (lost.length > 0) await this.#cascade(stores, { lost, marked: true });
+    return tasks.filter((task) => lost.some(({ worker }) => worker === task.worker)).map((task) => task.id);
+  }
+
+  async #deadNow(stores: Stores): Promise<readonly Beat[]> {
+    const { clock } = this.#shared;
+    if (clock.monotonic() - this.#lookedAt < LOOK_EVERY) return this.#dead;
+    const { workers, next } = await stores.main.presence.holding(HOLDERS, this.#next);
+    this.#lookedAt = clock.monotonic();
+    const isFirst = this.#next === undefined;
+    this.#next = next;
+    const dead = this.#lookout.dead(workers, { more: next !== undefined });
+    this.#dead = isFirst ? dead : [...this.#dead, ...dead];
+    return this.#dead;
   }
 
   /** Whether this task is held here, to be ended as soon as the store allows it. */

@@ -176,6 +176,7 @@ export class Waiter {
     const owed = open.filter((task) => this.#ender.owes(task.id)).map((task) => task.id);
     const idle = open.filter((task) => task.status !== "running");
     const marked = idle.filter((task) => task.mark !== undefined).map((task) => task.id);
+    const held = open.filter((task) => task.mark !== undefined && task.worker !== undefined);
     const mortal = idle.filter((task) => task.mark === undefined && task.expiresAt !== undefined);
     try {
       if (owed.length > 0) await this.#ender.pay(stores);
@@ -183,7 +184,8 @@ export class Waiter {
       const now = mortal.length === 0 ? 0 : await stores.main.now();
       const expired = mortal.filter((task) => (task.expiresAt ?? now) <= now).map((task) => task.id);
       if (expired.length > 0) await this.#ender.endExpired(stores);
-      return [...owed, ...marked, ...expired];
+      const abandoned = held.length === 0 ? [] : await this.#ender.endAbandoned(stores, held);
+      return [...owed, ...marked, ...expired, ...abandoned];
     } catch (error) {
       const logger = componentLogger(this.#shared.logger, "client");
       logger.warn("A task that waits to be ended could not be ended; it is tried again", errorFields(error));

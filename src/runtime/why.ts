@@ -35,7 +35,16 @@ export type WhyCase =
       };
     }
   /** It runs and was asked to stop. */
-  | { readonly reason: "cancelling"; readonly details: { readonly worker: string | undefined } }
+  | {
+      readonly reason: "cancelling";
+      readonly details: {
+        readonly worker: string | undefined;
+        /** Not seen within its lease, or gone. */
+        readonly workerIsSilent: boolean;
+        /** This machine knows that its process has ended. */
+        readonly workerIsGone: boolean;
+      };
+    }
   /** It will not run: it was cancelled, its TTL passed or a parent did not complete, and a worker is to write that down. */
   | { readonly reason: "ending"; readonly details: { readonly as: "cancelled" | "expired"; readonly because: string | undefined } }
   | { readonly reason: "blocked"; readonly details: { readonly openParents: number; readonly parents: readonly OpenParent[] } }
@@ -98,11 +107,11 @@ function ended(task: StoredTask): WhyCase {
 }
 
 async function running(stores: Stores, task: StoredTask, life: LifeOf): Promise<WhyCase> {
-  if (task.mark !== undefined) return { reason: "cancelling", details: { worker: task.worker } };
   const workers = await stores.main.presence.workers(WORKERS);
   const worker = workers.find((row) => row.worker === task.worker);
   const is = worker === undefined ? "silent" : life(worker);
   const told = { workerIsSilent: is !== "alive", workerIsGone: is === "gone" };
+  if (task.mark !== undefined) return { reason: "cancelling", details: { worker: task.worker, ...told } };
   return { reason: "running", details: { worker: task.worker, since: date(task.startedAt), ...told } };
 }
 
@@ -149,7 +158,7 @@ function sentence({ reason, details }: WhyCase, now: Ms): string {
     case "running":
       return runningText(details);
     case "cancelling":
-      return `It runs on worker ${details.worker} and was asked to stop.`;
+      return cancellingText(details);
     case "ending":
       return `It will not run: it is ${details.as}${because(details.because)}, and the next worker or client writes that down.`;
     case "blocked":
@@ -175,6 +184,12 @@ function runningText({ worker, since, workerIsSilent, workerIsGone }: Extract<Wh
   const where = `${since === undefined ? "" : ` since ${since.toISOString()}`} on worker ${worker}`;
   if (workerIsGone) return `It ran${where}, whose process has ended: the next worker takes it over.`;
   return `It runs${where}${workerIsSilent ? ", which has not been heard of for longer than its lease" : ""}.`;
+}
+
+function cancellingText({ worker, workerIsSilent, workerIsGone }: Extract<WhyCase, { reason: "cancelling" }>["details"]): string {
+  if (workerIsGone)
+    return `It ran on worker ${worker}, whose process has ended, and was asked to stop: the next worker, or whoever waits for its result, ends it.`;
+  return `It runs on worker ${worker}${workerIsSilent ? ", which has not been heard of for longer than its lease," : ""} and was asked to stop.`;
 }
 
 function because(why: string | undefined): string {

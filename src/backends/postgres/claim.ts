@@ -21,7 +21,7 @@ export async function claim(db: Db, ask: ClaimAsk, heads?: Heads): Promise<Claim
   if ("due" in of) return await taken(db, ask, of, await take(db, ask, of, false, heads), heads);
   await expectKnown(db, ask.worker);
   if ("ended" in of) return await claimEnded(db, ask);
-  const rows = "lost" in of ? await heldBy(db, ask, of.lost) : await db.all(DOOMED_OF, list(of.ids), ask.limit);
+  const rows = "lost" in of ? await heldBy(db, ask, of) : await db.all(DOOMED_OF, list(of.ids), ask.limit);
   const claims = await handOut(db, rows, ask.worker);
   return { claims, more: claims.length === ask.limit };
 }
@@ -249,14 +249,20 @@ async function claimEnded(db: Db, { limit, worker }: ClaimAsk): Promise<Claims> 
 }
 
 const DEAD: Sql = "SELECT 1 FROM {workers} WHERE id = $1 AND beat = $2 FOR UPDATE";
-const HELD: Sql = "SELECT rid FROM {tasks} WHERE stage > 3 AND stage < 6 AND worker = $1 ORDER BY rid LIMIT $2 FOR UPDATE";
+const heldOf = (which: Sql): Sql =>
+  `SELECT rid FROM {tasks} WHERE stage > 3 AND stage < 6 AND worker = $1${which} ORDER BY rid LIMIT $2 FOR UPDATE`;
+const HELD = heldOf("");
+const HELD_MARKED = heldOf(" AND mark IS NOT NULL");
+
+type LostAsk = Extract<ClaimAsk["of"], { lost: unknown }>;
 
 /** A compare-and-set on the beat that was seen: a worker that has beaten since keeps its claims. */
-async function heldBy(db: Db, ask: ClaimAsk, lost: readonly { readonly worker: string; readonly beat: number }[]): Promise<readonly Row[]> {
+async function heldBy(db: Db, ask: ClaimAsk, { lost, marked = false }: LostAsk): Promise<readonly Row[]> {
+  const held = marked ? HELD_MARKED : HELD;
   const rows: Row[] = [];
   for (const { worker, beat } of lost) {
     if (worker === ask.worker || rows.length >= ask.limit) continue;
-    if ((await db.get(DEAD, worker, beat)) !== undefined) rows.push(...(await db.all(HELD, worker, ask.limit - rows.length)));
+    if ((await db.get(DEAD, worker, beat)) !== undefined) rows.push(...(await db.all(held, worker, ask.limit - rows.length)));
   }
   return rows;
 }

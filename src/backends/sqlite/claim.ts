@@ -20,7 +20,7 @@ export function claim(db: Db, ask: ClaimAsk): Claims {
   if (worker === undefined) throw new WorkerUnknownError(ask.worker);
   const rid = int(worker["rid"]);
   if ("ended" in of) return claimEnded(db, ask.limit, rid);
-  if ("lost" in of) return claimLost(db, ask, of.lost, rid);
+  if ("lost" in of) return claimLost(db, ask, of, rid);
   return handOut(
     db,
     ask,
@@ -174,15 +174,21 @@ function handOut(db: Db, ask: ClaimAsk, rows: readonly Row[], worker: number): C
   return { claims: handOutRows(db, within, worker), more: within.length === ask.limit };
 }
 
+const heldOf = (which: Sql): Sql => `SELECT rid FROM {tasks} INDEXED BY {idx_tasks_held}
+  WHERE stage > 3 AND stage < 6 AND worker = ?${which} ORDER BY rid LIMIT (?+0)`;
+const HELD = heldOf("");
+const HELD_MARKED = heldOf(" AND mark IS NOT NULL");
+
+type LostAsk = Extract<ClaimAsk["of"], { lost: unknown }>;
+
 /** A compare-and-set on the beat that was seen: a worker that has beaten since keeps its claims. */
-function claimLost(db: Db, ask: ClaimAsk, lost: readonly { readonly worker: string; readonly beat: number }[], worker: number): Claims {
+function claimLost(db: Db, ask: ClaimAsk, { lost, marked = false }: LostAsk, worker: number): Claims {
   const rows: Row[] = [];
   for (const { worker: id, beat } of lost) {
     if (id === ask.worker || rows.length >= ask.limit) continue;
     const dead = db.get("SELECT rid FROM {workers} WHERE id = ? AND beat = ?", id, beat);
     if (dead === undefined) continue;
-    const held = `SELECT rid FROM {tasks} INDEXED BY {idx_tasks_held} WHERE stage > 3 AND stage < 6 AND worker = ? ORDER BY rid LIMIT (?+0)`;
-    rows.push(...db.all(held, int(dead["rid"]), ask.limit - rows.length));
+    rows.push(...db.all(marked ? HELD_MARKED : HELD, int(dead["rid"]), ask.limit - rows.length));
   }
   return handOut(db, ask, rows, worker);
 }

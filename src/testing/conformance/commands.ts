@@ -25,12 +25,13 @@ function thrownAsk(t: Throws): (place: Place) => Promise<ClaimAsk> {
   const marked = { ids: [...new Set(dice.some(3, () => t.oldId()))] };
   const from = new Set(dice.some(2, () => t.worker()));
   const late = dice.chance(20) ? 1 : 0;
+  const only = dice.chance(30) ? { marked: true } : {};
   const kind = dice.pick(["due", "due", "due", "due", "ended", "ids", "lost"]);
   return async ({ backend }) => {
     if (kind !== "lost") return { worker, limit, of: kind === "due" ? due : kind === "ids" ? marked : { ended: true } };
     const rows = (await backend.presence.workers(10)).filter((row) => from.has(row.worker));
     const lost = rows.map((row) => ({ worker: row.worker, beat: row.beat - late })).toSorted((a, b) => (a.worker < b.worker ? -1 : 1));
-    return { worker, limit, of: { lost } };
+    return { worker, limit, of: { lost, ...only } };
   };
 }
 

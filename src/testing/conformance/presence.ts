@@ -1,3 +1,4 @@
+import type { ClaimAsk } from "../../core/backend.ts";
 import type { Chapter } from "./bench.ts";
 import type { Bench } from "./bench.ts";
 import { codeOf, ids, newTask, workerRow } from "./bench.ts";
@@ -186,6 +187,27 @@ export const presence: Chapter = {
       b.expect(claim).toMatchObject({ for: "lost", task: { mark: "cancelled", reason: "too late", status: "running" } });
       await b.end(claim, { kind: "ended" });
       b.expect(await b.get("a")).toMatchObject({ status: "cancelled", reason: "too late" });
+    },
+    "of a lost worker, only what is marked can be taken over": async (b) => {
+      await b.add(...["plain", "asked", "other", "also"].map((id) => newTask(id)), newTask("late", { ttl: 0 }));
+      await b.due();
+      await b.backend.desk.cancel(["asked", "also"], "too late");
+      const lost = [{ worker: "w1", beat: await beatOf(b, "w1") }];
+      const old = { worker: "w1", beat: (await beatOf(b, "w1")) - 1 };
+      const take = async (limit: number, of: ClaimAsk["of"]) =>
+        (await b.backend.work.claim({ worker: "w2", limit, of })).claims.map((claim) => [claim.task.id, claim.for]);
+      b.expect(await take(9, { lost: [old], marked: true })).toEqual([]);
+      b.expect(await take(1, { lost, marked: true })).toEqual([["asked", "lost"]]);
+      b.expect(await take(9, { lost, marked: true })).toEqual([
+        ["also", "lost"],
+        ["late", "expired"],
+      ]);
+      b.expect(await take(9, { lost, marked: true })).toEqual([]);
+      b.expect(await b.get("plain")).toMatchObject({ status: "running", worker: "w1" });
+      b.expect(await take(9, { lost })).toEqual([
+        ["plain", "lost"],
+        ["other", "lost"],
+      ]);
     },
     "what a lost worker held to be ended is handed on for the same reason": async (b) => {
       await b.add(newTask("late", { ttl: 0 }));

@@ -1,4 +1,4 @@
-import type { Beat, Claim, ClaimAsk, Claims } from "../../core/backend.ts";
+import type { Claim, ClaimAsk, Claims } from "../../core/backend.ts";
 import { PROMOTIONS } from "../../core/backend.ts";
 import { WorkerUnknownError } from "../../core/errors.ts";
 import type { TaskId } from "../../core/record.ts";
@@ -12,7 +12,7 @@ export function claim(moment: Moment, ask: ClaimAsk): Claims {
   const { of } = ask;
   if ("due" in of) return claimDue(moment, ask, of);
   if ("ended" in of) return claimEnded(moment, ask);
-  const rows = "lost" in of ? heldBy(moment, of.lost, ask.worker) : of.ids.flatMap((id) => waitingToBeEnded(moment, id));
+  const rows = "lost" in of ? heldBy(moment, of, ask.worker) : of.ids.flatMap((id) => waitingToBeEnded(moment, id));
   const claims = rows.slice(0, ask.limit).map((row) => handOut(moment, row, ask.worker));
   return { claims, more: claims.length >= ask.limit };
 }
@@ -92,10 +92,14 @@ function waitingToBeEnded(moment: Moment, id: TaskId): readonly Row[] {
   return row === undefined || row.stage !== "doomed" || isHeld(row) ? [] : [row];
 }
 
+type LostAsk = Extract<ClaimAsk["of"], { lost: unknown }>;
+
 /** What these workers hold, if their beat still is the one that was seen. */
-function heldBy(moment: Moment, beats: readonly Beat[], asker: string): readonly Row[] {
-  const lost = beats.filter(({ worker, beat }) => worker !== asker && moment.state.workers.get(worker)?.beat === beat);
-  return lost.flatMap(({ worker }) => [...moment.state.tasks.values()].filter((row) => row.worker === worker));
+function heldBy(moment: Moment, of: LostAsk, asker: string): readonly Row[] {
+  const lost = of.lost.filter(({ worker, beat }) => worker !== asker && moment.state.workers.get(worker)?.beat === beat);
+  return lost.flatMap(({ worker }) =>
+    [...moment.state.tasks.values()].filter((row) => row.worker === worker && (of.marked !== true || row.mark !== undefined)),
+  );
 }
 
 /** Hands out a row to be ended or, when its holder was lost, to be decided about. */

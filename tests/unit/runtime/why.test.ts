@@ -161,6 +161,9 @@ describe.each(PLACES)("why on %s", (_, open) => {
     expect(silent.text).toMatch(/^It runs since .* on worker .*, which has not been heard of for longer than its lease\.$/);
     expect(await omniq.tasks.cancel("blocks")).toBe("asked");
     expect(await omniq.tasks.why("blocks")).toMatchObject({ reason: "cancelling", text: expect.stringContaining("was asked to stop") });
+    expect((await omniq.tasks.why("blocks")).text).toMatch(
+      /^It runs on worker .*, which has not been heard of for longer than its lease, and was/,
+    );
     free();
     await worker.stop();
   });
@@ -222,5 +225,11 @@ test.runIf(hostIdentity().boot !== "")("a worker whose process has ended is gone
     text: expect.stringMatching(/^It ran since .* on worker w, whose process has ended: the next worker takes it over\.$/) as string,
   });
   expect(await omniq.tasks.why("waits")).toMatchObject({ reason: "no-worker-for-queue", details: { workers: 0 } });
+  expect(await omniq.tasks.cancel("held")).toBe("asked");
+  expect(await omniq.tasks.why("held")).toMatchObject({
+    reason: "cancelling",
+    details: { worker: "w", workerIsSilent: true, workerIsGone: true },
+    text: "It ran on worker w, whose process has ended, and was asked to stop: the next worker, or whoever waits for its result, ends it.",
+  });
   await omniq.close();
 });
