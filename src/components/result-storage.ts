@@ -1,5 +1,7 @@
 /** The results of tasks, by hand: the seed's result storage, over any backend. Writes no events. */
 import type { ResultStats } from "../core/backend.ts";
+import { LeaseLostError } from "../core/errors.ts";
+import type { NewResult } from "../core/result.ts";
 import { toNewResult, toResult } from "../models/convert.ts";
 import type { TaskResult } from "../models/result.ts";
 import { Component, COUNTED } from "./component.ts";
@@ -9,11 +11,12 @@ import type { Steps, Store } from "./steps.ts";
 /** Rows that one step of `cleanupExpired` takes away. */
 const BATCH = 500;
 
-/** One result a task, the latest replaces. A result may be stored for a task that is not in this database. */
+/** One result a task, the latest replaces: of a later claim always, of the same one with its `fence`. A result may be stored for a task that is not in this database. */
 export class ResultStorage extends Component {
   /**
    * Stores a result instead of the one that the task had.
-   * @throws PayloadError when the result cannot be stored.
+   * @throws PayloadError when the result cannot be stored. @throws LeaseLostError when a later claim's is there or, for one without `fence`,
+   * one that is not known to be of an earlier claim.
    */
   async store(result: TaskResult): Promise<void> {
     return this.later((store) => this.#store(store, result));
@@ -22,7 +25,14 @@ export class ResultStorage extends Component {
     return this.atOnce((store) => this.#store(store, result));
   }
   *#store(store: Store, result: TaskResult): Steps<void> {
-    yield* step(store.results.put([toNewResult(result)]));
+    yield* this.#put(store, toNewResult(result));
+  }
+  *#put(store: Store, result: NewResult): Steps<void> {
+    const [became] = yield* step(store.results.put([result]));
+    if (became === "put") return;
+    const { taskId, fence } = result;
+    const what = fence === undefined ? "a result with the `fence` of its claim" : `a result of the current claim, not of fence ${fence}`;
+    throw new LeaseLostError(`Expected ${what} for task ${taskId}, but another claim's result is there; nothing was written`);
   }
 
   /** The result of a task; `undefined` when there is none or it is past its TTL. Reading deletes nothing. */
@@ -49,7 +59,7 @@ export class ResultStorage extends Component {
     return row === undefined ? undefined : toResult(row, this.tools);
   }
 
-  /** Stores a changed result; `false`, and nothing is written, when the task has none (any more). */
+  /** Stores a changed result, as `store` does; `false`, and nothing is written, when the task has none (any more). */
   async update(result: TaskResult): Promise<boolean> {
     return this.later((store) => this.#update(store, result));
   }
@@ -59,7 +69,7 @@ export class ResultStorage extends Component {
   *#update(store: Store, result: TaskResult): Steps<boolean> {
     const changed = toNewResult(result);
     const [row] = yield* step(store.results.get([changed.taskId]));
-    if (row !== undefined) yield* step(store.results.put([changed]));
+    if (row !== undefined) yield* this.#put(store, changed);
     return row !== undefined;
   }
 

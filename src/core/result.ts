@@ -4,7 +4,10 @@ import type { Failure, Fence, Ms, TaskId, Text } from "./record.ts";
 
 export type ResultStatus = "completed" | "failed";
 
-/** `fence` makes a repeated put harmless and refuses a zombie: a lower one never overwrites a higher one. Absent: made by hand, the latest replaces. */
+/**
+ * `fence` makes a repeated put harmless and refuses a zombie: a lower one never overwrites a higher one. Absent: made by hand. It replaces
+ * another one without, and of those with one what is known to be of an earlier claim: the task lies here, and has a higher fence by now.
+ */
 export interface NewResult {
   readonly taskId: TaskId;
   readonly fence?: Fence;

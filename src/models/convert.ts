@@ -156,6 +156,7 @@ export function toNewResult(result: TaskResult): NewResult {
   checked(result, TaskResult, "result");
   return present({
     taskId: result.taskId,
+    fence: result.fence,
     status: result.status,
     value: result.result === undefined ? undefined : encode(result.result, { name: "result" }),
     error: toFailure(result.error, result.errorTraceback),
@@ -198,6 +199,7 @@ export function toResult(row: ResultRow, tools?: ModelTools): TaskResult {
       workerId: row.worker,
       retryCount: row.retryCount,
       scheduleId: row.scheduleId,
+      fence: row.fence,
     },
     tools,
   );

@@ -6,7 +6,7 @@ import { refuseUnknown } from "../core/nearest.ts";
 import type { ResultStatus as Status } from "../core/result.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type { ModelTools } from "./defaults.ts";
-import { date, expiry, INSPECT, maybeDate, maybeDuration, maybeText, text, whole, word } from "./fields.ts";
+import { date, expiry, INSPECT, maybeDate, maybeDuration, maybeText, maybeWhole, text, whole, word } from "./fields.ts";
 import type { Given } from "./fields.ts";
 import { fromBytes, fromJson, keysOf, toBytes, toJson } from "./json.ts";
 
@@ -29,6 +29,7 @@ const RESULT_FIELDS = {
   workerId: "plain",
   retryCount: "plain",
   scheduleId: "plain",
+  fence: "plain",
 } as const;
 type ResultField = keyof typeof RESULT_FIELDS;
 
@@ -64,6 +65,11 @@ export class TaskResult {
   retryCount: number;
   /** The schedule that made the task. */
   scheduleId: string | undefined;
+  /**
+   * Of the claim that it is the result of: `task.fence` of a task that `dequeue()` answered. With it, a late holder's result never replaces
+   * that of a later claim. Without, it replaces none that is known to be of the current one.
+   */
+  fence: number | undefined;
   readonly #clock: Clock;
 
   /** @throws InvalidOptionError for a wrong value or an unknown field. */
@@ -84,6 +90,7 @@ export class TaskResult {
     this.workerId = maybeText(init.workerId, "workerId");
     this.retryCount = whole(init.retryCount ?? 0, "retryCount", 0);
     this.scheduleId = maybeText(init.scheduleId, "scheduleId");
+    this.fence = maybeWhole(init.fence, "fence");
   }
 
   /** Whether `expiresAt` is reached. */

@@ -32,10 +32,15 @@ export function toldOf(id: TaskId, task: StoredTask | undefined, result: ResultR
   if (task.status === "cancelled") return { error: new TaskCancelledError(id, task.reason) };
   if (task.status === "expired") return { error: new TaskExpiredError(id) };
   // A row of an earlier run is not the result of this end.
-  const own = result !== undefined && (result.fence ?? task.fence) === task.fence && result.status === task.status ? result : undefined;
+  const own = result !== undefined && isOf(task, result) && result.status === task.status ? result : undefined;
   if (own?.damaged === true) return valueOf(own);
   if (task.status === "failed") return { error: new TaskFailedError(id, own?.error ?? failureOf(task.reason)) };
   return own === undefined ? { error: absent(task) } : valueOf(own);
+}
+
+/** One without a fence was stored by hand, for an end that wrote none itself; where none is to be kept, it is not this end's. */
+function isOf(task: StoredTask, { fence }: ResultRow): boolean {
+  return fence === undefined ? task.storeResult : fence === task.fence;
 }
 
 function valueOf(result: ResultRow): Told {

@@ -167,8 +167,8 @@ export const SQLITE_BUGS: readonly Bug[] = [
   {
     what: "the result of an older claim replaces a newer one",
     file: "src/backends/sqlite/results.ts",
-    find: "excluded.fence IS NULL OR {results}.fence IS NULL OR excluded.fence >= {results}.fence",
-    replace: "excluded.fence IS NULL OR {results}.fence IS NOT NULL OR excluded.fence >= {results}.fence",
+    find: "WHERE {results}.fence IS NULL OR excluded.fence >= {results}.fence",
+    replace: "WHERE {results}.fence IS NOT NULL OR excluded.fence >= {results}.fence",
   },
   {
     what: "a result is read at the end of its time",

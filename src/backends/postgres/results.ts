@@ -1,4 +1,4 @@
-/** One row a task: the latest attempt's result. A lower fence never overwrites a higher one. */
+/** One row a task: the latest attempt's result. A lower fence never overwrites a higher one, nor does a row without one that of a current claim. */
 import type { ResultStats } from "../../core/backend.ts";
 import type { NewResult, ResultRow } from "../../core/result.ts";
 import { LIST, list } from "./db.ts";
@@ -38,8 +38,9 @@ const REPLACED = COLUMNS.split(",")
   .map((column) => `${column} = excluded.${column}`)
   .join(", ");
 const INTO: Sql = `INSERT INTO {results} AS h (${COLUMNS})`;
-/** `excluded` is the row that comes in. A row made by hand has no fence: the latest replaces. */
-const ON_CONFLICT: Sql = `ON CONFLICT (task_id) DO UPDATE SET ${REPLACED} WHERE excluded.fence IS NULL OR h.fence IS NULL OR excluded.fence >= h.fence`;
+/** `excluded` is the row that comes in; one that was made by hand may have no fence. */
+const ON_CONFLICT: Sql = `ON CONFLICT (task_id) DO UPDATE SET ${REPLACED} WHERE h.fence IS NULL OR excluded.fence >= h.fence
+  OR (excluded.fence IS NULL AND EXISTS (SELECT 1 FROM {tasks} t WHERE t.id = excluded.task_id AND t.fence > h.fence))`;
 
 /** An INSERT that takes its rows from the query of `from` (with `r` of `RESULTS` in it). */
 export const putResults = (from: Sql): Sql => `${INTO} SELECT ${RESULT_VALUES} FROM ${from} ${ON_CONFLICT}`;

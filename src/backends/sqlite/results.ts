@@ -1,4 +1,4 @@
-/** One row a task: the latest attempt's result. A lower fence never overwrites a higher one. */
+/** One row a task: the latest attempt's result. A lower fence never overwrites a higher one, nor does a row without one that of a current claim. */
 import type { ResultStats } from "../../core/backend.ts";
 import type { NewResult, ResultRow } from "../../core/result.ts";
 import { resultRow, resultStats } from "../shared/result-row.ts";
@@ -24,8 +24,9 @@ const PLAIN = [
 ] as const;
 const RARE = ["error_name", "error", "error_code", "error_traceback", "expires_at", "ttl"] as const;
 const replacing = (set: readonly string[]): Sql => `ON CONFLICT(task_id) DO UPDATE SET ${set.join(", ")}
-  WHERE excluded.fence IS NULL OR {results}.fence IS NULL OR excluded.fence >= {results}.fence`;
-/** `excluded` is the row that comes in. A row made by hand has no fence: the latest replaces. */
+  WHERE {results}.fence IS NULL OR excluded.fence >= {results}.fence
+    OR (excluded.fence IS NULL AND EXISTS (SELECT 1 FROM {tasks} WHERE id = excluded.task_id AND fence > {results}.fence))`;
+/** `excluded` is the row that comes in; one that was made by hand may have no fence. */
 const putOf = (given: readonly string[], absent: readonly string[]): Sql =>
   `INSERT INTO {results}(task_id, ${given.join(", ")}) VALUES (?, ${given.map(() => "?").join(", ")})
   ${replacing([...given.map((column) => `${column} = excluded.${column}`), ...absent.map((column) => `${column} = NULL`)])}`;

@@ -1,4 +1,5 @@
 import type { NewResult } from "../../core/result.ts";
+import { newTask } from "./bench.ts";
 import type { Chapter } from "./bench.ts";
 
 const result = (taskId: string, given: Partial<NewResult> = {}): NewResult => ({ taskId, status: "completed", retryCount: 0, ...given });
@@ -49,8 +50,30 @@ export const results: Chapter = {
         "older",
       ]);
       b.expect(await b.backend.results.get(["a"])).toMatchObject([{ value: "six", fence: 6 }]);
-      b.expect([await put(undefined, "by hand"), await put(1, "one")]).toEqual(["put", "put"]);
-      b.expect(await b.backend.results.get(["a"])).toMatchObject([{ value: "one", fence: 1 }]);
+    },
+    "a result by hand, without a fence, replaces another one, and is replaced by one with a fence": async (b) => {
+      const put = async (given: Partial<NewResult>) => (await b.backend.results.put([result("a", given)]))[0];
+      b.expect([await put({ value: "1" }), await put({ value: "2" }), await put({ value: "3", fence: 1 })]).toEqual(["put", "put", "put"]);
+      b.expect(await put({ value: "4" }), "no task here says that it is later").toBe("older");
+      b.expect(await b.backend.results.get(["a"])).toMatchObject([{ value: "3", fence: 1 }]);
+      await b.backend.results.remove(["a"]);
+      b.expect(await put({ value: "5" })).toBe("put");
+    },
+    "a result by hand, without a fence, replaces none of the current claim, but one of an earlier claim": async (b) => {
+      await b.add(newTask("a", { maxRetries: 1 }));
+      const put = async (given: Partial<NewResult>) => (await b.backend.results.put([result("a", given)]))[0];
+      await b.end(await b.one(), { kind: "retry", after: 0 });
+      const first = (await b.get("a")).fence;
+      await put({ value: "first", fence: first });
+      b.expect(await put({ value: "late" })).toBe("older");
+      const claim = await b.one();
+      b.expect(await put({ value: "by hand" })).toBe("put");
+      b.expect(await put({ value: "of the first", fence: first })).toBe("put");
+      await b.end(claim, { kind: "returned", value: '"true"' });
+      b.expect(await put({ value: "late" })).toBe("older");
+      b.expect(await put({ value: "late", fence: first })).toBe("older");
+      b.expect(await b.backend.results.get(["a"])).toMatchObject([{ value: '"true"', fence: claim.fence }]);
+      b.expect(await put({ value: "corrected", fence: claim.fence })).toBe("put");
     },
     "a set is answered in its order": async (b) => {
       await b.backend.results.put([result("b", { fence: 2 })]);

@@ -4,16 +4,20 @@ import type { NewResult, ResultRow } from "../../core/result.ts";
 import type { Moment } from "./state.ts";
 import { defined } from "./state.ts";
 
-/** Replaces the task's row, unless that has a higher fence. A replaced row keeps its place among the rows. */
+/** Replaces the task's row, unless that is of a later claim, or of the current one and what comes has no fence. A replaced row keeps its place. */
 export function put(moment: Moment, result: NewResult): "put" | "older" {
   const { state, now } = moment;
   const there = state.results.get(result.taskId);
-  if (there?.fence !== undefined && result.fence !== undefined && there.fence > result.fence) return "older";
+  if (there?.fence !== undefined && !mayReplace(moment, result, there.fence)) return "older";
   const createdAt = result.createdAt ?? now;
   const expiresAt = result.expiresAt ?? (result.ttl === undefined ? undefined : createdAt + result.ttl);
   const completedAt = result.completedAt ?? now;
   state.results.set(result.taskId, defined<ResultRow>({ ...result, createdAt, completedAt, expiresAt }));
   return "put";
+}
+
+function mayReplace({ state }: Moment, { taskId, fence }: NewResult, there: number): boolean {
+  return fence === undefined ? (state.tasks.get(taskId)?.fence ?? 0) > there : fence >= there;
 }
 
 export function getResult(moment: Moment, id: TaskId): ResultRow | undefined {

@@ -1,6 +1,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { ResultStorage } from "../../../src/components/result-storage.ts";
+import { TaskQueue } from "../../../src/components/task-queue.ts";
+import { decide } from "../../../src/core/lifecycle.ts";
+import { OmniQ } from "../../../src/index.ts";
 import { toNewResult } from "../../../src/models/convert.ts";
+import { Task } from "../../../src/models/task.ts";
+import { workerRow } from "../../../src/testing/conformance/bench.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
 import { ModelBackend } from "../../../src/testing/model.ts";
 import { createResult } from "../../fixtures/factories.ts";
@@ -80,6 +85,59 @@ describe.each(FORMS)("a result storage, $form", ({ as }) => {
     result.result = "changed";
     expect(await results.update(result)).toBe(true);
     expect((await results.get(result.taskId))?.result).toBe("changed");
+  });
+
+  test("the result of a late holder is refused, with its fence or without, and the true one stays", async () => {
+    const queue = as(new TaskQueue({ backend, clock, queues: ["default"] }));
+    const id = await queue.enqueue(new Task({ func: "f", funcArgs: {} }, { clock }));
+    const late = await queue.dequeue({ lease: 1_000 });
+    // A worker that takes it over, as any does.
+    const lost = (await backend.presence.holding(10)).workers.map(({ worker, beat }) => ({ worker, beat }));
+    await backend.presence.arrive(workerRow("w"));
+    const run = { worker: "w", elapsed: 0, random: () => 0.5 };
+    const [taken] = (await backend.work.claim({ worker: "w", limit: 1, of: { lost } })).claims;
+    if (taken === undefined || late === undefined) throw new Error("not taken over");
+    await backend.work.settle([decide(taken, { kind: "ended" }, run)]);
+    const due = { due: true, queues: ["default"], names: "any", announce: false } as const;
+    const [claim] = (await backend.work.claim({ worker: "w", limit: 1, of: due })).claims;
+    if (claim === undefined) throw new Error("not due");
+    await backend.work.settle([decide(claim, { kind: "returned", value: '"true"' }, run)]);
+
+    for (const fence of [undefined, late.fence]) {
+      const wrong = make({ taskId: id, fence, result: "LATE" });
+      await expect(results.store(wrong)).rejects.toThrow(withCode("LEASE_LOST"));
+      await expect(results.update(wrong)).rejects.toThrow(withCode("LEASE_LOST"));
+    }
+    const omniq = new OmniQ({ backend, clock });
+    expect(await omniq.handle(id).result()).toBe("true");
+    // To correct it, it is read first.
+    const read = await results.get(id);
+    if (read === undefined) throw new Error("no result");
+    expect(read.fence).toBe(claim.fence);
+    read.result = "corrected";
+    expect(await results.update(read)).toBe(true);
+    expect(await omniq.handle(id).result()).toBe("corrected");
+    await omniq.close();
+  });
+
+  test("a holder stores without its fence what comes of its run, also where an earlier run has left a result", async () => {
+    const queue = as(new TaskQueue({ backend, clock, queues: ["default"] }));
+    const id = await queue.enqueue(new Task({ func: "f", funcArgs: {}, maxRetries: 1, retryDelay: 0 }, { clock }));
+    for (const status of ["failed", "completed"] as const) {
+      const task = await queue.dequeue();
+      if (task === undefined) throw new Error("not due");
+      task.markStarted();
+      if (status === "completed") task.markCompleted();
+      else {
+        task.markFailed("E: no");
+        task.incrementRetry();
+      }
+      await queue.updateTask(task);
+      await results.store(
+        make({ taskId: id, status, ...(status === "failed" ? { fence: task.fence, error: "E: no", result: undefined } : {}) }),
+      );
+    }
+    expect(await results.get(id)).toMatchObject({ status: "completed", fence: undefined });
   });
 
   test("delete: whether there was one", async () => {

@@ -48,6 +48,7 @@ describe("a new result", () => {
     ["retryCount", -1, /Expected `retryCount`/],
     ["createdAt", 5, /Expected `createdAt` to be a valid Date/],
     ["worker", "w", /got `worker`/],
+    ["fence", -1, /Expected `fence`/],
   ])("refuses %s: %o", (field, value, message) => {
     expect(() => TaskResult.fromJSON({ taskId: "t", status: "completed", [field]: value })).toThrow(message);
   });
@@ -84,6 +85,13 @@ describe("JSON", () => {
     const result = createResult({ result: value });
     expect(TaskResult.fromJSON(JSON.parse(JSON.stringify(result)))).toStrictEqual(result);
     expect(TaskResult.deserialize(result.serialize())).toStrictEqual(result);
+  });
+
+  test("keeps the fence of its claim", () => {
+    const result = createResult({ fence: 7 });
+    expect(result.toJSON()).toMatchObject({ fence: 7 });
+    expect(TaskResult.deserialize(result.serialize())).toStrictEqual(result);
+    expect(createResult().toJSON()).not.toHaveProperty("fence");
   });
 
   test("keeps the error and its stack", () => {

@@ -31,6 +31,8 @@ describe("what a waiting caller is told", () => {
     expect(toldOf("t", completed, result({}))).toEqual({ value: undefined });
     const { fence: _, ...byHand } = result({ value: "1" });
     expect(toldOf("t", completed, byHand)).toEqual({ value: 1 });
+    // The end would have written one: whoever stored this is not who ended it.
+    expect(code(toldOf("t", row({ status: "completed", storeResult: false }), byHand))).toBe("RESULT_NOT_STORED");
   });
 
   test("not the result of an earlier run", () => {
