@@ -8,6 +8,7 @@ import type { Failure, Ms } from "../core/record.ts";
 import type { NewResult, ResultRow } from "../core/result.ts";
 import type { Rule, ScheduleRow, TaskTemplate } from "../core/schedule.ts";
 import type { Edge, NewTask, StoredTask } from "../core/task.ts";
+import { isStorable, storable } from "../core/text.ts";
 import { handlerArguments } from "./arguments.ts";
 import type { ModelTools } from "./defaults.ts";
 import { TaskEvent } from "./event.ts";
@@ -34,6 +35,17 @@ export function checked<M extends object>(model: M, type: new (init: M) => M, na
   if (!(model instanceof type)) throw expected(name, `an instance of ${type.name}`, model);
   return new type({ ...model });
 }
+
+/** Refuses text that would come back from a store as another one. What is read is not checked: it is as it is. */
+function refuseUnstorable<M extends object>(model: M, names: readonly (keyof M & string)[]): void {
+  for (const name of names) {
+    const value: unknown = model[name];
+    if (typeof value === "string" && !isStorable(value)) throw expected(name, "a text without NUL and halves of surrogate pairs", value);
+  }
+}
+
+/** Of an error, which nobody chose, what can be stored. */
+const errorText = (text: string | undefined): string | undefined => (text === undefined ? undefined : storable(text));
 
 // ---------------------------------------------------------------- tasks
 
@@ -154,12 +166,13 @@ export function storedFields(row: StoredTask) {
 /** @throws InvalidOptionError for a wrong value. @throws PayloadError for a result that cannot be stored. */
 export function toNewResult(result: TaskResult): NewResult {
   checked(result, TaskResult, "result");
+  refuseUnstorable(result, ["workerId", "scheduleId"]);
   return present({
     taskId: result.taskId,
     fence: result.fence,
     status: result.status,
     value: result.result === undefined ? undefined : encode(result.result, { name: "result" }),
-    error: toFailure(result.error, result.errorTraceback),
+    error: toFailure(errorText(result.error), errorText(result.errorTraceback)),
     ttl: result.ttl,
     expiresAt: ms(result.expiresAt),
     scheduleId: result.scheduleId,
@@ -210,6 +223,7 @@ export function toResult(row: ResultRow, tools?: ModelTools): TaskResult {
 /** @throws InvalidOptionError for a wrong value. @throws PayloadError for data that cannot be stored. */
 export function toNewEvent(event: TaskEvent): NewEvent {
   checked(event, TaskEvent, "event");
+  refuseUnstorable(event, ["taskId", "scheduleId", "queueName", "workerId", "message", "source"]);
   return present({
     id: event.id,
     type: event.eventType,
@@ -222,7 +236,7 @@ export function toNewEvent(event: TaskEvent): NewEvent {
     data: maybeEncode(event.data, "data"),
     executionMs: event.executionTime,
     retryCount: event.retryCount,
-    error: event.error,
+    error: errorText(event.error),
     source: event.source,
     at: event.timestamp.getTime(),
   });

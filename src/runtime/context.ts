@@ -5,6 +5,7 @@ import { expected, LeaseLostError } from "../core/errors.ts";
 import type { Outcome } from "../core/lifecycle.ts";
 import type { TaskId } from "../core/record.ts";
 import type { StoredTask } from "../core/task.ts";
+import { storable } from "../core/text.ts";
 import type { Task } from "../models/task.ts";
 import { boundLogger } from "./logger.ts";
 import type { Context, EnqueueOptions, InOf, Logger, OutOf, ParentResult, TaskHandle, TaskReference } from "./signatures.ts";
@@ -119,7 +120,7 @@ export class HandlerContext implements Context {
     return (options) => {
       const reason: unknown = options?.reason;
       if (typeof reason !== "string" || reason === "") throw expected("reason", "a text that is not empty", reason);
-      return this.#leave({ kind: "discard", reason: reason.slice(0, 500) });
+      return this.#leave({ kind: "discard", reason: storable(reason.slice(0, 500)) });
     };
   }
 

@@ -99,7 +99,7 @@ export class TasksDesk {
     return this.#each(
       target,
       async (stores, ids) => {
-        const answers = await stores.main.desk.cancel(ids, reason === undefined ? undefined : storable(reason).slice(0, 500));
+        const answers = await stores.main.desk.cancel(ids, reason === undefined ? undefined : storable(reason.slice(0, 500)));
         const marked = ids.filter((_, i) => answers[i] === "marked");
         await this.#ender.end(stores, marked);
         return answers.map((answer): Cancelled => (answer === "marked" ? "cancelled" : answer));

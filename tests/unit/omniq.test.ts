@@ -333,6 +333,9 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       const handle = await omniq.enqueue(add, { x: 1, y: 2 });
       expect(await omniq.tasks.cancel(handle.id, { reason: "why not" })).toBe("cancelled");
       expect(await handle.get()).toMatchObject({ status: "cancelled", reason: "why not" });
+      const long = await omniq.enqueue(add, { x: 1, y: 2 });
+      await long.cancel(`${"x".repeat(499)}😀`);
+      expect((await long.get())?.reason).toBe(`${"x".repeat(499)}\uFFFD`);
       expect(await omniq.tasks.cancel(handle.id)).toBe("final");
       expect(await omniq.tasks.retry(handle.id)).toBe("retried");
       expect(await omniq.tasks.retry(handle.id)).toBe("not-final");

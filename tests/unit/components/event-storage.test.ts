@@ -38,6 +38,24 @@ describe.each(FORMS)("an event storage, $form", ({ as }) => {
     expect(await events.getEvents({ taskId: event.taskId })).toEqual([event]);
   });
 
+  test.each(["taskId", "scheduleId", "queueName", "workerId", "message", "source"] as const)(
+    "a %s that would come back as another one is refused, and nothing is written",
+    async (field) => {
+      for (const text of ["a\0b", "\uD800", "x\uDFFF"])
+        await expect(events.log(make({ [field]: text }))).rejects.toThrow(
+          expect.objectContaining({ code: "INVALID_OPTION", message: expect.stringContaining(`\`${field}\``) as unknown }),
+        );
+      expect((await events.stats()).total).toBe(0);
+      await events.log(make({ [field]: "pair 😀" }));
+      expect((await events.getEvents({}))[0]?.[field]).toBe("pair 😀");
+    },
+  );
+
+  test("of an error, which nobody chose, is kept what can be stored", async () => {
+    await events.log(make({ error: "E: a\0b\uD800" }));
+    expect((await events.getEvents({}))[0]?.error).toBe("E: a\uFFFDb\uFFFD");
+  });
+
   test("the same event again is logged once", async () => {
     const event = make();
     await events.log(event);

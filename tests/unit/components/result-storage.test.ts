@@ -154,6 +154,15 @@ describe.each(FORMS)("a result storage, $form", ({ as }) => {
     expect(await results.stats()).toEqual({ total: 3, completed: 2, failed: 1, expired: 0, more: false });
   });
 
+  test("text that would come back as another one is refused; of an error, which nobody chose, is kept what can be", async () => {
+    for (const field of ["workerId", "scheduleId"])
+      for (const text of ["a\0b", "\uD800"])
+        await expect(results.store(make({ [field]: text }))).rejects.toThrow(new RegExp(`Expected \`${field}\` to be a text without NUL`));
+    expect((await results.stats()).total).toBe(0);
+    await results.store(make({ taskId: "t", status: "failed", result: undefined, error: "E: a\0b", errorTraceback: "at \uD800" }));
+    expect(await results.get("t")).toMatchObject({ error: "E: a\uFFFDb", errorTraceback: "at \uFFFD" });
+  });
+
   test("refuses what cannot be stored, or is wrong, and writes nothing", async () => {
     await expect(results.store(make({ result: () => 1 }))).rejects.toThrow(withCode("PAYLOAD_REFUSED"));
     const wrong = make();

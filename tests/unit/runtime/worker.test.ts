@@ -369,6 +369,18 @@ describe("what a handler asks for", () => {
     expect(await rig.story(snooze)).toEqual(["enqueued", "executing", "snoozed"]);
   });
 
+  test("the reason of a discard is stored as every engine can, of at most 500 characters", async () => {
+    const rig = new Rig();
+    const worker = rig.worker([
+      task("odd", (_, ctx) => ctx.discard({ reason: "a\0b\uD800" })),
+      task("long", (_, ctx) => ctx.discard({ reason: `${"x".repeat(499)}😀 and more` })),
+    ]);
+    const [odd, long] = await rig.enqueue("odd", "long");
+    await worker.drain();
+    expect((await rig.get(odd)).reason).toBe("a\uFFFDb\uFFFD");
+    expect((await rig.get(long)).reason).toBe(`${"x".repeat(499)}\uFFFD`);
+  });
+
   test("the first outcome wins, also when it is swallowed and something else follows", async () => {
     const rig = new Rig();
     const worker = rig.worker([
