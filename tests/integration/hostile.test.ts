@@ -187,6 +187,26 @@ describe.each<(typeof ENGINES)[number] | typeof model>([model, ...ENGINES])("on 
   });
 });
 
+const ODD = "a\0b\uD800 😀";
+const KEPT = "a\uFFFDb\uFFFD 😀";
+const discards = defineTask({ name: "discards", handler: (_: unknown, ctx) => ctx.discard({ reason: ODD }) });
+
+describe.each<(typeof ENGINES)[number] | typeof model>([model, ...ENGINES])("on $name", ({ place }) => {
+  base("a reason that no engine can store is kept as far as each can", async ({ testDir }) => {
+    const { options, remove } = place(testDir);
+    const omniq = new OmniQ<unknown>(options);
+    const [discarded, cancelled] = [await omniq.enqueue(discards, undefined), await omniq.enqueue(none, undefined)];
+    await cancelled.cancel(ODD);
+    await omniq.worker({ tasks: [discards] }).drain();
+    const reasons = [await discarded.result().catch(String), await cancelled.result().catch(String)];
+    const told = (await omniq.events.find({ eventType: "cancelled" })).map(({ message }) => message);
+    await omniq.close();
+    await remove();
+    expect(reasons).toEqual([expect.stringContaining(KEPT), expect.stringContaining(KEPT)]);
+    expect(told.filter((message) => message?.includes("\0"))).toEqual([]);
+  });
+});
+
 describe.each(ENGINES)("on $name", ({ place }) => {
   base("a limit that was raised holds as much, and refuses more before anything is written", async ({ testDir }) => {
     const { options, remove } = place(testDir);

@@ -11,6 +11,7 @@ import { encode } from "../../src/core/codec.ts";
 import { ModuleError, StorageError, SyncUnsupportedError } from "../../src/core/errors.ts";
 import type { NewTask, StoredTask } from "../../src/core/task.ts";
 import { DEFAULT_POLICY } from "../../src/core/task.ts";
+import { OmniQ } from "../../src/index.ts";
 import { Task } from "../../src/models/task.ts";
 import { defineTask } from "../../src/runtime/definition.ts";
 import { SQLiteBackend } from "../../src/sqlite.ts";
@@ -138,6 +139,22 @@ describe("processes on one file", () => {
     const starts = lines().filter((line) => line.startsWith("start"));
     expect(starts).toHaveLength(40);
     expect(new Set(starts.map((line) => line.split(" ")[3])).size).toBe(2);
+  });
+
+  test("whoever waits for a cancelled task of a killed worker is told, though no worker is left", async () => {
+    const child = await start();
+    const [asked, plain] = [await enqueue({ ms: 60_000 }), await enqueue({ ms: 60_000 })];
+    await started(asked);
+    await started(plain);
+    const gone = exitOf(child);
+    child.kill("SIGKILL");
+    await gone;
+    const omniq = new OmniQ({ backend });
+    expect(await omniq.tasks.cancel(asked, { reason: "enough" })).toBe("asked");
+    // Where the system tells that the process has ended; elsewhere when its lease is over.
+    await expect(omniq.handle(asked).result()).rejects.toMatchObject({ code: "TASK_CANCELLED" });
+    expect(await story(asked)).toEqual(["enqueued", "executing", "cancelled"]);
+    expect((await get(plain)).status).toBe("running");
   });
 
   test("a cancellation here aborts the handler there", async () => {
