@@ -382,7 +382,7 @@ describe("on a thread of its own", () => {
 
   test.each([
     ["an error that nobody catches", "fail-late", "The thread of a worker failed", "late"],
-    ["process.exit()", "exit", "The thread of a worker ended, though nobody stopped it", "exit code 3"],
+    ["process.exit()", "leave", "The thread of a worker ended, though nobody stopped it", "exit code 3"],
   ])("that ends by %s is told, and can be started again and stopped", async (_, func, line, why) => {
     const lines: string[] = [];
     const keep = (message: string): void => void lines.push(message);
@@ -407,7 +407,7 @@ describe("on a thread of its own", () => {
     const worker = onThread({ modules: ENDING, logger: SILENT });
     for (const stop of [() => worker.stopSync(), () => worker.stop(), undefined]) {
       worker.startSync();
-      backend.taskQueue(["default"]).enqueueSync(new Task({ func: "exit" }));
+      backend.taskQueue(["default"]).enqueueSync(new Task({ func: "leave" }));
       for (let i = 0; i < 1_000 && worker.isRunning; i++) block(5);
       expect(worker.isRunning).toBe(false);
       await Promise.resolve(stop?.());
