@@ -12,7 +12,7 @@ import { Cancels } from "./cancels.ts";
 import type { EnqueueChild, RunView } from "./context.ts";
 import type { Emitter, Ran } from "./emitter.ts";
 import { Execution } from "./execution.ts";
-import { APART, isFragile, isSuspect } from "./fragile.ts";
+import { isFragile, Suspects } from "./fragile.ts";
 import type { RunHost } from "./execution.ts";
 import { componentLogger, loggingAs } from "./logger.ts";
 import type { Warned } from "./logger.ts";
@@ -46,6 +46,7 @@ export class Session implements RunHost {
   readonly #stores: Stores;
   readonly #registry: Registry;
   readonly #slots: Slots;
+  readonly #suspects: Suspects;
   readonly #settler: Settler;
   readonly #pump: Pump;
   readonly #presence: Presence;
@@ -54,7 +55,6 @@ export class Session implements RunHost {
   readonly #progress: ProgressBoard;
   readonly #cancels: Cancels;
   #claims = 0;
-  #apartUntil: Ms = 0;
   #unlisten: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
   #graceEnds = Number.POSITIVE_INFINITY;
@@ -88,6 +88,7 @@ export class Session implements RunHost {
     });
     const { held } = this.#settler;
     this.#slots = new Slots({ ...tools, concurrency, prefetch, stale: (run) => this.#giveBack(run) });
+    this.#suspects = new Suspects({ clock, slots: this.#slots, held, giveBack: (run, after) => this.#giveBack(run, after) });
     this.#presence = new Presence({
       ...tools,
       row: { ...parts.host, worker, role: "worker", leaseMs, queues, names, concurrency },
@@ -149,7 +150,7 @@ export class Session implements RunHost {
       await this.#pump.rest();
       if (this.#stopping === undefined) await this.#upkeep.tend();
       await this.#pump.rest();
-      await this.#untilApart();
+      if (await this.#suspects.areBack()) before = -1;
     }
   }
 
@@ -161,6 +162,7 @@ export class Session implements RunHost {
     this.#graceEnds = Math.min(this.#graceEnds, this.clock.monotonic() + grace);
     this.#afterAbort = Math.min(this.#afterAbort, afterAbort);
     this.#changed?.();
+    this.#suspects.forget();
     this.#stopping ??= this.#windDown();
     return this.#stopping;
   }
@@ -198,8 +200,7 @@ export class Session implements RunHost {
     if (claim.for !== "run") this.#settler.settle(run, { kind: "ended" });
     else if (this.#stopping !== undefined || definition === undefined) this.#giveBack(run);
     else if (isFragile(claim.task) && this.#slots.isFull) this.#refuseAhead(run);
-    else if (isSuspect(claim.task) && this.#otherSuspects(run).length > 0) this.#keepApart(run);
-    else this.#slots.add(run);
+    else if (!this.#suspects.keepApart(run)) this.#slots.add(run);
   }
 
   #giveBack(run: Execution, after: Ms = 0): void {
@@ -211,26 +212,6 @@ export class Session implements RunHost {
   #refuseAhead(run: Execution): void {
     this.#slots.claimNoneAhead();
     this.#giveBack(run);
-  }
-
-  /** What was kept apart is waited for. */
-  async #untilApart(): Promise<void> {
-    const left = this.#apartUntil - this.clock.monotonic();
-    if (left <= 0 || this.#stopping !== undefined) return;
-    await new Promise<void>((resolve) => this.clock.after(left, resolve));
-    this.#claims++;
-  }
-
-  /** Held, or not known to be given back. */
-  #otherSuspects(run: Execution): readonly Execution[] {
-    return [...this.#settler.held].filter((other) => other !== run && other.claim.for === "run" && isSuspect(other.claim.task));
-  }
-
-  /** One that has not begun is given back, too, and comes back at once: when it begins, nobody holds the others. */
-  #keepApart(run: Execution): void {
-    this.#giveBack(run, APART);
-    this.#apartUntil = this.clock.monotonic() + APART;
-    for (const other of this.#otherSuspects(run)) if (this.#slots.withdraw(other)) this.#giveBack(other);
   }
 
   async #endAll(claims: readonly Claim[]): Promise<void> {

@@ -5,10 +5,12 @@
 import type { Clock } from "../core/clock.ts";
 import type { Ms } from "../core/record.ts";
 import type { Execution } from "./execution.ts";
-import { NONE_AHEAD } from "./fragile.ts";
 
 /** Synchronous handlers one after the other hold the event loop at most so long, so that beats go on. */
 const LONGEST_TURN = 15;
+
+/** So long nothing is claimed ahead once something came that must not be: a queue of such would go back and forth. */
+const NONE_AHEAD: Ms = 60_000;
 
 export interface SlotsOptions {
   readonly clock: Clock;

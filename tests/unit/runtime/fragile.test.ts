@@ -65,6 +65,19 @@ describe("of tasks that have been in crashes", () => {
     expect(await rig.status(ids[2])).toBe("completed");
   });
 
+  test("a drain that is stopped waits for none of them", async () => {
+    const rig = new Rig();
+    await crashed(rig, 1, { func: "t" }, { func: "t" });
+    const worker = rig.worker([task("t", () => 1)]);
+    await worker.start();
+    const drained = worker.drain();
+    await until(async () => (await rig.backend.desk.find({ limit: 9, status: "completed" })).items.length === 1);
+    await quiet();
+    await worker.stop();
+    await drained;
+    expect((await rig.backend.desk.find({ limit: 9, status: "completed" })).items).toHaveLength(1);
+  });
+
   test("one that would expire meanwhile comes back before", async () => {
     const rig = new Rig();
     const ids = await crashed(rig, 1, { func: "t", ttl: 4_000 }, { func: "t", ttl: 4_000 });
