@@ -4,7 +4,7 @@
  */
 import type { Claim, Hint } from "../core/backend.ts";
 import type { Outcome } from "../core/lifecycle.ts";
-import type { Ms } from "../core/record.ts";
+import type { Ms, TaskId } from "../core/record.ts";
 import type { StoredTask } from "../core/task.ts";
 import { toTask } from "../models/convert.ts";
 import type { Task } from "../models/task.ts";
@@ -87,8 +87,13 @@ export class Session implements RunHost {
       endedBadly: () => this.#upkeep.nudge(),
     });
     const { held } = this.#settler;
-    this.#slots = new Slots({ ...tools, concurrency, prefetch, stale: (run) => this.#giveBack(run) });
-    this.#suspects = new Suspects({ clock, slots: this.#slots, held, giveBack: (run, after) => this.#giveBack(run, after) });
+    const isAnyDelayed = async (ids: readonly TaskId[]): Promise<boolean> =>
+      (await main.desk.get(ids)).some((task) => task?.phase === "delayed");
+    const giveBack = (run: Execution, after?: Ms): void => {
+      this.#giveBack(run, after);
+    };
+    this.#suspects = new Suspects({ clock, held, giveBack, isAnyDelayed });
+    this.#slots = new Slots({ ...tools, concurrency, prefetch, mayStart: (run) => this.#suspects.mayStart(run), stale: giveBack });
     this.#presence = new Presence({
       ...tools,
       row: { ...parts.host, worker, role: "worker", leaseMs, queues, names, concurrency },

@@ -17,6 +17,8 @@ export interface SlotsOptions {
   readonly concurrency: number;
   readonly prefetch: number;
   readonly yieldTurn: () => Promise<void>;
+  /** Whether it may start by now; it is asked again after each write. */
+  readonly mayStart: (run: Execution) => boolean;
   /** It lay here until it was too late to start it: to be given back. */
   readonly stale: (run: Execution) => void;
 }
@@ -86,25 +88,25 @@ export class Slots {
   /** Starts handlers in the free slots. One that ends at once frees its slot for the next, without recursion. */
   fill(): void {
     if (this.#filling) return;
-    const { clock, concurrency } = this.#options;
+    const { clock, concurrency, mayStart, stale } = this.#options;
     this.#filling = true;
     const began = clock.monotonic();
     let at = 0;
-    while (at < this.#next.length && this.#running.size < concurrency) {
+    const held: Execution[] = [];
+    let isOut = false;
+    while (at < this.#next.length && this.#running.size < concurrency && !isOut) {
       const run = this.#next[at++];
       if (run === undefined) continue;
-      if (isStale(run, clock)) this.#options.stale(run);
-      else {
+      if (isStale(run, clock)) stale(run);
+      else if (mayStart(run)) {
         this.#running.add(run);
         run.start();
-      }
-      if (clock.monotonic() - began > LONGEST_TURN) break;
+      } else held.push(run);
+      isOut = clock.monotonic() - began > LONGEST_TURN;
     }
-    this.#next.splice(0, at);
+    this.#next.splice(0, at, ...held);
     this.#filling = false;
-    if (this.#next.length > 0 && this.#running.size < concurrency) {
-      void this.#fillLater();
-    }
+    if (isOut && this.#next.length > 0 && this.#running.size < concurrency) void this.#fillLater();
   }
 
   async #fillLater(): Promise<void> {

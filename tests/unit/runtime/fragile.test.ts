@@ -65,6 +65,24 @@ describe("of tasks that have been in crashes", () => {
     expect(await rig.status(ids[2])).toBe("completed");
   });
 
+  test("short ones follow each other soon; a long one is seldom asked after", async () => {
+    const rig = new Rig();
+    const ids = await crashed(rig, 1, ...Array.from({ length: 30 }, () => ({ func: "t" })));
+    const [long = ""] = await crashed(rig, 1, { func: "long", priority: 1 });
+    const slow = gate();
+    const worker = rig.worker([task("t", () => 1), task("long", () => slow.promise)]);
+    await worker.start();
+    await rig.pass(600_000, 1_000);
+    const released = (await Promise.all(ids.map((id) => rig.story(id)))).map((story) => story.filter((type) => type === "released").length);
+    expect(Math.max(...released)).toBeLessThan(30);
+    slow.open();
+    await rig.ended(long);
+    await rig.pass(60_000, 1_000);
+    await rig.pass(30_000, 50);
+    await rig.ended(...ids);
+    await worker.stop();
+  });
+
   test("a drain that is stopped waits for none of them", async () => {
     const rig = new Rig();
     await crashed(rig, 1, { func: "t" }, { func: "t" });
