@@ -213,9 +213,9 @@ export async function deleteTasks(db: Db, rids: readonly number[]): Promise<void
   await db.run(DELETE, list(rids));
 }
 
-/** Whether a child of it waits, or may still run and ask what it came to. */
+/** Whether a child of it waits, or may still run and ask what it came to. From the newest on: the oldest of very many have mostly ended. */
 export const hasDependents = (id: Sql): Sql => `(EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = ${id})
-  OR EXISTS (SELECT 1 FROM {dependents} d JOIN {tasks} c ON c.rid = d.child WHERE d.parent = ${id} AND c.stage + 0 < ${STAGE.doomed}))`;
+  OR (SELECT 1 FROM {dependents} d JOIN {tasks} c ON c.rid = d.child WHERE d.parent = ${id} AND c.stage + 0 < ${STAGE.doomed} ORDER BY d.child DESC LIMIT 1) IS NOT NULL)`;
 const PARENTS: Sql = `SELECT p.id FROM unnest(${LIST(1)}) AS p(id) WHERE ${hasDependents("p.id")}`;
 
 /** Which of these are to be kept. */

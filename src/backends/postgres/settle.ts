@@ -64,7 +64,7 @@ const settling = (first: number, only = "true"): Sql => `owned AS MATERIALIZED (
     ON CONFLICT (parent) DO UPDATE SET status = excluded.status),
   cut AS (DELETE FROM {dependencies} d USING settled s WHERE s.was_child AND d.child = s.rid)`;
 /** As one value: the ids, each with 1 where children are to be freed. */
-const DONE: Sql = `(SELECT coalesce(json_agg(json_build_array(id, status, (stage = ${STAGE.finished} AND has_children)::int)), '[]')::text FROM settled) AS done`;
+const DONE: Sql = `(SELECT coalesce(json_agg(json_build_array(id, (stage = ${STAGE.finished} AND has_children)::int)), '[]')::text FROM settled) AS done`;
 const SETTLE: Sql = `WITH ${settling(1)} SELECT ${DONE}`;
 /** Where the sent begin behind the parameters of a claim. */
 const SENT = 9;
@@ -118,8 +118,8 @@ export async function settlePlain(steps: Steps, set: readonly Settlement[], then
  * Each parent in a transaction of its own: note, children, edges are locked in this order, and of two parents together the notes of one
  * would be locked behind the children of the other (120 of 400 tasks in 30 s, 44 deadlocks, where each waited for a whole layer).
  */
-async function freeAll(steps: Steps, parents: readonly Ended[]): Promise<void> {
-  for (const [id, { status }] of parents) await steps.transact((db) => freeDependents(db, id, status, INLINE_RELEASES), "harmless");
+async function freeAll(steps: Steps, parents: readonly string[]): Promise<void> {
+  for (const id of parents) await steps.transact((db) => freeDependents(db, id, INLINE_RELEASES), "harmless");
 }
 
 /**
@@ -148,7 +148,7 @@ export async function settleWhole(steps: Steps, set: readonly Settlement[], then
 /** A set holds at most one settlement of each task that can be written: of two for one claim, the second is `repeated`. */
 async function settleAll(db: Db, set: readonly Settlement[]): Promise<Whole> {
   const settled: Settled[] = [];
-  const parents: Ended[] = [];
+  const parents: string[] = [];
   for (const some of apart(set)) {
     const part = await settleSome(db, some);
     settled.push(...part.settled);
@@ -188,17 +188,16 @@ function tellOf(db: Db, set: readonly Settlement[]): void {
   if (set.some(({ to }) => to !== "again")) db.hints.add("end");
 }
 
-/** What was settled, by id. */
-type Done = ReadonlyMap<string, { readonly status: string; readonly frees: boolean }>;
-type Ended = readonly [id: string, { readonly status: string }];
+/** What was settled, by id: whether children wait for it. */
+type Done = ReadonlyMap<string, boolean>;
 /** A part of a set, and the parents in it whose children are to be freed. */
 interface Whole {
   readonly settled: readonly Settled[];
-  readonly parents: readonly Ended[];
+  readonly parents: readonly string[];
 }
 
-function freeing(done: Done): readonly Ended[] {
-  return [...done].filter(([, { frees }]) => frees);
+function freeing(done: Done): readonly string[] {
+  return [...done].flatMap(([id, frees]) => (frees ? [id] : []));
 }
 
 function listOf(value: Value | undefined): readonly unknown[] {
@@ -210,7 +209,7 @@ function doneOf(row: Row | undefined): Done {
   return new Map(
     listOf(row?.["done"])
       .filter((each) => Array.isArray(each))
-      .map(([id, status, frees]: unknown[]) => [String(id), { status: String(status), frees: frees === 1 }]),
+      .map(([id, frees]: unknown[]) => [String(id), frees === 1]),
   );
 }
 

@@ -164,9 +164,9 @@ export function deleteTask(db: Db, rid: number, id: string): void {
   db.run("DELETE FROM {tasks} WHERE rid = ?", rid);
 }
 
-/** Whether a child of it waits, or may still run and ask what it came to. */
+/** Whether a child of it waits, or may still run and ask what it came to. From the newest on: the oldest of very many have mostly ended. */
 export const hasDependents = (id: Sql): Sql => `(EXISTS (SELECT 1 FROM {dependencies} d WHERE d.parent = ${id})
-  OR EXISTS (SELECT 1 FROM {dependents} d CROSS JOIN {tasks} c ON c.rid = d.child WHERE d.parent = ${id} AND c.stage < ${STAGE.doomed}))`;
+  OR (SELECT 1 FROM {dependents} d CROSS JOIN {tasks} c ON c.rid = d.child WHERE d.parent = ${id} AND c.stage < ${STAGE.doomed} ORDER BY d.child DESC LIMIT 1) IS NOT NULL)`;
 
 export function remove(db: Db, ids: readonly string[]): ReturnType<SyncDesk["remove"]> {
   return ids.map((id) => {

@@ -28,7 +28,7 @@ const EDGES = "(SELECT count(*) FROM {dependencies} d WHERE d.child = {tasks}.ri
 const WAITS = `iif(status IN ('pending', 'failed'), status, 'pending')`;
 /** The parents that a row names, are there, and know nothing of it, neither before their end nor after. */
 const PAIR = "WHERE d.parent = p.id AND d.child = {tasks}.rid";
-const LOST = `json_each(iif(json_valid({tasks}.depends_on), {tasks}.depends_on, '[]')) e JOIN {tasks} p ON p.id = ${NAMED_PARENT} AND p.rid < {tasks}.rid
+const UNKNOWN = `json_each(iif(json_valid({tasks}.depends_on), {tasks}.depends_on, '[]')) e JOIN {tasks} p ON p.id = ${NAMED_PARENT} AND p.rid < {tasks}.rid
   AND NOT EXISTS (SELECT 1 FROM {dependencies} d ${PAIR}) AND NOT EXISTS (SELECT 1 FROM {dependents} d ${PAIR})`;
 /** The worker of a row that says that it is held, and that no observer knows of. */
 const HOLDERLESS = `stage IN (${STAGE.running}, ${STAGE.doomed}) AND worker IS NOT NULL AND worker NOT IN (SELECT rid FROM {workers})`;
@@ -81,8 +81,17 @@ const RULES: readonly Rule[] = [
     says: "wait for a task that knows nothing of them",
     becomes: "wait for it again, or are freed where it has ended",
     table: "tasks",
-    where: `{tasks}.stage = ${STAGE.blocked} AND EXISTS (SELECT 1 FROM ${LOST})`,
-    mend: `INSERT INTO {dependencies}(parent, child, policy) SELECT p.id, {tasks}.rid, e.type = 'array' FROM {tasks} CROSS JOIN ${LOST}`,
+    where: `{tasks}.stage = ${STAGE.blocked} AND EXISTS (SELECT 1 FROM ${UNKNOWN})`,
+    mend: `INSERT INTO {dependencies}(parent, child, policy) SELECT p.id, {tasks}.rid, e.type = 'array' FROM {tasks} CROSS JOIN ${UNKNOWN}`,
+  },
+  {
+    check: "dependents.lost",
+    says: "may ask what an ended task came to, which knows nothing of them",
+    becomes: "are told to it, so that it is kept for them",
+    table: "tasks",
+    where: `{tasks}.stage IN (${STAGE.ready}, ${STAGE.timed}, ${STAGE.running}) AND {tasks}.depends_on IS NOT NULL
+      AND EXISTS (SELECT 1 FROM ${UNKNOWN} AND p.stage = ${STAGE.finished})`,
+    mend: `INSERT INTO {dependents}(parent, child) SELECT p.id, {tasks}.rid FROM {tasks} CROSS JOIN ${UNKNOWN} AND p.stage = ${STAGE.finished}`,
   },
   {
     check: "dependencies.unreleased",

@@ -1,6 +1,7 @@
 /** Two that meet at the worst moment, held there by a gate in front of a statement. Nothing is lost, no child waits for ever, nobody waits for a caller's transaction. */
 import { Client, Pool } from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { INLINE_RELEASES } from "../../../src/core/backend.ts";
 import type { Claim, EnqueueCall } from "../../../src/core/backend.ts";
 import { DEFAULT_SCHEDULE_POLICY } from "../../../src/core/schedule.ts";
 import type { Edge, NewTask } from "../../../src/core/task.ts";
@@ -19,14 +20,21 @@ const child = (id: string, ...of: readonly string[]): NewTask => newTask(id, { d
 /** Stops in front of the first statement that matches, until it is let go. */
 class Gate {
   readonly #match: RegExp;
+  readonly #behind: Gate | undefined;
   #passed = false;
   #reach: () => void = () => undefined;
   #open: () => void = () => undefined;
   readonly reached = new Promise<void>((resolve) => (this.#reach = resolve));
   readonly #opened = new Promise<void>((resolve) => (this.#open = resolve));
 
-  constructor(match: RegExp) {
+  /** @param behind not before this one was passed. */
+  constructor(match: RegExp, behind?: Gate) {
     this.#match = match;
+    this.#behind = behind;
+  }
+
+  get isPassed(): boolean {
+    return this.#passed;
   }
 
   open(): void {
@@ -34,7 +42,7 @@ class Gate {
   }
 
   async pass(text: string): Promise<void> {
-    if (this.#passed || !this.#match.test(text)) return;
+    if (this.#passed || this.#behind?.isPassed === false || !this.#match.test(text)) return;
     this.#passed = true;
     this.#reach();
     await this.#opened;
@@ -206,6 +214,46 @@ describe.skipIf(POSTGRES_URL === "")("races on PostgreSQL", () => {
     await end(await due());
     await released();
     expect(await phases("P", "c1", "c2")).toEqual(["P completed", "c1 ready", "c2 ready"]);
+  });
+
+  test("who freezes before the second step of a parent's end tells nothing of it when it has ended otherwise since", async () => {
+    const children = Array.from({ length: INLINE_RELEASES + 5 }, (_, i) => `c${i}`);
+    await b.work.enqueue([call(newTask("P"), ...children.map((id) => child(id, "P")))]);
+    const claims = await due();
+    const gate = new Gate(/note AS MATERIALIZED/);
+    const other = await gated(gate);
+    const late = other.work.settle(claims.map(({ task, fence }) => ({ id: task.id, fence, to: "failed", events: [] })));
+    await gate.reached;
+    await b.desk.requeue(["P"]);
+    await end(await due());
+    gate.open();
+    await late;
+    await released();
+    expect(new Set((await b.desk.get(children)).map((task) => `${task?.phase} ${task?.reason}`))).toEqual(new Set(["ready undefined"]));
+  });
+
+  test("nor does it take away what the later end has noted", async () => {
+    await b.work.enqueue([call(newTask("P"), child("c", "P"))]);
+    const claims = await due();
+    const before = new Gate(/note AS MATERIALIZED/);
+    const behind = new Gate(/^(?:COMMIT|DELETE FROM \S+ WHERE parent)/, before);
+    const late = (await gated(before, behind)).work.settle(
+      claims.map(({ task, fence }) => ({ id: task.id, fence, to: "failed", events: [] })),
+    );
+    await before.reached;
+    await b.desk.requeue(["P"]);
+    before.open();
+    await behind.reached;
+    const gate = new Gate(/note AS MATERIALIZED/);
+    const again = await due();
+    const second = (await gated(gate)).work.settle(again.map(({ task, fence }) => ({ id: task.id, fence, to: "completed", events: [] })));
+    await gate.reached;
+    behind.open();
+    await late;
+    gate.open();
+    await second;
+    await released();
+    expect(await phases("c")).toEqual(["c ready"]);
   });
 
   test("connections that are cut again and again, also while they are handed over, end no process", { tags: ["slow"] }, async () => {

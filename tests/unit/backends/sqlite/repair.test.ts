@@ -146,6 +146,23 @@ describe("rows", () => {
     await omniq.close();
   });
 
+  test("an ended parent that knows nothing of its children is told, and kept for those that may still run", async () => {
+    const omniq = new OmniQ({ url: `sqlite:${path}` });
+    await omniq.worker({ tasks: [echo] }).drain();
+    const later = { queueName: "idle", dependsOn: ["parent"] };
+    await omniq.enqueueMany([
+      echo.with({ n: 1 }, { ...later, id: "waits" }),
+      echo.with({ n: 2 }, { ...later, id: "delayed", runIn: "1h" }),
+    ]);
+    expect(checks()).toEqual([]);
+    sql("DELETE FROM dependents");
+    expect(checks()).toEqual(["2 dependents.lost"]);
+    repair(place);
+    expect(checks()).toEqual([]);
+    expect(await omniq.tasks.delete("parent")).toBe("has-dependents");
+    await omniq.close();
+  });
+
   test("an edge of nobody is taken away", () => {
     sql("INSERT INTO dependencies VALUES ('parent', 999999, 0)");
     expect(checks()).toEqual(["1 dependencies.left"]);
