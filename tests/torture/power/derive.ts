@@ -28,7 +28,10 @@ class Watched {
     this.path = path;
   }
 
-  /** The parts that are no longer what they were. */
+  /**
+   * The parts that are no longer what they were, each with the one behind it: a frame of the WAL that begins in one part may end in the next
+   * with the very bytes that lay there before. Taken for unwritten, its commit was cut off behind the write-back: once in 20,000 states.
+   */
   changes(): readonly Part[] {
     if (this.#file === undefined && !existsSync(this.path)) return [];
     this.#file ??= openSync(this.path, "r");
@@ -37,9 +40,12 @@ class Watched {
     const before = this.#before;
     this.#before = now;
     const changed = [];
+    let isBehind = false;
     for (let offset = 0; offset < now.length; offset += PART) {
       const data = now.subarray(offset, offset + PART);
-      if (!data.equals(before.subarray(offset, offset + PART))) changed.push({ offset, data });
+      const isChanged = !data.equals(before.subarray(offset, offset + PART));
+      if (isChanged || isBehind) changed.push({ offset, data });
+      isBehind = isChanged;
     }
     return changed;
   }
