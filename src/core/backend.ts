@@ -47,8 +47,14 @@ export interface ClaimAsk {
   readonly worker: string;
   readonly limit: number;
   readonly of:
-    /** What is due, queue by queue in this order, for these names. `executing` events are written if `announce`. */
-    | { readonly due: true; readonly queues: readonly string[]; readonly names: readonly string[] | "any"; readonly announce: boolean }
+    /** What is due, queue by queue in this order, for these names. `executing` events are written if `announce`. `whole`: never `partial`. */
+    | {
+        readonly due: true;
+        readonly queues: readonly string[];
+        readonly names: readonly string[] | "any";
+        readonly announce: boolean;
+        readonly whole?: boolean;
+      }
     /** What waits to be ended: cancelled, expired, without its parent. Marks what has expired meanwhile, first. */
     | { readonly ended: true }
     /** The claims of these workers, if their beat still is the one that was seen; where `marked`, only of what is marked to be ended. */
@@ -57,11 +63,15 @@ export interface ClaimAsk {
     | { readonly ids: readonly TaskId[] };
 }
 
-/** `more`: the budget of the call ended before the work did. `nextDueIn`: when something becomes due, without a hint. */
+/**
+ * `more`: the budget of the call ended before the work did. `nextDueIn`: when something becomes due, without a hint. `partial`: not all that
+ * is due was looked at, to save time; there may be more.
+ */
 export interface Claims {
   readonly claims: readonly Claim[];
   readonly more: boolean;
   readonly nextDueIn?: Ms;
+  readonly partial?: boolean;
 }
 
 /** Delays, never dates. Made by lifecycle.ts, obeyed by backends. */

@@ -51,6 +51,10 @@ export class Pump {
   readonly #waits: Waits;
   /** Something may be claimable. */
   #due = true;
+  /** The last claim left out a part of what is due. */
+  #isPartial = false;
+  /** The next claim is to leave out nothing. */
+  #whole = false;
   #accepting = true;
   #open = true;
   #busy = true;
@@ -84,7 +88,7 @@ export class Pump {
     this.wake();
   }
 
-  /** Resolves when nothing runs or waits, and a claim made after this call found nothing more. Rejects where the store is damaged. */
+  /** Resolves when nothing runs or waits, and a claim made after this call looked at all and found nothing more. Rejects where the store is damaged. */
   async rest(): Promise<void> {
     this.hint();
     await new Promise<void>((resolve, reject) => {
@@ -113,8 +117,7 @@ export class Pump {
     const { settler, yieldTurn } = this.#options;
     while (this.#open) {
       if (!this.#hasWork()) {
-        this.#restNow();
-        await this.#sleep(undefined);
+        if (this.#restNow()) await this.#sleep(undefined);
         continue;
       }
       // Handlers that end in this same turn share the commit.
@@ -165,15 +168,17 @@ export class Pump {
 
   #ask(): ClaimAsk {
     const { worker, slots, of } = this.#options;
-    return { worker, limit: slots.room, of };
+    return { worker, limit: slots.room, of: this.#whole && "due" in of ? { ...of, whole: true } : of };
   }
 
-  #take({ limit }: ClaimAsk, { claims, more, nextDueIn }: Claims): void {
+  #take({ limit }: ClaimAsk, { claims, more, nextDueIn, partial = false }: Claims): void {
     const { claimed } = this.#options;
     for (const claim of claims) claimed(claim);
     this.#disarm?.();
     this.#fruitless = this.#byTimer && claims.length === 0 ? this.#fruitless + 1 : 0;
     this.#byTimer = false;
+    this.#isPartial = partial;
+    this.#whole = false;
     if (claims.length > 0) this.#busy = true;
     if (more || claims.length >= limit) this.#due = true;
     else if (nextDueIn !== undefined && this.#accepting) this.#arm(nextDueIn);
@@ -242,9 +247,14 @@ export class Pump {
     }
   }
 
-  #restNow(): void {
+  /** False when there is something to be claimed first: who waits for rest is told of none before a claim has looked at all. */
+  #restNow(): boolean {
     const { settler, slots, isSilent, idle } = this.#options;
-    if (settler.held.size > 0 || !slots.isEmpty || isSilent()) return;
+    if (settler.held.size > 0 || !slots.isEmpty || isSilent()) return true;
+    if (this.#isPartial && this.#rests.length > 0) {
+      this.#due = this.#whole = true;
+      if (this.#wantsClaims()) return false;
+    }
     if (this.#busy) {
       this.#busy = false;
       idle();
@@ -252,5 +262,6 @@ export class Pump {
     const rests = this.#rests;
     this.#rests = [];
     for (const { resolve } of rests) resolve();
+    return true;
   }
 }

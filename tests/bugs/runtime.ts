@@ -33,6 +33,13 @@ export const RUNTIME_BUGS: readonly Bug[] = [
     replace: "",
   },
   {
+    what: "a drain ends on a claim that did not look at all",
+    file: "src/runtime/pump.ts",
+    find: "if (this.#isPartial && this.#rests.length > 0) {",
+    replace: "if (this.#isPartial && this.#rests.length < 0) {",
+    tests: ["tests/unit/runtime/worker.test.ts"],
+  },
+  {
     what: "claims are not asked for again after an error of the store",
     file: "src/runtime/pump.ts",
     find: "      if (set.length > 0) settler.putBack(set);\n      if (ask !== undefined) this.#due = true;\n",

@@ -133,7 +133,9 @@ export async function taken(db: Db, ask: ClaimAsk, of: DueAsk, first: Taken, hea
   if (first.due === undefined || first.due > first.now) return await answer(db, ask, of, first, false, heads);
   // Something has fallen due: nothing was taken, since it may have to go first, also in front of a head.
   const promoted = await db.run(PROMOTE, PROMOTIONS, first.timed ?? null);
-  return await answer(db, ask, of, await take(db, ask, of, true), promoted === PROMOTIONS);
+  // What was timed in front of where it began has not been promoted.
+  const second = { ...(await take(db, ask, of, true)), partial: first.partial };
+  return await answer(db, ask, of, second, promoted === PROMOTIONS);
 }
 
 export interface Taken {
@@ -145,6 +147,8 @@ export interface Taken {
   readonly skipped: boolean;
   /** Where it began to look at what is timed, if not at the beginning. */
   readonly timed?: number;
+  /** It did not look from the beginning. */
+  readonly partial: boolean;
 }
 
 /** @throws WorkerUnknownError, with nothing written. */
@@ -159,7 +163,7 @@ export async function take(
 ): Promise<Taken> {
   const asked = [worker, list([...new Set(of.queues)]), limit, promoted ? 1 : 0, of.announce ? 1 : 0];
   const any = of.names === "any";
-  const begin = any ? undefined : heads?.begin;
+  const begin = any || of.whole === true ? undefined : heads?.begin;
   const behind = [begin === undefined ? null : list(begin.heads), begin?.timed ?? null];
   const rows = await db.all(any ? sql.any : sql.known, ...asked, any ? null : list(of.names), ...behind, ...more);
   const facts = rows.find((row) => row["known"] !== null);
@@ -174,6 +178,7 @@ export async function take(
     now,
     due,
     skipped: facts["skipped"] === 1,
+    partial: begin !== undefined,
     ...(begin?.timed === undefined ? {} : { timed: begin.timed }),
   };
 }
@@ -197,7 +202,7 @@ async function answer(
   db: Db,
   ask: ClaimAsk,
   of: DueAsk,
-  { rows, now, due, skipped }: Taken,
+  { rows, now, due, skipped, partial }: Taken,
   more: boolean,
   heads?: Heads,
 ): Promise<Claims> {
@@ -213,8 +218,8 @@ async function answer(
     return whole === undefined ? claimTo("run", task, now) : claimTo("expired", whole, now);
   });
   const waits = [due === undefined ? [] : Math.max(0, due - now), skipped ? AGAIN : [], heads?.rest || []].flat();
-  const nextDueIn = waits.length === 0 ? undefined : Math.min(...waits);
-  return { claims, more: more || claims.length >= ask.limit, ...(nextDueIn === undefined ? {} : { nextDueIn }) };
+  const next = waits.length === 0 ? {} : { nextDueIn: Math.min(...waits) };
+  return { claims, more: more || claims.length >= ask.limit, ...next, ...(partial ? { partial } : {}) };
 }
 
 const BY_IDS: Sql = `SELECT ${TASK_COLUMNS}, {now} AS now FROM {tasks} t WHERE id = ANY(${LIST(1)})`;

@@ -3,7 +3,8 @@
  * of the claim's index that nothing can take away, and every claim reads them all: 200,000 made it twice as dear. Invariants: a claim passes
  * over nothing but what lies before the head of its queue and name; a head is used only where looking from the beginning read far more
  * than it took, and looking from the beginning takes a tenth of the time at least. So whatever comes in front of a head (by a
- * higher priority, or an earlier time) is found a little later, and nothing is passed over for good.
+ * higher priority, or an earlier time) is found a little later, and nothing is passed over for good. Who has to know that nothing is left
+ * asks for a look from the beginning.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { Ms } from "../../core/record.ts";

@@ -90,6 +90,7 @@ interface DueOptions {
   readonly queues?: readonly string[];
   readonly names?: readonly string[] | "any";
   readonly announce?: boolean;
+  readonly whole?: boolean;
 }
 
 export class Bench {
@@ -165,8 +166,8 @@ export class Bench {
     return (await this.get(id)).phase;
   }
 
-  static dueAsk({ worker = "w1", limit = 100, queues = ["q"], names = "any", announce = false }: DueOptions = {}): ClaimAsk {
-    return { worker, limit, of: { due: true, queues, names, announce } };
+  static dueAsk({ worker = "w1", limit = 100, queues = ["q"], names = "any", announce = false, whole }: DueOptions = {}): ClaimAsk {
+    return { worker, limit, of: { due: true, queues, names, announce, ...(whole === undefined ? {} : { whole }) } };
   }
 
   async claims(options: DueOptions = {}): Promise<Claims> {

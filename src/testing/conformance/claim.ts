@@ -106,6 +106,15 @@ export const claiming: Chapter = {
       const exact = await b.claims({ limit: 2 });
       b.expect([exact.claims.length, exact.more]).toEqual([2, true]);
     },
+    "a claim that is to look at all takes all there is, and says of nothing that it was left out": async (b) => {
+      await b.add(...ids(3), newTask("later", { due: { in: 5 } }));
+      b.expect((await b.claims({ limit: 2, whole: true })).partial).toBe(undefined);
+      await b.add(newTask("urgent", { priority: 5 }));
+      await b.clock.advance(5);
+      const rest = await b.claims({ whole: true, names: ["f"] });
+      b.expect([idsOf(rest.claims).toSorted(), rest.more, rest.partial]).toEqual([["later", "t2", "urgent"], false, undefined]);
+      b.expect(await b.claims({ whole: true })).toEqual({ claims: [], more: false });
+    },
     "a task is due at its time, not a millisecond before": async (b) => {
       await b.add(newTask("a", { due: { in: 1_000 } }));
       await b.clock.advance(999);

@@ -21,7 +21,8 @@
  *
  * **Claims.** Every claim is revision + 1, and fence + 1 or more. To run: attempt + 1, `startedAt`, `nextRetryAt` gone. `more` is true when
  * `limit` was reached, when a batch of promotions was full, or (ended) when `limit` rows were marked. `nextDueIn` belongs to `due`
- * alone: the earliest time of all timed rows. `ended` marks by expiry, oldest first, and hands out in the order of enqueue; `ids` and
+ * alone: the earliest time of all timed rows. So does `partial`: in front of what was taken something may be due that was not looked at; never
+ * where the ask is `whole`. `ended` marks by expiry, oldest first, and hands out in the order of enqueue; `ids` and
  * `lost` in the order asked. A lost running task keeps its mark; its holder is the asker now.
  *
  * **Settle.** The fence must be the current one and the row held; else `missing`, `repeated` (not held, the fence is the row's) or

@@ -3,6 +3,7 @@ import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Claim } from "../../../src/core/backend.ts";
 import { decide } from "../../../src/core/lifecycle.ts";
+import { defineTask, OmniQ } from "../../../src/index.ts";
 import type { PostgresBackend } from "../../../src/postgres.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
 import { newTask, workerRow } from "../../../src/testing/conformance/bench.ts";
@@ -61,6 +62,25 @@ describe.skipIf(POSTGRES_URL === "")("while a transaction stays open", () => {
     await clock.advance(nextDueIn);
     expect(idsOf(await claim(5))).toEqual(["urgent-0"]);
     expect(idsOf(await claim(5))).toEqual([]);
+  });
+
+  test("a drain runs what came in front of what was taken, too, before it ends", async () => {
+    const ran: string[] = [];
+    const { queue, func } = newTask("x");
+    await using omniq = new OmniQ({ backend });
+    const again = defineTask<string>({ name: func, queueName: queue });
+    const task = defineTask({
+      name: func,
+      queueName: queue,
+      handler: async (name: string) => {
+        ran.push(name);
+        // Its own claim was the only look from the beginning: no time passes.
+        if (name === "low") await omniq.enqueue(again, "urgent", { priority: 5 });
+      },
+    });
+    await omniq.enqueue(task, "low");
+    await omniq.worker({ tasks: [task], queues: [queue] }).drain();
+    expect(ran).toEqual(["low", "urgent"]);
   });
 
   test("when it has ended and the dead rows are gone, claims keep the order strictly again", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import type { Claim } from "../../../src/core/backend.ts";
+import type { Claim, ClaimAsk } from "../../../src/core/backend.ts";
 import { FatalError } from "../../../src/core/errors.ts";
 import { encode } from "../../../src/core/codec.ts";
 import { DEFAULT_POLICY } from "../../../src/core/task.ts";
@@ -109,6 +109,31 @@ describe("a worker runs tasks", () => {
     expect(await rig.status(later)).toBe("pending");
     await rig.clock.advance(2);
     await rig.ended(later);
+    await worker.stop();
+  });
+
+  test("a drain ends behind a claim that looked at all that is due, and asks for none before it would end", async () => {
+    const rig = new Rig();
+    const worker = rig.worker([task("t", () => 1)]);
+    const ids = await rig.enqueue("t", "t");
+    const { work } = rig.backend;
+    const claim = work.claim.bind(work);
+    const whole: (boolean | undefined)[] = [];
+    Object.assign(work, {
+      claim: async (ask: ClaimAsk) => {
+        if (!("due" in ask.of)) return await claim(ask);
+        whole.push(ask.of.whole);
+        return ask.of.whole === true ? await claim(ask) : { claims: [], more: false, partial: true };
+      },
+    });
+    await worker.drain();
+    expect(await Promise.all(ids.map((id) => rig.status(id)))).toEqual(["completed", "completed"]);
+    expect(whole[0]).toBeUndefined();
+    expect(whole).toContain(true);
+    await worker.start();
+    const before = whole.length;
+    await rig.pass(10_000);
+    expect(whole.slice(before)).not.toContain(true);
     await worker.stop();
   });
 
