@@ -105,6 +105,19 @@ function limits(deadline: number): string {
   return `-c lock_timeout=${lockTimeout(deadline)} -c statement_timeout=${late} -c idle_in_transaction_session_timeout=${late}`;
 }
 
+/** Where to connect, and our settings behind those of the URL, beside which `pg` forgets ours: made twice, the last one holds. */
+function settingsOf(options: PostgresBackendOptions, deadline?: number) {
+  const { url } = options;
+  // A pooler between us and the server refuses settings, and keeps no statements either.
+  if (!prepares(options)) return { connectionString: url };
+  const ours = deadline === undefined ? SETTINGS : `${SETTINGS} ${limits(deadline)}`;
+  const place = url === undefined ? undefined : new URL(url);
+  const theirs = place?.searchParams.getAll("options").at(-1);
+  if (place === undefined || theirs === undefined) return { connectionString: url, options: ours };
+  place.searchParams.delete("options");
+  return { connectionString: place.href, options: `${theirs} ${ours}` };
+}
+
 /**
  * The caller's pool, or one of ours. `pg` is loaded by this call, and not before.
  * @param deadline of each statement, in milliseconds.
@@ -113,7 +126,7 @@ export async function poolOf(
   options: PostgresBackendOptions,
   deadline?: number,
 ): Promise<{ readonly pool: PoolLike; readonly end: () => Promise<void> }> {
-  const { pool, url } = options;
+  const { pool } = options;
   if (pool !== undefined) {
     pool.on("error", ignore);
     return {
@@ -127,14 +140,12 @@ export async function poolOf(
   const pg = await driver();
   const own = new pg.Pool({
     Client: closing(pg.Client),
-    connectionString: url,
     max: connectionsOf(options),
     keepAlive: true,
     connectionTimeoutMillis: 10_000,
     application_name: "omniq",
     allowExitOnIdle: true,
-    // A pooler between us and the server refuses settings, and keeps no statements either.
-    ...(prepares(options) ? { options: deadline === undefined ? SETTINGS : `${SETTINGS} ${limits(deadline)}` } : {}),
+    ...settingsOf(options, deadline),
   });
   own.on("error", ignore);
   // From its first moment: one that was cut as it was handed over ended the process, which had no listener yet.
