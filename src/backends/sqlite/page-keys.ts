@@ -47,8 +47,16 @@ export function pageKeysOf(file: string): PageKeys {
   return { rowIds, entries };
 }
 
-/** The same buffer each time. */
+/** The same buffer each time; as far as the file system lets itself be read. */
 function* pagesOf(file: string): Generator<Buffer> {
+  try {
+    yield* readPages(file);
+  } catch {
+    // No file, no right to it, or a disk that fails: whether that matters says SQLite.
+  }
+}
+
+function* readPages(file: string): Generator<Buffer> {
   const header = Buffer.alloc(FILE_HEADER);
   const handle = fs.openSync(file, "r");
   try {

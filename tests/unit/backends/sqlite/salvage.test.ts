@@ -1,9 +1,19 @@
 /** What is got out of damaged files, and that they are left as they are. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import fs, {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { salvage } from "../../../../src/backends/sqlite/salvage.ts";
 import { defineTask, OmniQ } from "../../../../src/index.ts";
 import { withCode } from "../../../fixtures/helpers.ts";
@@ -239,5 +249,33 @@ describe("salvage", () => {
     writeFileSync(path, bytes);
     await expect(salvage({ path, tablePrefix: "" }, target)).rejects.toEqual(withCode("NOT_A_DATABASE"));
     expect(readdirSync(folder).filter((name) => name.startsWith("saved"))).toEqual([]);
+  });
+
+  test("is refused for what is not there, or is no file, in words of ours; nothing is made", async () => {
+    symlinkSync(join(folder, "nowhere"), join(folder, "dangling"));
+    const saying = { ".": "STORAGE_IO", dangling: "STORAGE_FAILED", missing: "STORAGE_FAILED", "missing/too": "STORAGE_FAILED" };
+    for (const [name, code] of Object.entries(saying)) {
+      const given = join(folder, name);
+      await expect(salvage({ path: given, tablePrefix: "" }, target)).rejects.toMatchObject({
+        name: "StorageError",
+        code,
+        message: expect.stringContaining(given) as string,
+      });
+    }
+    expect(readdirSync(folder)).toEqual(["dangling"]);
+  });
+
+  test("goes on where the disk fails to read the pages for what is more than SQLite reads", async () => {
+    await fill();
+    const fails = vi.spyOn(fs, "readSync").mockImplementation(() => {
+      throw Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" });
+    });
+    try {
+      const { tables } = await salvage({ path, tablePrefix: "" }, target);
+      expect(fails).toHaveBeenCalled();
+      expect(tables).toContainEqual(expect.objectContaining({ table: "tasks", rows: 620, lost: 0, isTorn: false }));
+    } finally {
+      fails.mockRestore();
+    }
   });
 });
