@@ -6,7 +6,7 @@ import { ConflictError, IllegalTransitionError, InvalidOptionError, LeaseLostErr
 import { decide } from "../core/lifecycle.ts";
 import type { Outcome } from "../core/lifecycle.ts";
 import type { Ms } from "../core/record.ts";
-import { isLegal } from "../core/task.ts";
+import { isLegal, ttlFrom } from "../core/task.ts";
 import type { StoredTask } from "../core/task.ts";
 import { callbackOf, labelOf, storedFields, toFailure } from "../models/convert.ts";
 import type { Task, TaskField } from "../models/task.ts";
@@ -52,7 +52,7 @@ export function planUpdate(row: StoredTask, task: Task, now: Ms, random: Random)
   if (task.revision !== row.revision) throw stale(task);
   // The expiry follows from the TTL: who changes both says the same twice.
   const expiryFollows =
-    changed.includes("ttl") && task.expiresAt?.getTime() === (task.ttl === undefined ? undefined : row.createdAt + task.ttl);
+    changed.includes("ttl") && task.expiresAt?.getTime() === (task.ttl === undefined ? undefined : ttlFrom(row) + task.ttl);
   const allowed: readonly TaskField[] = expiryFollows ? [...EDITABLE, "expiresAt"] : EDITABLE;
   refuse(changed, allowed, `a task that does not run can be changed in ${EDITABLE.join(", ")} only`);
   return { do: "edit", revision: row.revision, patch: patchOf(row, task, changed) };

@@ -82,7 +82,7 @@ export interface NewTask extends Policy {
   readonly description?: string;
   readonly tags: readonly string[];
   readonly due?: { readonly at: Ms } | { readonly in: Ms };
-  /** Counted from `createdAt`; may be negative: already expired. */
+  /** Counted from `createdAt`, after a replacement or a retry from that; may be negative: already expired. */
   readonly ttl?: Ms;
   /** Given only with a task made by hand; else the backend's clock. */
   readonly createdAt?: Ms;
@@ -124,6 +124,20 @@ export interface StoredTask extends Omit<NewTask, "due" | "unique" | "createdAt"
   readonly openParents: number;
   /** Who holds the claim. */
   readonly worker?: string;
+}
+
+/**
+ * From when its TTL counts: the creation or, where it was replaced or retried since, that moment, which only its expiry tells. Not from
+ * before the creation: an expiry that was given with the task may be earlier than its TTL says.
+ */
+export function ttlFrom({ createdAt, expiresAt, ttl }: Lifetime): Ms {
+  return expiresAt === undefined || ttl === undefined ? createdAt : Math.max(createdAt, expiresAt - ttl);
+}
+
+interface Lifetime {
+  readonly createdAt: Ms;
+  readonly expiresAt?: Ms | undefined;
+  readonly ttl?: Ms | undefined;
 }
 
 /** Legal changes of status by themselves (design §6); `tasks.retry` alone leads from an end back to pending. */

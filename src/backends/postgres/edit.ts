@@ -3,6 +3,7 @@ import type { Desk, TaskPatch } from "../../core/backend.ts";
 import { LIST, list } from "./db.ts";
 import type { Db } from "./db.ts";
 import type { Param, Row } from "./link.ts";
+import { expiryAfter } from "../shared/expiry.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int } from "../shared/values.ts";
 
@@ -17,7 +18,7 @@ export async function edit(db: Db, set: Parameters<Desk["edit"]>[0]): Promise<re
 }
 
 const LOCK = `SELECT rid FROM {tasks} WHERE id = ANY(${LIST(1)}) ORDER BY id FOR UPDATE`;
-const ROW = "SELECT rid, stage, status, worker, revision, created_at, {now} AS now FROM {tasks} WHERE id = $1 FOR UPDATE";
+const ROW = "SELECT rid, stage, status, worker, revision, created_at, expires_at, ttl, {now} AS now FROM {tasks} WHERE id = $1 FOR UPDATE";
 
 async function editOne(db: Db, id: string, revision: number, patch: TaskPatch): Promise<Answer> {
   const row = await db.get(ROW, id);
@@ -59,7 +60,7 @@ async function write(db: Db, row: Row, patch: TaskPatch): Promise<void> {
   }
   if (patch.storeResult !== undefined) assign("store_result", patch.storeResult ? 1 : 0);
   if (patch.callback !== undefined) assign("callback", patch.callback === null ? null : JSON.stringify(patch.callback));
-  if (patch.ttl !== undefined) assign("expires_at", patch.ttl === null ? null : int(row["created_at"]) + patch.ttl);
+  if (patch.ttl !== undefined) assign("expires_at", expiryAfter(row, patch.ttl));
   if (patch.runAt !== undefined) {
     const now = int(row["now"]);
     const due = patch.runAt ?? now;

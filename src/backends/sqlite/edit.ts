@@ -1,5 +1,6 @@
 /** Changing a task that does not run: only if its revision is still the one that was read. */
 import type { Desk, Sync, TaskPatch } from "../../core/backend.ts";
+import { expiryAfter } from "../shared/expiry.ts";
 import { STAGE } from "../shared/stage.ts";
 import { int, optionalInt } from "../shared/values.ts";
 import type { Row } from "../shared/values.ts";
@@ -11,7 +12,7 @@ import { callbackText } from "./task-row.ts";
 type SyncDesk = Sync<Desk>;
 type Answer = ReturnType<SyncDesk["edit"]>[number];
 
-const ROW = `SELECT rid, stage, status, worker, revision, created_at, due_at, ttl, func, args, kwargs, callback, checksum
+const ROW = `SELECT rid, stage, status, worker, revision, created_at, due_at, expires_at, ttl, func, args, kwargs, callback, checksum
   FROM {tasks} WHERE id = ?`;
 
 export function edit(db: Db, set: Parameters<SyncDesk["edit"]>[0]): readonly Answer[] {
@@ -59,7 +60,7 @@ function write(db: Db, row: Row, patch: TaskPatch): void {
     // One that does not hold now must not be made to hold by this.
     assign("checksum", isRowDamaged("tasks", row) ? ~sum : sum);
   }
-  if (patch.ttl !== undefined) assign("expires_at", patch.ttl === null ? null : int(row["created_at"]) + patch.ttl);
+  if (patch.ttl !== undefined) assign("expires_at", expiryAfter(row, patch.ttl));
   if (patch.runAt !== undefined) {
     const due = patch.runAt ?? db.now;
     assign("run_at", patch.runAt);

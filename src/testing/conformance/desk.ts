@@ -1,4 +1,5 @@
 import type { TaskPatch } from "../../core/backend.ts";
+import type { NewTask } from "../../core/task.ts";
 import type { Chapter } from "./bench.ts";
 import { newTask } from "./bench.ts";
 import type { Bench } from "./bench.ts";
@@ -132,6 +133,37 @@ export const desk: Chapter = {
       await edit(b, "a", { ttl: 100 });
       b.expect(await b.get("a")).toMatchObject({ ttl: 100, expiresAt: createdAt + 100 });
       b.expect((await b.one()).for).toBe("expired");
+    },
+    "edit moves the expiry of a task that was replaced or retried, counted from then": async (b) => {
+      const put = (id: string): NewTask =>
+        newTask(id, { ttl: 100, due: { in: 50 }, unique: { key: "k", until: "finished", onConflict: "replace" } });
+      await b.add(put("a"));
+      await b.clock.advance(80);
+      const replacedAt = b.now;
+      b.expect(await b.add(put("b"))).toEqual([{ is: "replaced", id: "a" }]);
+      await b.clock.advance(40);
+      for (const ttl of [110, 90, 70]) {
+        b.expect(await edit(b, "a", { ttl })).toBe("edited");
+        b.expect(await b.get("a")).toMatchObject({ ttl, expiresAt: replacedAt + ttl });
+      }
+      await b.clock.advance(10);
+      b.expect((await b.one()).for).toBe("run");
+      await b.run(newTask("r", { ttl: 100, queue: "other", maxRetries: 0 }), FAILED);
+      await b.clock.advance(150);
+      const retriedAt = b.now;
+      b.expect(await b.backend.desk.requeue(["r"])).toEqual(["requeued"]);
+      await edit(b, "r", { ttl: 101 });
+      b.expect(await b.get("r")).toMatchObject({ ttl: 101, expiresAt: retriedAt + 101, phase: "ready" });
+    },
+    "edit of a TTL never counts it from before the creation; one that had none gets it from there": async (b) => {
+      const expiresAt = b.now + 9;
+      await b.add(newTask("a", { ttl: 60_000, expiresAt }), newTask("bare"));
+      const { createdAt } = await b.get("a");
+      await b.clock.advance(5);
+      for (const id of ["a", "bare"]) {
+        await edit(b, id, { ttl: 50 });
+        b.expect(await b.get(id)).toMatchObject({ ttl: 50, expiresAt: createdAt + 50 });
+      }
     },
     "a wait for a retry stays one when it is edited": async (b) => {
       await b.run(newTask("a", { retryDelay: 100 }), FAILED);

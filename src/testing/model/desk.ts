@@ -96,7 +96,10 @@ function patched({ runAt: _runAt, ttl: _ttl, ...patch }: TaskPatch): Partial<Row
 function timesAfter(row: Row, { runAt, ttl }: TaskPatch, now: Ms): Partial<Row> {
   const due = runAt === undefined ? {} : dueAfter(row, runAt, now);
   if (ttl === undefined) return due;
-  return ttl === null ? { ...due, ttl: undefined, expiresAt: undefined } : { ...due, ttl, expiresAt: row.createdAt + ttl };
+  if (ttl === null) return { ...due, ttl: undefined, expiresAt: undefined };
+  // A replacement and a retry move the expiry: the longer TTL goes on from there.
+  const moved = row.expiresAt === undefined || row.ttl === undefined ? row.createdAt : row.expiresAt - row.ttl;
+  return { ...due, ttl, expiresAt: Math.max(row.createdAt, moved) + ttl };
 }
 
 function dueAfter(row: Row, runAt: Ms | null, now: Ms): Partial<Row> {

@@ -437,6 +437,23 @@ describe.each(FORMS)("a task queue, $form", ({ as }) => {
       expect(found.expiresAt).toEqual(new Date(found.createdAt.getTime() + 2 * MINUTE));
     });
 
+    test("the TTL of a task that was retried counts from then, also where the expiry is changed along", async () => {
+      const { id } = await put({ ttl: MINUTE, maxRetries: 0 });
+      const failed = await take();
+      failed.markFailed();
+      await queue.updateTask(failed);
+      await clock.advance(3 * MINUTE);
+      const retriedAt = clock.now();
+      expect(await backend.desk.requeue([id])).toEqual(["requeued"]);
+      const task = await read(id);
+      task.ttl = MINUTE + 1;
+      task.expiresAt = new Date(retriedAt + MINUTE + 1);
+      await queue.updateTask(task);
+      expect(await read(id)).toEqual(task);
+      Object.assign(task, { ttl: MINUTE + 2, expiresAt: new Date(task.createdAt.getTime() + MINUTE + 2) });
+      await expect(queue.updateTask(task)).rejects.toThrow("Expected `expiresAt` to be unchanged");
+    });
+
     test("fields can be taken away", async () => {
       const { id } = await put({ callback: "old", callbackArgs: { a: 1 }, runAt: new Date(clock.now() + 1) });
       const task = await read(id);

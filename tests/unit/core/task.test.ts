@@ -3,7 +3,7 @@ import { INLINE_RELEASES, PROMOTIONS } from "../../../src/core/backend.ts";
 import { LONGEST_WAIT } from "../../../src/core/clock.ts";
 import { SCHEDULE_EVENTS, TASK_EVENTS } from "../../../src/core/event.ts";
 import { failureText } from "../../../src/core/record.ts";
-import { FINALS, isFinal, isLegal, PHASES } from "../../../src/core/task.ts";
+import { FINALS, isFinal, isLegal, PHASES, ttlFrom } from "../../../src/core/task.ts";
 import type { TaskStatus } from "../../../src/core/task.ts";
 
 const STATUSES: readonly TaskStatus[] = ["pending", "running", ...FINALS];
@@ -45,6 +45,14 @@ describe("isFinal", () => {
     expect(isFinal({ status, nextRetryAt: null })).toBe(final);
     expect(isFinal({ status, nextRetryAt: 5 })).toBe(final && status !== "failed");
   });
+});
+
+test("a TTL counts from the creation, or from where the expiry says that it was begun anew", () => {
+  expect(ttlFrom({ createdAt: 5 })).toBe(5);
+  expect(ttlFrom({ createdAt: 5, ttl: 10 })).toBe(5);
+  expect(ttlFrom({ createdAt: 5, expiresAt: 90 })).toBe(5);
+  expect(ttlFrom({ createdAt: 5, expiresAt: 90, ttl: 10 })).toBe(80);
+  expect(ttlFrom({ createdAt: 5, expiresAt: 9, ttl: 10 })).toBe(5);
 });
 
 test("every end is a phase and a kind of event; no kind is of both tasks and schedules", () => {
