@@ -7,6 +7,8 @@ import { withDatabase } from "./database.ts";
 import { filterOf, isEmpty } from "./filter.ts";
 import { listenForInterrupts } from "./interrupt.ts";
 import { openProgress } from "./progress.ts";
+import { roundsOf } from "./rounds.ts";
+import type { Dependent } from "./rounds.ts";
 import type { Terminal } from "./terminal.ts";
 import { count, plain } from "./text.ts";
 
@@ -24,6 +26,8 @@ export interface Change {
   readonly words: Readonly<Record<string, string>>;
   /** Whether a task that has changed its phase since it was counted is left alone. */
   readonly onlyUnchanged?: true;
+  /** Whether what a filter means is changed parents first. */
+  readonly parentsFirst?: true;
 }
 
 /** Calls under way at a time: they share their commits. */
@@ -108,28 +112,32 @@ export async function wanted({ given, terminal }: Pick<Asked, "given" | "termina
 }
 
 /** A task, with where it stood when it was found. */
-interface Target {
-  readonly id: string;
+interface Target extends Dependent {
   readonly phase?: Phase;
 }
+type Found = Target & Required<Pick<Target, "phase">>;
 
-/** All that the filter means and that the change can be made to. */
-async function meant({ omniq, given, terminal, change: { from } }: Asked): Promise<readonly Required<Target>[]> {
-  const targets: Required<Target>[] = [];
+/** All that the filter means and that the change can be made to: newest first, or oldest first where parents have to be. */
+async function meant({ omniq, given, terminal, change: { from, parentsFirst } }: Asked): Promise<readonly Found[]> {
+  const targets: Found[] = [];
   const filter = filterOf(given);
   const progress = await openProgress(terminal, undefined, "tasks found");
   try {
     let after: string | undefined;
     do {
       const page = await omniq.tasks.find({ ...filter, limit: PAGE, after });
-      for (const { id, phase } of page.items) if (from.includes(phase)) targets.push({ id, phase });
+      for (const { id, phase, dependsOn } of page.items) {
+        if (!from.includes(phase)) continue;
+        const parents = parentsFirst === true ? dependsOn.map((each) => (typeof each === "string" ? each : each.on)) : [];
+        targets.push(parents.length === 0 ? { id, phase } : { id, phase, parents });
+      }
       after = page.next;
       progress.update(targets.length);
     } while (after !== undefined);
   } finally {
     progress.stop();
   }
-  return targets;
+  return parentsFirst === true ? targets.toReversed() : targets;
 }
 
 async function known(omniq: OmniQ, ids: readonly string[]): Promise<readonly Task[]> {
@@ -147,9 +155,11 @@ async function changeAll(
   const outcomes: Outcome[] = [];
   try {
     for (let i = 0; i < targets.length && !interrupt.signal.aborted; i += AT_ONCE) {
-      const set = targets.slice(i, i + AT_ONCE);
-      outcomes.push(...(await Promise.all(set.map((target) => changeOne(omniq, given, change, target)))));
-      progress.update(outcomes.length);
+      for (const round of roundsOf(targets.slice(i, i + AT_ONCE))) {
+        if (interrupt.signal.aborted) break;
+        outcomes.push(...(await Promise.all(round.map((target) => changeOne(omniq, given, change, target)))));
+        progress.update(outcomes.length);
+      }
     }
   } finally {
     progress.stop();

@@ -228,7 +228,8 @@ export interface Desk {
   /**
    * From an end back to pending: counts start anew, the fence and the history go on. A completed task is `not-final` for this.
    * It waits again for those of its parents that have not ended; one that has ended, however it did, is done with. It takes its unique
-   * key again, or is refused with the task that holds it; likewise where none of its schedule may overlap and one is open.
+   * key again, or is refused with the task that holds it; likewise where none of its schedule may overlap and one is open. One after
+   * the other, as given: a child waits for a parent that comes before it, and of two with one key the first has it.
    */
   requeue(ids: readonly TaskId[]): Promise<readonly Requeued[]>;
   edit(set: readonly Edit[]): Promise<readonly ("edited" | "stale" | "running" | "final" | "missing")[]>;

@@ -2,6 +2,7 @@
 import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { TaskId } from "../core/record.ts";
+import { FINALS } from "../core/task.ts";
 import type { StoredTask } from "../core/task.ts";
 import { storable } from "../core/text.ts";
 import { readTask } from "../models/broken.ts";
@@ -96,53 +97,36 @@ export class TasksDesk {
     refuseUnknown(options, ["reason"], "the options of cancel()");
     const { reason } = options;
     if (reason !== undefined && typeof reason !== "string") throw expected("reason", "a text", reason);
-    return this.#each(
-      target,
-      async (stores, ids) => {
-        const answers = await stores.main.desk.cancel(ids, reason === undefined ? undefined : storable(reason.slice(0, 500)));
-        const marked = ids.filter((_, i) => answers[i] === "marked");
-        await this.#ender.end(stores, marked);
-        return answers.map((answer): Cancelled => (answer === "marked" ? "cancelled" : answer));
-      },
-      itself,
-    );
+    return this.#each(target, async (stores, ids) => {
+      const answers = await stores.main.desk.cancel(ids, reason === undefined ? undefined : storable(reason.slice(0, 500)));
+      const marked = ids.filter((_, i) => answers[i] === "marked");
+      await this.#ender.end(stores, marked);
+      return answers.map((answer): Cancelled => (answer === "marked" ? "cancelled" : answer));
+    });
   }
 
   /**
    * Lets tasks that failed, were cancelled or expired run again: counts start anew, the history stays. One whose unique key another task
    * holds, or beside which a task of its schedule is open where none may overlap, stays as it is: `{ is: "conflict", over, taskId }`.
+   * Those of a filter run again oldest first, as they were created: each waits for its parents that came back before it, unless
+   * they have ended once more by then. Of several with one key the oldest gets it.
    */
   retry(id: TaskId): Promise<Retried>;
   retry(filter: TaskFilter): Promise<Counts<RetriedWord>>;
   async retry(target: TaskId | TaskFilter): Promise<Retried | Counts<RetriedWord>> {
-    return this.#each(
-      target,
-      async (stores, ids) => {
-        const answers = await stores.main.desk.requeue(ids);
-        await announceRequeued(
-          stores,
-          ids.filter((_, i) => answers[i] === "requeued"),
-        );
-        return answers.map((answer): Retried => (answer === "requeued" ? "retried" : answer));
-      },
-      wordOf,
-    );
+    return typeof target === "string" ? this.#one(target, requeue) : this.#retryAll(target);
   }
 
   /** Takes tasks away with their results; what runs or has open dependents is kept. Their events stay. */
   delete(id: TaskId): Promise<Deleted>;
   delete(filter: TaskFilter): Promise<Counts<Deleted>>;
   async delete(target: TaskId | TaskFilter): Promise<Deleted | Counts<Deleted>> {
-    return this.#each(
-      target,
-      async (stores, ids) => {
-        const answers = await stores.main.desk.remove(ids);
-        const removed = ids.filter((_, i) => answers[i] === "removed");
-        if (stores.results !== stores.main && removed.length > 0) await stores.results.results.remove(removed);
-        return answers.map((answer): Deleted => (answer === "removed" ? "deleted" : answer));
-      },
-      itself,
-    );
+    return this.#each(target, async (stores, ids) => {
+      const answers = await stores.main.desk.remove(ids);
+      const removed = ids.filter((_, i) => answers[i] === "removed");
+      if (stores.results !== stores.main && removed.length > 0) await stores.results.results.remove(removed);
+      return answers.map((answer): Deleted => (answer === "removed" ? "deleted" : answer));
+    });
   }
 
   /** Why a task is not running, in a sentence and in a typed object. */
@@ -151,39 +135,84 @@ export class TasksDesk {
     return this.#shared.access.use((stores) => whyOf(stores, id, this.#shared.isGone));
   }
 
-  async #each<A, W extends string>(
-    target: TaskId | TaskFilter,
-    act: (stores: Stores, ids: readonly TaskId[]) => Promise<readonly A[]>,
-    wordFor: (answer: A) => W,
-  ): Promise<A | Counts<W>> {
-    if (typeof target === "string") {
-      checkTarget(target);
-      const [answer] = await this.#shared.access.use((stores) => act(stores, [target]));
-      if (answer === undefined) throw new TypeError("one id has one answer");
-      return answer;
-    }
+  async #each<A extends string>(target: TaskId | TaskFilter, act: Act<A>): Promise<A | Counts<A>> {
+    if (typeof target === "string") return this.#one(target, act);
     const query = targetQuery(target);
-    const counts: Partial<Record<W, number>> = {};
+    const counts = new Tally<A>();
     await this.#shared.access.use(async (stores) => {
-      let after: string | undefined;
-      do {
-        const page = await stores.main.desk.find({ ...query, limit: PAGE, ...(after === undefined ? {} : { after }) });
-        const answers =
-          page.items.length === 0
-            ? []
-            : await act(
-                stores,
-                page.items.map((task) => task.id),
-              );
-        for (const answer of answers) {
-          const word = wordFor(answer);
-          counts[word] = (counts[word] ?? 0) + 1;
-        }
-        after = page.next;
-      } while (after !== undefined && !this.#shared.access.closed);
+      for await (const page of this.#pages(stores, query)) {
+        const ids = page.map((task) => task.id);
+        for (const answer of await act(stores, ids)) counts.add(answer);
+      }
     });
-    return counts;
+    return counts.counts;
   }
+
+  async #one<A>(id: TaskId, act: Act<A>): Promise<A> {
+    checkTarget(id);
+    const [answer] = await this.#shared.access.use((stores) => act(stores, [id]));
+    if (answer === undefined) throw new TypeError("one id has one answer");
+    return answer;
+  }
+
+  /**
+   * Oldest first, since a child waits only for parents that have not ended: pages come newest first, so they are all read before anything
+   * is changed. Of what can run again the ids are kept meanwhile; the rest is counted as it is found.
+   */
+  async #retryAll(filter: TaskFilter): Promise<Counts<RetriedWord>> {
+    const query = targetQuery(filter);
+    const counts = new Tally<RetriedWord>();
+    await this.#shared.access.use(async (stores) => {
+      const ids: TaskId[] = [];
+      for await (const page of this.#pages(stores, query)) {
+        for (const task of page) {
+          if (mayRunAgain(task)) ids.push(task.id);
+          else counts.add("not-final");
+        }
+      }
+      ids.reverse();
+      for (let i = 0; i < ids.length && !this.#shared.access.closed; i += PAGE) {
+        for (const answer of await requeue(stores, ids.slice(i, i + PAGE))) counts.add(typeof answer === "string" ? answer : answer.is);
+      }
+    });
+    return counts.counts;
+  }
+
+  /** Newest first, none of them empty; no more of them once it is closed. */
+  async *#pages(stores: Stores, query: ReturnType<typeof targetQuery>): AsyncGenerator<readonly StoredTask[]> {
+    let after: string | undefined;
+    do {
+      const page = await stores.main.desk.find({ ...query, limit: PAGE, ...(after === undefined ? {} : { after }) });
+      if (page.items.length > 0) yield page.items;
+      after = page.next;
+    } while (after !== undefined && !this.#shared.access.closed);
+  }
+}
+
+/** Changes tasks in one transaction: an answer for each. */
+type Act<A> = (stores: Stores, ids: readonly TaskId[]) => Promise<readonly A[]>;
+
+/** How often each answer came. */
+class Tally<A extends string> {
+  readonly counts: Partial<Record<A, number>> = {};
+
+  add(answer: A): void {
+    this.counts[answer] = (this.counts[answer] ?? 0) + 1;
+  }
+}
+
+async function requeue(stores: Stores, ids: readonly TaskId[]): Promise<readonly Retried[]> {
+  const answers = await stores.main.desk.requeue(ids);
+  await announceRequeued(
+    stores,
+    ids.filter((_, i) => answers[i] === "requeued"),
+  );
+  return answers.map((answer): Retried => (answer === "requeued" ? "retried" : answer));
+}
+
+/** By its status, too: that of a row which was broken by hand may be none, and it can be retried. */
+function mayRunAgain({ phase, status }: StoredTask): boolean {
+  return status !== "completed" && FINALS.some((final) => final === phase);
 }
 
 function infoOf(row: StoredTask, shared: Shared): TaskInfo {
@@ -200,14 +229,6 @@ async function announceRequeued(stores: Stores, ids: readonly TaskId[]): Promise
       row === undefined ? [] : [{ type: "requeued" as const, taskId: row.id, queue: row.queue, id: `${row.id}.${row.revision}.requeued` }],
     ),
   );
-}
-
-function itself<A>(answer: A): A {
-  return answer;
-}
-
-function wordOf(answer: Retried): RetriedWord {
-  return typeof answer === "string" ? answer : answer.is;
 }
 
 function checkTarget(id: unknown): void {

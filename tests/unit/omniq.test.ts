@@ -137,6 +137,10 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       await drain();
       expect(await omniq.tasks.retry({ phase: "cancelled" })).toEqual({ retried: 1 });
       expect((await omniq.enqueue(add, { x: 3, y: 3 }, { unique })).id).toBe(one.id);
+      await one.cancel();
+      await (await omniq.enqueue(add, { x: 4, y: 4 }, { unique })).cancel();
+      expect(await omniq.tasks.retry({ phase: "cancelled" }), "of two the older gets it").toEqual({ retried: 1, conflict: 1 });
+      expect((await one.get())?.phase).toBe("ready");
     });
 
     test("by name", async () => {
@@ -359,6 +363,22 @@ describe.each(PLACES)("OmniQ on %s", (_, open) => {
       await expect(omniq.tasks.cancel({ limit: 3 } as never)).rejects.toThrow("got `limit`");
       await expect(omniq.tasks.cancel(3 as never)).rejects.toThrow("Expected `filter` to be an object");
       await expect(omniq.tasks.get("")).rejects.toThrow("Expected `id` to be the id of a task");
+    });
+
+    test("retry by a filter brings parents back before their children, across its pages", async () => {
+      const tags = ["nightly"];
+      await omniq.enqueue(add, { x: 0, y: 0 }, { tags });
+      await drain();
+      const parent = await omniq.enqueue(add, { x: 0, y: 0 }, { tags });
+      const near = await omniq.enqueue(add, { x: 0, y: 1 }, { tags, dependsOn: [parent] });
+      await omniq.enqueueMany(Array.from({ length: 450 }, (_each, x) => add.with({ x, y: 2 }, { tags })));
+      const far = await omniq.enqueue(add, { x: 0, y: 3 }, { tags, dependsOn: [near] });
+      await omniq.tasks.cancel({ phase: "ready" });
+      expect((await omniq.stats()).tasks).toMatchObject({ cancelled: 453, completed: 1 });
+      expect(await omniq.tasks.retry({ tags })).toEqual({ retried: 453, "not-final": 1 });
+      expect([(await near.get())?.phase, (await far.get())?.phase]).toEqual(["blocked", "blocked"]);
+      await drain();
+      expect((await omniq.stats()).tasks).toMatchObject({ completed: 454, blocked: 0 });
     });
 
     test("the children of a cancelled task end with it, however many", async () => {

@@ -10,6 +10,7 @@ export const run = changing({
     return typeof answer === "string" ? answer : { outcome: answer.is, reason: reasonOf(answer) };
   },
   done: ["retried"],
+  parentsFirst: true,
   words: {
     retried: "made ready to run again",
     "not-final": "no longer ended",

@@ -265,6 +265,18 @@ export const dependencies: Chapter = {
       await b.backend.desk.requeue(["c"]);
       b.expect(await b.get("c")).toMatchObject({ phase: "ready", openParents: 0 });
     },
+    "one call requeues in the order of its ids: a child waits for the parents before it, not for those behind": async (b) => {
+      await b.add("p", child("c", ["p"]), child("g", ["c", "p"]));
+      for (const [ids, phases] of [
+        [["p", "c", "g"], "ready blocked blocked"],
+        [["g", "c", "p"], "ready ready ready"],
+        [["c", "p", "g"], "ready ready blocked"],
+      ] as const) {
+        for (const id of ["g", "c", "p"]) await b.cancel(id);
+        b.expect(await b.backend.desk.requeue(ids)).toEqual(["requeued", "requeued", "requeued"]);
+        b.expect(await Promise.all(["p", "c", "g"].map((id) => b.phase(id)))).toEqual(phases.split(" "));
+      }
+    },
     "a child that was requeued does not wait for a parent that is gone, nor for another under its id": async (b) => {
       await b.add("a", "gone", child("c", ["a", "gone"]));
       await b.cancel("c");

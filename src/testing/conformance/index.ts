@@ -36,7 +36,8 @@
  * for a retry goes on waiting, so `nextRetryAt` is `dueAt` then. `edit` with `ttl`: `expiresAt` moves by as much as the TTL, and is
  * `createdAt` + ttl where there was none, and at least. `requeue`: due now, or at a `runAt` still to come; `expiresAt` is now
  * + ttl, or none; blocked while a parent has not ended (one that is gone, or whose id a younger task has now, has); a parent that has
- * failed does not take it along again. It is a `conflict` with the first open task of its schedule where none may overlap, else with the
+ * failed does not take it along again. Ids come back in the order given: a child behind its parent waits for it, one before it does
+ * not. It is a `conflict` with the first open task of its schedule where none may overlap, else with the
  * holder of its key, which it takes again: for the rest of a window, or else until its end. `setPaused` on a paused queue keeps its `pausedAt`. `find` asks for all the tags; its times include their ends. A
  * removed or swept task leaves its fence behind: that of every later claim is higher than the highest of these.
  *

@@ -30,6 +30,19 @@ describe.skipIf(POSTGRES_URL === "")("the façade on PostgreSQL", () => {
     expect(await web.tasks.why(handle.id)).toMatchObject({ phase: "completed" });
   });
 
+  test("retry by a filter brings parents back before their children, across its pages", async () => {
+    await using omniq = new OmniQ({ url: POSTGRES_URL, schema });
+    const queueName = "nightly";
+    const parent = await omniq.enqueue(add, { x: 0, y: 0 }, { queueName });
+    const near = await omniq.enqueue(add, { x: 0, y: 1 }, { queueName, dependsOn: [parent] });
+    await omniq.enqueueMany(Array.from({ length: 250 }, (_, x) => add.with({ x, y: 2 }, { queueName })));
+    const far = await omniq.enqueue(add, { x: 0, y: 3 }, { queueName, dependsOn: [near] });
+    await omniq.tasks.cancel({ queueName });
+    expect(await omniq.tasks.retry({ queueName })).toEqual({ retried: 253 });
+    expect([(await near.get())?.phase, (await far.get())?.phase]).toEqual(["blocked", "blocked"]);
+    await omniq.tasks.cancel({ queueName });
+  });
+
   test("events are followed by their cursor, none is skipped", async () => {
     await using omniq = new OmniQ({ url: POSTGRES_URL, schema });
     const seen: string[] = [];

@@ -159,6 +159,16 @@ describe("tasks by a filter", () => {
     expect(await phaseOf("mail-3")).toBe("ready");
   });
 
+  test("run again parents before their children, in however many sets", async () => {
+    const parent = await omniq.enqueue(greet, { name: "p" });
+    const near = await omniq.enqueue(greet, { name: "c" }, { dependsOn: [parent] });
+    await omniq.enqueueMany(Array.from({ length: 250 }, (_, i) => greet.with({ name: `${i}` })));
+    const far = await omniq.enqueue(greet, { name: "g" }, { dependsOn: [{ on: near, ifFailed: "run" }] });
+    await omniq.tasks.cancel({ queueName: "default" });
+    expect(await json(["tasks", "retry", "--phase", "cancelled", "--yes"])).toEqual({ outcomes: { retried: 253 } });
+    expect([await phaseOf(near.id), await phaseOf(far.id)]).toEqual(["blocked", "blocked"]);
+  });
+
   test("need --yes where nobody can answer", async () => {
     await fill();
     const { code, text, answer } = await said(["tasks", "retry", "--phase", "failed"]);
