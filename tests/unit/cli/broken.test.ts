@@ -53,8 +53,8 @@ describe("broken schedules", () => {
     expect(row("zone")).toMatch(/^zone +tick +0 3 \* \* \* \(Mars\/Olympus\) +active, broken +in /);
     expect(row("rule")).toMatch(/^rule +tick +\? +active, broken +in /);
     expect(row("good")).toMatch(/^good +tick +every 2h +active +in /);
-    expect(lines.slice(-2)).toEqual(["rule: Expected `rule` to be as OmniQ wrote it, got something else", `zone: ${WHY}`]);
     // By the next time, which for one of them depends on when this runs.
+    expect(lines.slice(-2).toSorted()).toEqual(["rule: Expected `rule` to be as OmniQ wrote it, got something else", `zone: ${WHY}`]);
     expect(new Map((await json("schedules", "list")).map(({ id, broken }) => [id, typeof broken]))).toEqual(
       new Map([
         ["rule", "string"],
