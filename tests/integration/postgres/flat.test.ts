@@ -10,7 +10,7 @@ import { FIND_WINDOW } from "../../../src/core/find.ts";
 import { decide } from "../../../src/core/lifecycle.ts";
 import { PostgresBackend } from "../../../src/postgres.ts";
 import { newSchedule, newTask, workerRow } from "../../../src/testing/conformance/bench.ts";
-import { POSTGRES_URL } from "../../fixtures/postgres.ts";
+import { aloneWithDeadRows, POSTGRES_URL } from "../../fixtures/postgres.ts";
 import { CountingPool } from "../../fixtures/postgres-pages.ts";
 
 const schema = `omniq_test_flat_${process.pid}`;
@@ -32,6 +32,7 @@ describe.skipIf(POSTGRES_URL === "")("flat on PostgreSQL", () => {
   beforeEach(async () => {
     server = new Client({ connectionString: POSTGRES_URL });
     await server.connect();
+    await aloneWithDeadRows(server);
     await server.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
     pool = new CountingPool(POSTGRES_URL);
     b = new PostgresBackend({ pool, schema });

@@ -7,7 +7,7 @@ import { defineTask, OmniQ } from "../../../src/index.ts";
 import type { PostgresBackend } from "../../../src/postgres.ts";
 import { TestClock } from "../../../src/testing/clock.ts";
 import { newTask, workerRow } from "../../../src/testing/conformance/bench.ts";
-import { POSTGRES_URL, Schemas } from "../../fixtures/postgres.ts";
+import { aloneWithDeadRows, POSTGRES_URL, Schemas } from "../../fixtures/postgres.ts";
 
 describe.skipIf(POSTGRES_URL === "")("while a transaction stays open", () => {
   const schemas = new Schemas("held");
@@ -19,6 +19,7 @@ describe.skipIf(POSTGRES_URL === "")("while a transaction stays open", () => {
     backend = await schemas.open(clock);
     await backend.presence.arrive(workerRow("w1"));
     await holder.connect();
+    await aloneWithDeadRows(holder);
     await holder.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
     await holder.query("SELECT pg_current_xact_id()");
   });
