@@ -274,7 +274,7 @@ describe.skipIf(bin === undefined)("a worker of a server", { tags: ["slow"] }, (
     await omniq.open();
     const holder = await connected();
     await holder.query(`BEGIN; LOCK TABLE ${schema}.tasks IN ACCESS EXCLUSIVE MODE`);
-    const hasty = open(`${cluster.url}?options=${encodeURIComponent("-c statement_timeout=50ms")}`);
+    const hasty = open(`${cluster.url}?statement_timeout=50`);
     await expect(hasty.tasks.get("x")).rejects.toMatchObject({
       code: "STORAGE_FAILED",
       message: expect.stringContaining("statement timeout") as string,
