@@ -65,7 +65,7 @@ describe("schedules list", () => {
 
   test("of one status, so many, for programs", async () => {
     // By the next time, which for one of them depends on when this runs.
-    expect((await json(["list"])).map(({ id }) => id).toSorted()).toEqual(["done", "nightly", "often"]);
+    expect(new Set((await json(["list"])).map(({ id }) => id))).toEqual(new Set(["often", "nightly", "done"]));
     expect((await json(["list", "--status", "completed"])).map(({ id, lastPhase, func }) => [id, lastPhase, func])).toEqual([
       ["done", "failed", "refuse"],
     ]);
