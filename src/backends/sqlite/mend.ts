@@ -26,8 +26,8 @@ interface Rule extends Mend {
 const ENDED = `status IN (${FINALS.map((status) => `'${status}'`).join(", ")}) AND next_retry_at IS NULL`;
 const EDGES = "(SELECT count(*) FROM {dependencies} d WHERE d.child = {tasks}.rid)";
 const WAITS = `iif(status IN ('pending', 'failed'), status, 'pending')`;
-/** The parents that a row names, are there, and know nothing of it, neither before their end nor after. */
 const PAIR = "WHERE d.parent = p.id AND d.child = {tasks}.rid";
+/** The parents that a row names, are there, and know nothing of it, neither before their end nor after. */
 const UNKNOWN = `json_each(iif(json_valid({tasks}.depends_on), {tasks}.depends_on, '[]')) e JOIN {tasks} p ON p.id = ${NAMED_PARENT} AND p.rid < {tasks}.rid
   AND NOT EXISTS (SELECT 1 FROM {dependencies} d ${PAIR}) AND NOT EXISTS (SELECT 1 FROM {dependents} d ${PAIR})`;
 /** The worker of a row that says that it is held, and that no observer knows of. */
