@@ -1,4 +1,5 @@
 /** Looking after tasks: one by its id, or all that a filter means, page by page. */
+import type { RequeueConflict } from "../core/backend.ts";
 import { expected } from "../core/errors.ts";
 import { refuseUnknown } from "../core/nearest.ts";
 import type { TaskId } from "../core/record.ts";
@@ -17,11 +18,7 @@ import { whyOf } from "./why.ts";
 import type { Why } from "./why.ts";
 
 /** Another task keeps one from running again: it holds its unique key, or is open in a schedule of which none may overlap. */
-export interface RetryConflict {
-  readonly is: "conflict";
-  readonly over: "unique" | "overlap";
-  readonly taskId: TaskId;
-}
+export type RetryConflict = RequeueConflict;
 /** `not-final`: it has not ended, or it completed. */
 export type Retried = "retried" | "not-final" | "missing" | RetryConflict;
 type RetriedWord = Exclude<Retried, RetryConflict> | RetryConflict["is"];
